@@ -2,6 +2,7 @@ namespace Zexus.Isa
 
 open System
 open System.Collections.Generic
+open System.Runtime.InteropServices
 
 /// What an operand of an instruction means, and so which values it may have.
 [<RequireQualifiedAccess>]
@@ -806,8 +807,8 @@ type InstructionSet private () =
     /// Numbers that no program may use.
     static member Reserved: IReadOnlyList<ReservedNumber> = reserved
 
-    static member TryFind(number: int, info: byref<OpcodeInfo>) = byNumber.TryGetValue(number, &info)
+    static member TryFind(number: int, [<Out>] info: byref<OpcodeInfo>) = byNumber.TryGetValue(number, &info)
 
-    static member TryFind(mnemonic: string, info: byref<OpcodeInfo>) = byMnemonic.TryGetValue(mnemonic, &info)
+    static member TryFind(mnemonic: string, [<Out>] info: byref<OpcodeInfo>) = byMnemonic.TryGetValue(mnemonic, &info)
 
     static member Of(opcode: Opcode) = byOpcode[opcode]

@@ -2,6 +2,7 @@ namespace Zexus.Isa
 
 open System
 open System.Collections.Generic
+open System.Runtime.InteropServices
 
 /// What a method is called on.
 [<RequireQualifiedAccess>]
@@ -492,7 +493,7 @@ type Library private () =
     static member Rows: IReadOnlyList<RoutineInfo> = rows
 
     /// The builtin (receiver Nothing) or method of that name.
-    static member TryFind(receiver: Receiver, name: string, info: byref<RoutineInfo>) =
+    static member TryFind(receiver: Receiver, name: string, [<Out>] info: byref<RoutineInfo>) =
         byName.TryGetValue(struct (receiver, name), &info)
 
     static member Of(routine: Routine) = byRoutine[routine]
