@@ -1,0 +1,315 @@
+namespace Zexus.Spec
+
+open System.Collections.Immutable
+open Zexus.Isa
+
+/// Where a collection, a Function or a shared variable lives in the heap.
+[<Struct>]
+type Address = Address of int
+
+/// What a value is. Payloads may be symbolic; the kind and the identity of a reference are always concrete.
+/// (Task comes with the async opcodes; until then nothing makes one.)
+[<RequireQualifiedAccess>]
+type Kind =
+    | Null
+    | Bool of Bool
+    | Int of Int
+    | Float of Float
+    | String of Str
+    | List of Address
+    | Map of Address
+    | Set of Address
+    | Function of Address
+
+/// A cell of a stack, a variable or a collection. Rules never match on it: an unknown value has every kind until `kindOf` forks.
+[<RequireQualifiedAccess>]
+type Value =
+    | Of of Kind
+    | Unknown of symbol: string
+
+[<RequireQualifiedAccess>]
+module Value =
+    let nothing = Value.Of Kind.Null
+    let ofBool b = Value.Of(Kind.Bool b)
+    let ofInt n = Value.Of(Kind.Int n)
+    let ofFloat x = Value.Of(Kind.Float x)
+    let ofStr s = Value.Of(Kind.String s)
+    let known b = ofBool (Bool.Known b)
+    let text s = ofStr (Str.Known s)
+
+/// The normal form of a Map key or Set element: two keys are EQ exactly when their normal forms are equal.
+[<RequireQualifiedAccess>]
+type Key =
+    | Null
+    /// Every Int, Bool and integral Float.
+    | Whole of bigint
+    /// A Float that is not integral, or an infinity.
+    | Fraction of float
+    | Text of string
+
+/// A Map, or a Set whose values are unused: entries by order of insertion, found by normal form.
+type Entries =
+    {
+        Index: Map<Key, int>
+        ByOrder: Map<int, Value * Value>
+        NextOrder: int
+    }
+
+[<RequireQualifiedAccess>]
+module Entries =
+    let empty =
+        {
+            Index = Map.empty
+            ByOrder = Map.empty
+            NextOrder = 0
+        }
+
+    let count entries = entries.Index.Count
+
+    let tryFind key entries =
+        entries.Index |> Map.tryFind key |> Option.map (fun order -> snd entries.ByOrder[order])
+
+    /// A stored key keeps its first form and its place.
+    let add key form value entries =
+        match Map.tryFind key entries.Index with
+        | Some order ->
+            let first, _ = entries.ByOrder[order]
+
+            { entries with
+                ByOrder = Map.add order (first, value) entries.ByOrder
+            }
+        | None ->
+            {
+                Index = Map.add key entries.NextOrder entries.Index
+                ByOrder = Map.add entries.NextOrder (form, value) entries.ByOrder
+                NextOrder = entries.NextOrder + 1
+            }
+
+    let remove key entries =
+        match Map.tryFind key entries.Index with
+        | Some order ->
+            { entries with
+                Index = Map.remove key entries.Index
+                ByOrder = Map.remove order entries.ByOrder
+            }
+        | None -> entries
+
+    /// Key and value in order of insertion.
+    let toList entries =
+        entries.ByOrder |> Map.toList |> List.map snd
+
+[<RequireQualifiedAccess>]
+type Cell =
+    | List of ImmutableList<Value>
+    | Map of Entries
+    | Set of Entries
+    /// A Function: a row of the function table, and where its captured variables live.
+    | Function of index: int * captures: Address list
+    /// A variable that a Function captures.
+    | Variable of Value
+    /// A collection or Function of which only the kind is known.
+    | Unknown of symbol: string
+
+type Heap =
+    {
+        Cells: Map<int, Cell>
+        Next: int
+    }
+
+[<RequireQualifiedAccess>]
+module Heap =
+    let empty = { Cells = Map.empty; Next = 0 }
+
+    let find (Address a) heap = heap.Cells[a]
+
+    let put (Address a) cell heap =
+        { heap with
+            Cells = Map.add a cell heap.Cells
+        }
+
+    let add cell heap =
+        Address heap.Next,
+        {
+            Cells = Map.add heap.Next cell heap.Cells
+            Next = heap.Next + 1
+        }
+
+/// How a frame holds one of its variables.
+[<RequireQualifiedAccess>]
+type Slot =
+    | Own of Value
+    /// Captured by a Function made in this frame, or by the frame's own Function.
+    | Shared of Address
+
+type Handler =
+    {
+        Target: int
+        Height: int
+        /// How many TX_BEGINs the execution had seen at SETUP_TRY: what began later is reverted.
+        Begun: int
+    }
+
+/// A function being executed.
+type Frame =
+    {
+        Function: int
+        /// The current instruction; while a call is in progress, the call.
+        Instruction: int
+        /// The operand stack, top first.
+        Stack: Value list
+        Height: int
+        /// Parameters, locals, captures.
+        Variables: ImmutableArray<Slot>
+        Registers: ImmutableArray<Value>
+        Handlers: Handler list
+    }
+
+/// The state of a bottom-up merge sort that waits for a comparison: docs/semantics.md, section 7.
+type Merge =
+    {
+        /// The elements as they stand before this width's pass.
+        Source: ImmutableArray<Value>
+        /// What this pass has placed.
+        Placed: ImmutableList<Value>
+        Width: int
+        Start: int
+        Left: int
+        Right: int
+    }
+
+/// A routine that calls a Function again and again, and what is left of it. It stands above the frame that called the routine.
+[<RequireQualifiedAccess>]
+type Callback =
+    | Map of f: Address * rest: Value list * results: ImmutableList<Value>
+    | Filter of f: Address * candidate: Value * rest: Value list * results: ImmutableList<Value>
+    | Reduce of f: Address * rest: Value list
+    | Sort of f: Address * merge: Merge
+    | Event of payload: Value * rest: string list
+
+/// A frame that waits for a call, and the callback frame above it, if the call is a routine's.
+type Suspended =
+    {
+        Frame: Frame
+        Callback: Callback option
+    }
+
+/// What an audit entry holds.
+type AuditEntry =
+    {
+        Data: Data
+        Action: Data
+        Timestamp: bigint
+    }
+
+/// What transactions undo. Lists are newest first.
+type World =
+    {
+        State: Map<string, Data>
+        Ledger: Data list
+        Events: (string * Data) list
+        /// Handler names of an event, in order of registration.
+        Registrations: Map<string, string list>
+    }
+
+/// What a host function answers.
+[<RequireQualifiedAccess>]
+type HostOutcome =
+    | Returned of Data
+    | Thrown of Data
+
+/// A function of the host, as the specification sees it: given, for each call of an execution, the answer.
+type HostFunction =
+    {
+        Arity: int
+        Gas: bigint
+        /// The number of host calls made before this one, and the arguments.
+        Answer: int -> Data list -> HostOutcome
+    }
+
+/// What the host gives to an execution.
+type Context =
+    {
+        GasLimit: Int
+        Timestamp: bigint
+        Height: bigint
+        Caller: string
+        State: Map<string, Data>
+        Host: Map<string, HostFunction>
+        /// Signature, message, public key.
+        VerifySignature: string -> string -> string -> bool
+    }
+
+/// How a name is reached from the code of a function.
+[<RequireQualifiedAccess>]
+type Variable =
+    | Slot of int
+    | Global of string
+
+/// One instruction of a loaded program.
+[<Struct>]
+type LoadedInstruction =
+    {
+        Opcode: Opcode
+        Info: OpcodeInfo
+        A: int
+        B: int
+        C: int
+        /// The static charges, in order; an optimizer's output may have several.
+        Charges: bigint list
+    }
+
+type LoadedFunction =
+    {
+        Definition: FunctionDefinition
+        Code: LoadedInstruction[]
+        /// For each name of the program, how this function reaches it.
+        Reach: Variable[]
+        /// Which of parameters, locals, captures live in the heap.
+        IsShared: bool[]
+        /// Captures of each function of the program as this function's variables; meaningful where validation asked for it.
+        CaptureSlots: int[][]
+    }
+
+/// A program that validation accepted, under its limits.
+type Loaded =
+    {
+        Program: Program
+        Limits: Limits
+        Functions: LoadedFunction[]
+    }
+
+/// A rule branch: the rule's name and what a reader would tell apart in it.
+type Branch = string * string
+
+type State =
+    {
+        Loaded: Loaded
+        Context: Context
+        /// The frame that executes.
+        Frame: Frame
+        Callers: Suspended list
+        /// Code and callback frames alive.
+        Depth: int
+        Heap: Heap
+        Globals: Map<string, Value>
+        World: World
+        /// Open transactions, innermost first: how many began before, and what to go back to.
+        Transactions: (int * World) list
+        /// TX_BEGINs so far.
+        Begun: int
+        Audit: AuditEntry list
+        /// Newest first.
+        Output: Str list
+        GasUsed: Int
+        HostCalls: int
+        /// Ints lie in [-IntegerBound, IntegerBound).
+        IntegerBound: Int
+        /// The rule of the current step, or of the routine it has entered.
+        Rule: string
+        /// The branches of the current step, newest first.
+        Reached: Branch list
+        /// What was decided on this path, newest first.
+        Path: BoolTerm list
+        /// What unknown values turned out to be on this path.
+        Kinds: Map<string, Kind>
+    }
