@@ -193,20 +193,57 @@ type Suspended =
         Callback: Callback option
     }
 
+/// Plain data whose scalars may be symbolic: what leaves the heap for state, ledger, events and audit, copied as a tree.
+[<RequireQualifiedAccess>]
+type Plain =
+    | Null
+    | Bool of Bool
+    | Int of Int
+    | Float of Float
+    | String of Str
+    | List of Plain list
+    | Map of (Plain * Plain) list
+    | Set of Plain list
+
+[<RequireQualifiedAccess>]
+module Plain =
+    let rec ofData (data: Data) =
+        match data with
+        | Data.Null -> Plain.Null
+        | Data.Bool b -> Plain.Bool(Bool.Known b)
+        | Data.Int n -> Plain.Int(Int.Known n)
+        | Data.Float x -> Plain.Float(Float.Known x)
+        | Data.String s -> Plain.String(Str.Known s)
+        | Data.List items -> Plain.List [ for item in items -> ofData item ]
+        | Data.Map entries -> Plain.Map [ for entry in entries -> ofData entry.Key, ofData entry.Value ]
+        | Data.Set items -> Plain.Set [ for item in items -> ofData item ]
+
+    /// Cells of its collections, at every level: what copying it costs.
+    let rec elements plain =
+        match plain with
+        | Plain.Null
+        | Plain.Bool _
+        | Plain.Int _
+        | Plain.Float _
+        | Plain.String _ -> 0
+        | Plain.List items -> List.length items + List.sumBy elements items
+        | Plain.Map entries -> 2 * List.length entries + List.sumBy (fun (_, value) -> elements value) entries
+        | Plain.Set items -> List.length items
+
 /// What an audit entry holds.
 type AuditEntry =
     {
-        Data: Data
-        Action: Data
+        Data: Plain
+        Action: Plain
         Timestamp: bigint
     }
 
 /// What transactions undo. Lists are newest first.
 type World =
     {
-        State: Map<string, Data>
-        Ledger: Data list
-        Events: (string * Data) list
+        State: Map<string, Plain>
+        Ledger: Plain list
+        Events: (string * Plain) list
         /// Handler names of an event, in order of registration.
         Registrations: Map<string, string list>
     }
@@ -214,8 +251,8 @@ type World =
 /// What a host function answers.
 [<RequireQualifiedAccess>]
 type HostOutcome =
-    | Returned of Data
-    | Thrown of Data
+    | Returned of Plain
+    | Thrown of Plain
 
 /// A function of the host, as the specification sees it: given, for each call of an execution, the answer.
 type HostFunction =
@@ -223,7 +260,7 @@ type HostFunction =
         Arity: int
         Gas: bigint
         /// The number of host calls made before this one, and the arguments.
-        Answer: int -> Data list -> HostOutcome
+        Answer: int -> Plain list -> HostOutcome
     }
 
 /// What the host gives to an execution.
@@ -233,7 +270,7 @@ type Context =
         Timestamp: bigint
         Height: bigint
         Caller: string
-        State: Map<string, Data>
+        State: Map<string, Plain>
         Host: Map<string, HostFunction>
         /// Signature, message, public key.
         VerifySignature: string -> string -> string -> bool
@@ -255,7 +292,9 @@ type LoadedInstruction =
         B: int
         C: int
         /// The static charges, in order; an optimizer's output may have several.
-        Charges: bigint list
+        Charges: Int list
+        /// STORE_FUNC and CALL_FUNC_CONST: where this function keeps what the named one captures.
+        Captures: int list
     }
 
 type LoadedFunction =
@@ -266,8 +305,6 @@ type LoadedFunction =
         Reach: Variable[]
         /// Which of parameters, locals, captures live in the heap.
         IsShared: bool[]
-        /// Captures of each function of the program as this function's variables; meaningful where validation asked for it.
-        CaptureSlots: int[][]
     }
 
 /// A program that validation accepted, under its limits.
@@ -312,4 +349,6 @@ type State =
         Path: BoolTerm list
         /// What unknown values turned out to be on this path.
         Kinds: Map<string, Kind>
+        /// The entry function's value, once it has returned.
+        Returned: Value option
     }
