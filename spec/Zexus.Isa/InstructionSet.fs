@@ -260,7 +260,7 @@ type InstructionSet private () =
                 "Store a copy of a constant into the variable."
                 "stack/store-const"
 
-            simple Opcode.INC 8 (effect 1 1) "[v] -> [v+1]" 5 "as ADD" addition "[v ADD 1]." "arith/inc"
+            simple Opcode.INC 8 (effect 1 1) "[v] -> [v+1]" 5 "as ADD" [ Fault.TypeMismatch; Fault.IntegerTooLarge; Fault.StringTooLong ] "[v ADD 1]." "arith/inc"
             simple Opcode.DEC 9 (effect 1 1) "[v] -> [v-1]" 5 "as SUB" arithmetic "[v SUB 1]." "arith/dec"
             binary Opcode.ADD 10 "[a b] -> [a+b]" 3 addSizes addition "Add numbers, concatenate text or lists." "arith/add"
             binary Opcode.SUB 11 "[a b] -> [a-b]" 3 sizes arithmetic "Subtract numbers." "arith/sub"
@@ -355,7 +355,7 @@ type InstructionSet private () =
                 "[a1 … an] -> [result]"
                 (10, 2)
                 "as the builtin; a host function: its own gas"
-                (calls @ [ Fault.Thrown; Fault.TooDeep ])
+                calls
                 "Call the variable's Function, else the builtin, else the host function of that name."
                 "call/name"
 
@@ -394,7 +394,7 @@ type InstructionSet private () =
                 "[a1 … an] -> [result]"
                 (8, 2)
                 "as the builtin; a host function: its own gas"
-                (calls @ [ Fault.Thrown; Fault.TooDeep ])
+                [ Fault.UndefinedFunction ]
                 "Call the builtin, else the host function, of that name."
                 "call/builtin"
 
@@ -407,7 +407,7 @@ type InstructionSet private () =
                 "[target a1 … an] -> [result]"
                 (10, 2)
                 "as the method"
-                calls
+                [ Fault.UndefinedFunction ]
                 "Call a method of the target's kind."
                 "call/method"
 
@@ -516,7 +516,7 @@ type InstructionSet private () =
                 "[payload] -> []"
                 (10, 0)
                 "copy of the payload; 12 a handler"
-                (plain @ [ Fault.UndefinedFunction; Fault.CallTooDeep; Fault.Thrown ])
+                (plain @ [ Fault.UndefinedFunction; Fault.CallTooDeep ])
                 "Record the event, then call its handlers in order of registration."
                 "event/emit"
 
