@@ -126,7 +126,7 @@ check "F# formatting" dotnet fantomas --check .
 check "C# formatting" dotnet csharpier check .
 
 step "build"
-if ! with_build_lock dotnet build Zexus.Spec.sln -c Release -nologo -v quiet -clp:NoSummary; then
+if ! with_build_lock dotnet build Zexus.Spec.sln -c Release -nologo -v quiet -clp:ErrorsOnly; then
     fail 1 "build"
     finish
 fi
