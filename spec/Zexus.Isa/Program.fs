@@ -29,9 +29,10 @@ type Data =
         | Int n -> n.GetHashCode()
         | Float x -> BitConverter.DoubleToInt64Bits(x).GetHashCode()
         | String s -> StringComparer.Ordinal.GetHashCode s
-        | List items -> HashCode.Combine(3, items.Length)
-        | Map entries -> HashCode.Combine(4, entries.Length)
-        | Set items -> HashCode.Combine(5, items.Length)
+        // Of all that is inside: a pool of a hundred thousand lists of one element must not become one bucket.
+        | List items -> items |> Array.fold (fun hash item -> HashCode.Combine(hash, item)) 3
+        | Map entries -> entries |> Array.fold (fun hash entry -> HashCode.Combine(hash, entry.Key, entry.Value)) 4
+        | Set items -> items |> Array.fold (fun hash item -> HashCode.Combine(hash, item)) 5
 
     interface IEquatable<Data> with
         member this.Equals that =
