@@ -96,27 +96,35 @@ expecto() {
     count "$name" "$exit_code" "$good" "$bad"
 }
 
-install_z3() {
-    if command -v z3 >/dev/null; then
+# The Debian packages that the tests need and that are not there: the solver, and the library that Microsoft.Z3 loads.
+missing_packages() {
+    command -v z3 >/dev/null || echo z3
+    [[ -n $(find /usr/lib* /usr/local/lib -maxdepth 2 -name libz3.so -print -quit 2>/dev/null) ]] || echo libz3-dev
+}
+
+install_packages() {
+    local packages as_root=()
+    mapfile -t packages < <(missing_packages)
+    if ((${#packages[@]} == 0)); then
         return 0
     fi
-    local as_root=()
     if ((EUID != 0)); then
         as_root=(sudo -n)
     fi
     if command -v apt-get >/dev/null && "${as_root[@]}" true 2>/dev/null; then
-        export DEBIAN_FRONTEND=noninteractive
-        "${as_root[@]}" apt-get install -y -qq z3 </dev/null >/dev/null 2>&1 ||
-            { "${as_root[@]}" apt-get update -qq && "${as_root[@]}" apt-get install -y -qq z3; } </dev/null
+        step "install ${packages[*]}"
+        "${as_root[@]}" apt-get update -qq
+        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${packages[@]}" </dev/null
     fi
-    if ! command -v z3 >/dev/null; then
-        echo "The tests need z3 (Debian package 'z3'): install it and run ./test.sh again." >&2
+    mapfile -t packages < <(missing_packages)
+    if ((${#packages[@]} > 0)); then
+        echo "Missing: ${packages[*]} (Debian's names). Install them and run ./test.sh again." >&2
         return 1
     fi
 }
 
 need_dotnet || exit
-install_z3 || exit
+install_packages || exit
 
 if ! dotnet tool restore; then
     fail 1 "dotnet tool restore"
