@@ -99,7 +99,7 @@ expecto() {
 # The Debian packages that the tests need and that are not there: the solver, and the library that Microsoft.Z3 loads.
 missing_packages() {
     command -v z3 >/dev/null || echo z3
-    PATH=$PATH:/usr/sbin:/sbin ldconfig -p | grep -q 'libz3\.so ' || echo libz3-dev
+    [[ -n $(find /usr/lib* /usr/local/lib -maxdepth 2 -name libz3.so -print -quit 2>/dev/null) ]] || echo libz3-dev
 }
 
 install_packages() {

@@ -3,5 +3,5 @@ namespace Zexus.Vm;
 /// <summary>Holds the place of the first real file.</summary>
 public static class Placeholder
 {
-    public static string Name => Zexus.Isa.Placeholder.Name + " -> Zexus.Vm";
+    public static string Name => "Zexus.Vm";
 }
