@@ -37,26 +37,24 @@ type private Pool<'T>(comparer: IEqualityComparer<'T>) =
 
 /// A place in the code whose operand is filled in later.
 [<Struct>]
-type private Reference =
-    {
-        Function: int
-        Instruction: int
-        Operand: int
-        To: Token
-    }
+type private Reference = {
+    Function: int
+    Instruction: int
+    Operand: int
+    To: Token
+}
 
 /// A function while its lines are read.
-type private OpenFunction =
-    {
-        Start: Token
-        mutable Name: string
-        mutable Parameters: string[]
-        mutable Locals: string[]
-        mutable Captures: string[]
-        Code: ResizeArray<int64[]>
-        Labels: Dictionary<string, struct (int * Token)>
-        Jumps: ResizeArray<Reference>
-    }
+type private OpenFunction = {
+    Start: Token
+    mutable Name: string
+    mutable Parameters: string[]
+    mutable Locals: string[]
+    mutable Captures: string[]
+    Code: ResizeArray<int64[]>
+    Labels: Dictionary<string, struct (int * Token)>
+    Jumps: ResizeArray<Reference>
+}
 
 /// Reads a text once, line by line; what refers forward is filled in at the end of the function or of the text.
 type private AssemblyParser(source: AssemblySource) =
@@ -97,13 +95,20 @@ type private AssemblyParser(source: AssemblySource) =
         | TokenKind.Word
         | TokenKind.Directive
         | TokenKind.Number
-        | TokenKind.Symbol -> if token.Length <= 40 then token.Value else token.Value.Substring(0, 37) + "..."
+        | TokenKind.Symbol ->
+            if token.Length <= 40 then
+                token.Value
+            else
+                token.Value.Substring(0, 37) + "..."
 
-    let isSymbol (symbol: string) (token: Token) = token.Kind = TokenKind.Symbol && token.Value = symbol
+    let isSymbol (symbol: string) (token: Token) =
+        token.Kind = TokenKind.Symbol && token.Value = symbol
 
-    let isLineEnd (token: Token) = token.Kind = TokenKind.LineEnd || token.Kind = TokenKind.End
+    let isLineEnd (token: Token) =
+        token.Kind = TokenKind.LineEnd || token.Kind = TokenKind.End
 
-    let isText (token: Token) = token.Kind = TokenKind.Word || token.Kind = TokenKind.Text
+    let isText (token: Token) =
+        token.Kind = TokenKind.Word || token.Kind = TokenKind.Text
 
     let skipComma () =
         if isSymbol "," (lexer.Peek()) then
@@ -113,7 +118,8 @@ type private AssemblyParser(source: AssemblySource) =
 
     let numberHint = "numbers are written 5, -5, 1_000_000, 0xFF, 2.5 or 1e-9"
 
-    let notANumber token : 'a = lexer.Fail(token, shown token + " is not a number", numberHint)
+    let notANumber token : 'a =
+        lexer.Fail(token, shown token + " is not a number", numberHint)
 
     /// Underscores stand between digits.
     let withoutUnderscores token isDigit (text: string) =
@@ -125,7 +131,13 @@ type private AssemblyParser(source: AssemblySource) =
 
     let ensureFits token (value: BigInteger) =
         if value.GetByteCount() > Container.IntegerBytes then
-            lexer.Fail(token, "this Int needs more than " + string Container.IntegerBytes + " bytes, which a container cannot hold", "")
+            lexer.Fail(
+                token,
+                "this Int needs more than "
+                + string Container.IntegerBytes
+                + " bytes, which a container cannot hold",
+                ""
+            )
 
         value
 
@@ -135,7 +147,9 @@ type private AssemblyParser(source: AssemblySource) =
         if digits = "" || not (Seq.forall Char.IsAsciiHexDigit digits) then
             notANumber token
 
-        let value = BigInteger.Parse("0" + digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture)
+        let value =
+            BigInteger.Parse("0" + digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture)
+
         Data.Int(ensureFits token (if negative then -value else value))
 
     let decimal token negative (digits: string) =
@@ -148,7 +162,9 @@ type private AssemblyParser(source: AssemblySource) =
                 "one of more than " + string AssemblyText.mostDigits + " is written in hexadecimal, 0x..."
             )
 
-        let value = BigInteger.Parse(digits, NumberStyles.None, CultureInfo.InvariantCulture)
+        let value =
+            BigInteger.Parse(digits, NumberStyles.None, CultureInfo.InvariantCulture)
+
         Data.Int(if negative then -value else value)
 
     /// Digits, then a point and digits, then an exponent: one of the last two at least.
@@ -162,7 +178,13 @@ type private AssemblyParser(source: AssemblySource) =
             i
 
         let whole = digitsFrom 0
-        let fraction = if whole < text.Length && text[whole] = '.' then digitsFrom (whole + 1) else whole
+
+        let fraction =
+            if whole < text.Length && text[whole] = '.' then
+                digitsFrom (whole + 1)
+            else
+                whole
+
         let hasFraction = fraction > whole + 1
 
         if whole = 0 || (fraction > whole && not hasFraction) then
@@ -172,7 +194,12 @@ type private AssemblyParser(source: AssemblySource) =
         elif text[fraction] <> 'e' && text[fraction] <> 'E' then
             false
         else
-            let sign = if fraction + 1 < text.Length && (text[fraction + 1] = '+' || text[fraction + 1] = '-') then 1 else 0
+            let sign =
+                if fraction + 1 < text.Length && (text[fraction + 1] = '+' || text[fraction + 1] = '-') then
+                    1
+                else
+                    0
+
             let first = fraction + 1 + sign
             first < text.Length && digitsFrom first = text.Length
 
@@ -192,10 +219,20 @@ type private AssemblyParser(source: AssemblySource) =
     let number (token: Token) =
         let text = token.Value
         let negative = text.StartsWith '-'
-        let body = if negative || text.StartsWith '+' then text.Substring 1 else text
+
+        let body =
+            if negative || text.StartsWith '+' then
+                text.Substring 1
+            else
+                text
 
         if body = "inf" then
-            Data.Float(if negative then Double.NegativeInfinity else Double.PositiveInfinity)
+            Data.Float(
+                if negative then
+                    Double.NegativeInfinity
+                else
+                    Double.PositiveInfinity
+            )
         elif body.StartsWith("0x", StringComparison.OrdinalIgnoreCase) then
             hexadecimal token negative (body.Substring 2)
         elif Seq.forall (fun c -> Char.IsAsciiDigit c || c = '_') body then
@@ -239,7 +276,9 @@ type private AssemblyParser(source: AssemblySource) =
         if isSymbol "(" (lexer.Peek()) then
             lexer.Next() |> ignore
             let token = lexer.Next()
-            let isHexadecimal = token.Kind = TokenKind.Number && token.Value.StartsWith "0x" && token.Value.Length <= 18
+
+            let isHexadecimal =
+                token.Kind = TokenKind.Number && token.Value.StartsWith "0x" && token.Value.Length <= 18
 
             let bits =
                 if isHexadecimal then
@@ -258,7 +297,11 @@ type private AssemblyParser(source: AssemblySource) =
             let value = BitConverter.Int64BitsToDouble bits
 
             if not (Double.IsNaN value) then
-                lexer.Fail(token, shown token + " is not the bits of a NaN", "such as nan(0x7ff8000000000001); the usual one is nan")
+                lexer.Fail(
+                    token,
+                    shown token + " is not the bits of a NaN",
+                    "such as nan(0x7ff8000000000001); the usual one is nan"
+                )
 
             let closing = lexer.Next()
 
@@ -325,7 +368,8 @@ type private AssemblyParser(source: AssemblySource) =
         let missing () =
             let hint =
                 match opening with
-                | ValueSome bracket -> "the " + bracket.Value + " of line " + string (source.Line bracket.Start) + " is not closed"
+                | ValueSome bracket ->
+                    "the " + bracket.Value + " of line " + string (source.Line bracket.Start) + " is not closed"
                 | ValueNone -> "constants are null, true, 5, 2.5, nan, inf, \"text\", [1, 2], {\"a\": 1}, #{1, 2}"
 
             lexer.Fail(token, "a constant stands here, not " + shown token, hint)
@@ -359,7 +403,11 @@ type private AssemblyParser(source: AssemblySource) =
         let colon = lexer.Next()
 
         if not (isSymbol ":" colon) then
-            lexer.Fail(colon, "a : stands between key and value, not " + shown colon, "maps are {\"key\": value}, sets are #{element}")
+            lexer.Fail(
+                colon,
+                "a : stands between key and value, not " + shown colon,
+                "maps are {\"key\": value}, sets are #{element}"
+            )
 
         skipLineEnds ()
         KeyValuePair(key, literal (depth + 1) (ValueSome opening))
@@ -396,7 +444,14 @@ type private AssemblyParser(source: AssemblySource) =
     let register () =
         let token = lexer.Next()
 
-        match token.Kind, Int32.TryParse(token.Value.AsSpan(min 1 token.Value.Length), NumberStyles.None, CultureInfo.InvariantCulture) with
+        match
+            token.Kind,
+            Int32.TryParse(
+                token.Value.AsSpan(min 1 token.Value.Length),
+                NumberStyles.None,
+                CultureInfo.InvariantCulture
+            )
+        with
         | TokenKind.Word, (true, index) when
             (token.Value[0] = 'r' || token.Value[0] = 'R')
             && index < Limits.Registers
@@ -407,13 +462,12 @@ type private AssemblyParser(source: AssemblySource) =
 
     /// The operand, or 0 where one that refers forward will stand.
     let operand (func: OpenFunction) kind position =
-        let reference () =
-            {
-                Function = functions.Count - 1
-                Instruction = func.Code.Count
-                Operand = position
-                To = lexer.Next()
-            }
+        let reference () = {
+            Function = functions.Count - 1
+            Instruction = func.Code.Count
+            Operand = position
+            To = lexer.Next()
+        }
 
         let token = lexer.Peek()
 
@@ -450,7 +504,11 @@ type private AssemblyParser(source: AssemblySource) =
         let token = lexer.Peek()
 
         if not (isLineEnd token) then
-            lexer.Fail(token, what + ", so " + shown token + " cannot stand here", "one statement a line; a comment begins with ;")
+            lexer.Fail(
+                token,
+                what + ", so " + shown token + " cannot stand here",
+                "one statement a line; a comment begins with ;"
+            )
 
     let takes (info: OpcodeInfo) =
         match info.Operands with
@@ -466,7 +524,8 @@ type private AssemblyParser(source: AssemblySource) =
     let openFunction (token: Token) =
         match current with
         | ValueSome func -> func
-        | ValueNone -> lexer.Fail(token, "this stands outside of every function", "a function begins with " + functionShape)
+        | ValueNone ->
+            lexer.Fail(token, "this stands outside of every function", "a function begins with " + functionShape)
 
     let known (mnemonic: Token) (info: OpcodeInfo) =
         let func = openFunction mnemonic
@@ -486,7 +545,10 @@ type private AssemblyParser(source: AssemblySource) =
 
     let unknown (mnemonic: Token) =
         let word = mnemonic.Value
-        let reserved = InstructionSet.Reserved |> Seq.tryFind (fun row -> row.Mnemonic.Equals(word, StringComparison.OrdinalIgnoreCase))
+
+        let reserved =
+            InstructionSet.Reserved
+            |> Seq.tryFind (fun row -> row.Mnemonic.Equals(word, StringComparison.OrdinalIgnoreCase))
 
         match reserved, otherWords.TryGetValue(word.ToUpperInvariant()) with
         | Some row, _ -> lexer.Fail(mnemonic, row.Mnemonic + " is reserved: " + row.Reason, "")
@@ -507,7 +569,12 @@ type private AssemblyParser(source: AssemblySource) =
 
         match func.Labels.TryGetValue word.Value with
         | true, struct (_, first) ->
-            source.Add(word.Start, word.Length, "label " + shown word + " stands at line " + string (source.Line first.Start) + " already", "")
+            source.Add(
+                word.Start,
+                word.Length,
+                "label " + shown word + " stands at line " + string (source.Line first.Start) + " already",
+                ""
+            )
         | false, _ -> func.Labels.Add(word.Value, struct (func.Code.Count, word))
 
     /// `.op 999, 1, 2`: an instruction by its number.
@@ -533,11 +600,24 @@ type private AssemblyParser(source: AssemblySource) =
 
         match InstructionSet.TryFind(int number) with
         | true, info when info.Operands.Length <> operands.Count ->
-            lexer.Fail(directive, "opcode " + string number + " is " + info.Mnemonic + ", with " + string info.Operands.Length + " operands, not " + string operands.Count, "")
+            lexer.Fail(
+                directive,
+                "opcode "
+                + string number
+                + " is "
+                + info.Mnemonic
+                + ", with "
+                + string info.Operands.Length
+                + " operands, not "
+                + string operands.Count,
+                ""
+            )
         | true, _
         | false, _ -> ()
 
-        let at i = if i < operands.Count then operands[i] else 0L
+        let at i =
+            if i < operands.Count then operands[i] else 0L
+
         func.Code.Add [| number; at 0; at 1; at 2 |]
 
     let resolveJumps (func: OpenFunction) =
@@ -565,7 +645,8 @@ type private AssemblyParser(source: AssemblySource) =
 
         all.ToArray()
 
-    let startsList (token: Token) = token.Kind = TokenKind.Word && AssemblyText.isListWord token.Value
+    let startsList (token: Token) =
+        token.Kind = TokenKind.Word && AssemblyText.isListWord token.Value
 
     let declare (func: OpenFunction) (name: Token) isExplicit =
         let index = functions.Count - 1
@@ -604,7 +685,11 @@ type private AssemblyParser(source: AssemblySource) =
         let opening = lexer.Next()
 
         if not (isSymbol "(" opening) then
-            lexer.Fail((if isLineEnd opening then name else opening), "the parameters stand in parentheses after the name", functionShape)
+            lexer.Fail(
+                (if isLineEnd opening then name else opening),
+                "the parameters stand in parentheses after the name",
+                functionShape
+            )
 
         func.Parameters <- listOfNames (fun _ -> false)
         let closing = lexer.Next()
@@ -628,21 +713,26 @@ type private AssemblyParser(source: AssemblySource) =
     let beginFunction (directive: Token) =
         match current with
         | ValueSome func ->
-            source.Add(directive.Start, directive.Length, "function " + func.Name + " has no .end before this", "a function ends with .end")
+            source.Add(
+                directive.Start,
+                directive.Length,
+                "function " + func.Name + " has no .end before this",
+                "a function ends with .end"
+            )
+
             close func
         | ValueNone -> ()
 
-        let func =
-            {
-                Start = directive
-                Name = ""
-                Parameters = Array.Empty()
-                Locals = Array.Empty()
-                Captures = Array.Empty()
-                Code = ResizeArray()
-                Labels = Dictionary StringComparer.Ordinal
-                Jumps = ResizeArray()
-            }
+        let func = {
+            Start = directive
+            Name = ""
+            Parameters = Array.Empty()
+            Locals = Array.Empty()
+            Captures = Array.Empty()
+            Code = ResizeArray()
+            Labels = Dictionary StringComparer.Ordinal
+            Jumps = ResizeArray()
+        }
 
         functions.Add func
         current <- ValueSome func
@@ -698,7 +788,12 @@ type private AssemblyParser(source: AssemblySource) =
         | ".const" -> constant token
         | ".name" -> placedName token
         | ".op" -> numbered token
-        | other -> lexer.Fail(token, "there is no directive " + shown token, AssemblyText.suggest (other.Substring 1) [ "func"; "end"; "const"; "name"; "op" ])
+        | other ->
+            lexer.Fail(
+                token,
+                "there is no directive " + shown token,
+                AssemblyText.suggest (other.Substring 1) [ "func"; "end"; "const"; "name"; "op" ]
+            )
 
     let statement () =
         let token = lexer.Next()
@@ -720,7 +815,11 @@ type private AssemblyParser(source: AssemblySource) =
         | TokenKind.Raw
         | TokenKind.OpenSet
         | TokenKind.Symbol ->
-            lexer.Fail(token, "an instruction, a label or a directive stands here, not " + shown token, "a comment begins with ;")
+            lexer.Fail(
+                token,
+                "an instruction, a label or a directive stands here, not " + shown token,
+                "a comment begins with ;"
+            )
 
     let isAtEnd () =
         try
@@ -744,22 +843,28 @@ type private AssemblyParser(source: AssemblySource) =
     let finish () =
         match current with
         | ValueSome func ->
-            source.Add(func.Start.Start, func.Start.Length, "function " + func.Name + " has no .end", "a function ends with .end")
+            source.Add(
+                func.Start.Start,
+                func.Start.Length,
+                "function " + func.Name + " has no .end",
+                "a function ends with .end"
+            )
+
             close func
         | ValueNone -> ()
 
         resolveCalls ()
 
-    let instructionOf (values: int64[]) = Instruction.Of(int values[0], values[1], values[2], values[3])
+    let instructionOf (values: int64[]) =
+        Instruction.Of(int values[0], values[1], values[2], values[3])
 
-    let definition (func: OpenFunction) : FunctionDefinition =
-        {
-            Name = func.Name
-            Parameters = func.Parameters
-            Locals = func.Locals
-            Captures = func.Captures
-            Code = Array.init func.Code.Count (fun i -> instructionOf func.Code[i])
-        }
+    let definition (func: OpenFunction) : FunctionDefinition = {
+        Name = func.Name
+        Parameters = func.Parameters
+        Locals = func.Locals
+        Captures = func.Captures
+        Code = Array.init func.Code.Count (fun i -> instructionOf func.Code[i])
+    }
 
     member _.Read() =
         try
@@ -773,12 +878,11 @@ type private AssemblyParser(source: AssemblySource) =
         with AssemblyText.Enough ->
             ()
 
-    member _.Program =
-        {
-            Constants = constants.ToArray()
-            Names = names.ToArray()
-            Functions = Array.init functions.Count (fun i -> definition functions[i])
-        }
+    member _.Program = {
+        Constants = constants.ToArray()
+        Names = names.ToArray()
+        Functions = Array.init functions.Count (fun i -> definition functions[i])
+    }
 
 /// The text form of a program, `.zxa`, to a program. `docs/assembly.md` describes the text.
 [<AbstractClass; Sealed>]

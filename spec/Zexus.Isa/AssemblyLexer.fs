@@ -23,21 +23,25 @@ type internal TokenKind =
     | End
 
 [<Struct>]
-type internal Token =
-    {
-        Kind: TokenKind
-        Start: int
-        Length: int
-        Value: string
-    }
+type internal Token = {
+    Kind: TokenKind
+    Start: int
+    Length: int
+    Value: string
+}
 
 /// Cuts the text into tokens, one ahead. A token that cannot be read is a diagnostic and gives up the statement.
 type internal AssemblyLexer(source: AssemblySource) =
     let text = source.Text
     let mutable position = if text.StartsWith '\uFEFF' then 1 else 0
     let mutable ahead = ValueNone
+    let mutable isAtLineStart = true
 
-    let peek offset = if position + offset < text.Length then text[position + offset] else '\000'
+    let peek offset =
+        if position + offset < text.Length then
+            text[position + offset]
+        else
+            '\000'
 
     let fail start length message hint =
         source.Add(start, length, message, hint)
@@ -64,25 +68,36 @@ type internal AssemblyLexer(source: AssemblySource) =
         while position < text.Length && accepts text[position] do
             position <- position + 1
 
-    let token kind start value =
-        {
-            Kind = kind
-            Start = start
-            Length = position - start
-            Value = value
-        }
+    let token kind start value = {
+        Kind = kind
+        Start = start
+        Length = position - start
+        Value = value
+    }
 
-    let slice kind start = token kind start (text.Substring(start, position - start))
+    let slice kind start =
+        token kind start (text.Substring(start, position - start))
 
     let isHex c = Char.IsAsciiHexDigit c
 
-    let escapeHint = "escapes are \\\" \\\\ \\n \\r \\t \\0 and \\u{1F600}, a Unicode scalar value in hexadecimal"
+    let escapeHint =
+        "escapes are \\\" \\\\ \\n \\r \\t \\0 and \\u{1F600}, a Unicode scalar value in hexadecimal"
 
     /// `u{1F600}` of an escape; the position is at the `u`.
     let scalar () =
         let start = position - 1
-        let close = if peek 1 = '{' then text.IndexOf('}', position, min 12 (text.Length - position)) else -1
-        let digits = if close < 0 then "" else text.Substring(position + 2, close - position - 2)
+
+        let close =
+            if peek 1 = '{' then
+                text.IndexOf('}', position, min 12 (text.Length - position))
+            else
+                -1
+
+        let digits =
+            if close < 0 then
+                ""
+            else
+                text.Substring(position + 2, close - position - 2)
 
         if digits = "" || digits.Length > 6 || not (Seq.forall isHex digits) then
             fail start 2 "this escape is not \\u{...}" escapeHint
@@ -134,7 +149,11 @@ type internal AssemblyLexer(source: AssemblySource) =
                 value.Append(c).Append(peek 1) |> ignore
                 position <- position + 2
             elif Char.IsSurrogate c then
-                fail position 1 "half of a surrogate pair stands in this text" "text is a sequence of Unicode scalar values"
+                fail
+                    position
+                    1
+                    "half of a surrogate pair stands in this text"
+                    "text is a sequence of Unicode scalar values"
             elif Char.IsControl c && c <> '\t' then
                 fail position 1 ("the control character U+" + (int c).ToString "X4" + " stands in this text") escapeHint
             else
@@ -144,7 +163,8 @@ type internal AssemblyLexer(source: AssemblySource) =
         position <- position + 1
         token TokenKind.Text start (value.ToString())
 
-    let isNumberPart c = Char.IsAsciiLetterOrDigit c || c = '.' || c = '_'
+    let isNumberPart c =
+        Char.IsAsciiLetterOrDigit c || c = '.' || c = '_'
 
     let number start =
         run (start + 1) isNumberPart
@@ -152,7 +172,11 @@ type internal AssemblyLexer(source: AssemblySource) =
         // The sign of an exponent belongs to it: 1e-5, but not 0x1e-5.
         let isHexadecimal = text.AsSpan(start, position - start).IndexOfAny('x', 'X') >= 0
 
-        if (peek 0 = '+' || peek 0 = '-') && (text[position - 1] = 'e' || text[position - 1] = 'E') && not isHexadecimal then
+        if
+            (peek 0 = '+' || peek 0 = '-')
+            && (text[position - 1] = 'e' || text[position - 1] = 'E')
+            && not isHexadecimal
+        then
             run (position + 1) isNumberPart
 
         slice TokenKind.Number start
@@ -187,13 +211,20 @@ type internal AssemblyLexer(source: AssemblySource) =
             | '-'
             | '+' when Char.IsAsciiDigit(peek 1) || AssemblyText.isWordStart (peek 1) -> number start
             | c ->
-                position <- position + (if Char.IsHighSurrogate c && Char.IsLowSurrogate(peek 1) then 2 else 1)
+                position <-
+                    position
+                    + (if Char.IsHighSurrogate c && Char.IsLowSurrogate(peek 1) then
+                           2
+                       else
+                           1)
+
                 slice TokenKind.Symbol start
 
     member _.Peek() =
         match ahead with
         | ValueSome token -> token
         | ValueNone ->
+            isAtLineStart <- false
             let token = read ()
             ahead <- ValueSome token
             token
@@ -201,17 +232,20 @@ type internal AssemblyLexer(source: AssemblySource) =
     member this.Next() =
         let token = this.Peek()
         ahead <- ValueNone
+        isAtLineStart <- token.Kind = TokenKind.LineEnd
         token
 
     member _.Fail(token: Token, message: string, hint: string) : 'a =
         fail token.Start token.Length message hint
 
-    /// Past the end of the line where the token ahead, or else the position, stands.
+    /// Past the end of the line of the last token that was looked at.
     member _.SkipLine() =
-        match ahead with
-        | ValueSome { Kind = TokenKind.LineEnd } -> ()
-        | ValueSome _
-        | ValueNone ->
+        let isPast =
+            match ahead with
+            | ValueSome token -> token.Kind = TokenKind.LineEnd
+            | ValueNone -> isAtLineStart
+
+        if not isPast then
             skipLine ()
             position <- min text.Length (position + 1)
 

@@ -7,20 +7,19 @@ open System.Numerics
 open System.Text
 
 /// One thing that is wrong with assembly text, and where.
-type Diagnostic =
-    {
-        File: string
-        /// From 1.
-        Line: int
-        /// From 1, in UTF-16 units as editors and language servers count.
-        Column: int
-        /// How many units from `Column` on it is about.
-        Length: int
-        Message: string
-        /// What to do about it; "" when there is nothing to say.
-        Hint: string
-        SourceLine: string
-    }
+type Diagnostic = {
+    File: string
+    /// From 1.
+    Line: int
+    /// From 1, in UTF-16 units as editors and language servers count.
+    Column: int
+    /// How many units from `Column` on it is about.
+    Length: int
+    Message: string
+    /// What to do about it; "" when there is nothing to say.
+    Hint: string
+    SourceLine: string
+} with
 
     /// The message as a person reads it: place, message, the line with carets under it, hint.
     override this.ToString() =
@@ -74,7 +73,8 @@ module internal AssemblyText =
     let isWordStart c = Char.IsLetter c || c = '_'
     let isWordPart c = Char.IsLetterOrDigit c || c = '_'
 
-    let isWord (text: string) = text.Length > 0 && isWordStart text[0] && Seq.forall isWordPart text
+    let isWord (text: string) =
+        text.Length > 0 && isWordStart text[0] && Seq.forall isWordPart text
 
     /// Words that stand for something else where a list of variables stands.
     let isListWord (text: string) = text = "locals" || text = "captures"
@@ -140,8 +140,11 @@ module internal AssemblyText =
         appendQuoted out text
         out.ToString()
 
-    let name (text: string) = if isWord text then text else quoted text
-    let variable (text: string) = if isListWord text then quoted text else name text
+    let name (text: string) =
+        if isWord text then text else quoted text
+
+    let variable (text: string) =
+        if isListWord text then quoted text else name text
 
     let canonicalNaN = 0x7FF8000000000000L
 
@@ -149,21 +152,30 @@ module internal AssemblyText =
         let bits = BitConverter.DoubleToInt64Bits value
 
         if Double.IsNaN value then
-            if bits = canonicalNaN then "nan" else "nan(0x" + bits.ToString "x16" + ")"
+            if bits = canonicalNaN then
+                "nan"
+            else
+                "nan(0x" + bits.ToString "x16" + ")"
         elif Double.IsPositiveInfinity value then
             "inf"
         elif Double.IsNegativeInfinity value then
             "-inf"
         else
             let text = value.ToString("R", CultureInfo.InvariantCulture).ToLowerInvariant()
-            if text.Contains 'e' || text.Contains '.' then text else text + ".0"
+
+            if text.Contains 'e' || text.Contains '.' then
+                text
+            else
+                text + ".0"
 
     let integer (value: BigInteger) =
         // 3.3 bits a digit: no more than 10,000 digits.
         if value.GetBitLength() <= 33_000L then
             value.ToString CultureInfo.InvariantCulture
         else
-            let digits = BigInteger.Abs(value).ToString("x", CultureInfo.InvariantCulture).TrimStart '0'
+            let digits =
+                BigInteger.Abs(value).ToString("x", CultureInfo.InvariantCulture).TrimStart '0'
+
             (if value.Sign < 0 then "-0x" else "0x") + digits
 
     let private appendItems (out: StringBuilder) (opening: string) (closing: string) append (items: 'a[]) =
@@ -207,7 +219,9 @@ module internal AssemblyText =
         for i in 1 .. a.Length do
             for j in 1 .. b.Length do
                 let change = if a[i - 1] = b[j - 1] then 0 else 1
-                let best = min (min (table[i - 1, j] + 1) (table[i, j - 1] + 1)) (table[i - 1, j - 1] + change)
+
+                let best =
+                    min (min (table[i - 1, j] + 1) (table[i, j - 1] + 1)) (table[i - 1, j - 1] + change)
 
                 let swapped = i > 1 && j > 1 && a[i - 1] = b[j - 2] && a[i - 2] = b[j - 1]
                 table[i, j] <- if swapped then min best (table[i - 2, j - 2] + 1) else best
@@ -252,7 +266,13 @@ type internal AssemblySource(file: string, text: string) =
             line
         else
             let start = lineStarts[index]
-            let finish = if index + 1 < lineStarts.Count then lineStarts[index + 1] - 1 else text.Length
+
+            let finish =
+                if index + 1 < lineStarts.Count then
+                    lineStarts[index + 1] - 1
+                else
+                    text.Length
+
             let line = text.Substring(start, finish - start).TrimEnd '\r'
             lastLine <- struct (index, line)
             line
@@ -267,19 +287,19 @@ type internal AssemblySource(file: string, text: string) =
     member this.Add(position: int, length: int, message: string, hint: string) =
         let line = this.Line position
 
-        diagnostics.Add
-            {
-                File = file
-                Line = line
-                Column = position - lineStarts[line - 1] + 1
-                Length = max 1 length
-                Message = message
-                Hint = hint
-                SourceLine = sourceLine (line - 1)
-            }
+        diagnostics.Add {
+            File = file
+            Line = line
+            Column = position - lineStarts[line - 1] + 1
+            Length = max 1 length
+            Message = message
+            Hint = hint
+            SourceLine = sourceLine (line - 1)
+        }
 
         if diagnostics.Count >= AssemblyText.mostDiagnostics then
             raise AssemblyText.Enough
 
     /// In the order of the text.
-    member _.Diagnostics = diagnostics |> Seq.sortBy (fun d -> d.Line, d.Column) |> Seq.toArray
+    member _.Diagnostics =
+        diagnostics |> Seq.sortBy (fun d -> d.Line, d.Column) |> Seq.toArray

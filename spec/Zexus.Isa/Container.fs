@@ -10,13 +10,12 @@ open System.Security.Cryptography
 open System.Text
 
 /// Why bytes are no container: where, what should stand there, and what does.
-type ContainerError =
-    {
-        /// Counted from 0, in the whole file.
-        Offset: int
-        Expected: string
-        Found: string
-    }
+type ContainerError = {
+    /// Counted from 0, in the whole file.
+    Offset: int
+    Expected: string
+    Found: string
+} with
 
     member this.Message =
         "byte "
@@ -84,7 +83,8 @@ module internal Layout =
     /// Refuses what is no sequence of Unicode scalar values, in both directions, and writes no byte order mark.
     let utf8 = UTF8Encoding(false, true)
 
-    let checksum (bytes: ReadOnlySpan<byte>) = SHA256.HashData(bytes).AsSpan(0, checksumLength).ToArray()
+    let checksum (bytes: ReadOnlySpan<byte>) =
+        SHA256.HashData(bytes).AsSpan(0, checksumLength).ToArray()
 
     let operandsOf number =
         match InstructionSet.TryFind(number: int) with
@@ -127,7 +127,9 @@ module internal ContainerWriter =
             try
                 Layout.utf8.GetBytes value
             with :? EncoderFallbackException ->
-                invalidArg "program" "a String has half of a surrogate pair; text is a sequence of Unicode scalar values"
+                invalidArg
+                    "program"
+                    "a String has half of a surrogate pair; text is a sequence of Unicode scalar values"
 
         count out bytes.Length
         out.Write bytes
@@ -142,7 +144,9 @@ module internal ContainerWriter =
         let bytes = value.ToByteArray()
 
         if bytes.Length > Layout.integerBytes then
-            invalidArg "program" ("an Int needs " + string bytes.Length + " bytes; a container holds " + string Layout.integerBytes)
+            invalidArg
+                "program"
+                ("an Int needs " + string bytes.Length + " bytes; a container holds " + string Layout.integerBytes)
 
         count out bytes.Length
         out.Write bytes
@@ -196,7 +200,13 @@ module internal ContainerWriter =
             | ValueNone -> used
             | ValueSome operands ->
                 if used > operands then
-                    invalidArg "program" ("opcode " + string value.Number + " has " + string operands + " operands, and the others must be 0")
+                    invalidArg
+                        "program"
+                        ("opcode "
+                         + string value.Number
+                         + " has "
+                         + string operands
+                         + " operands, and the others must be 0")
 
                 operands
 
@@ -222,12 +232,9 @@ module internal ContainerWriter =
         section out (fun content -> array content text program.Names)
         section out (fun content -> array content header program.Functions)
 
-        section
-            out
-            (fun content ->
-                for func in program.Functions do
-                    code content func
-            )
+        section out (fun content ->
+            for func in program.Functions do
+                code content func)
 
         out.Write(Layout.checksum (ReadOnlySpan(out.GetBuffer(), 0, int out.Length)))
         out.ToArray()
@@ -241,12 +248,11 @@ type internal ContainerReader(bytes: byte[], start: int, limit: int, ending: str
 
     let fail offset expected found =
         raise (
-            ContainerException
-                {
-                    Offset = offset
-                    Expected = expected
-                    Found = found
-                }
+            ContainerException {
+                Offset = offset
+                Expected = expected
+                Found = found
+            }
         )
 
     member _.Position = position
@@ -277,7 +283,10 @@ type internal ContainerReader(bytes: byte[], start: int, limit: int, ending: str
             if b >= 0x80uy then
                 next (shift + 7) value
             elif b = 0uy && shift > 0 then
-                fail first (what + " in as few bytes as it takes") (string (position - first) + " bytes for " + string value)
+                fail
+                    first
+                    (what + " in as few bytes as it takes")
+                    (string (position - first) + " bytes for " + string value)
             else
                 value
 
@@ -298,11 +307,20 @@ type internal ContainerReader(bytes: byte[], start: int, limit: int, ending: str
             if b >= 0x80uy then
                 next (shift + 7) value b
             else
-                let value = if shift < 57 && b >= 0x40uy then value ||| (-1L <<< (shift + 7)) else value
-                let repeatsSign = (b = 0uy && previous &&& 0x40uy = 0uy) || (b = 0x7Fuy && previous &&& 0x40uy <> 0uy)
+                let value =
+                    if shift < 57 && b >= 0x40uy then
+                        value ||| (-1L <<< (shift + 7))
+                    else
+                        value
+
+                let repeatsSign =
+                    (b = 0uy && previous &&& 0x40uy = 0uy) || (b = 0x7Fuy && previous &&& 0x40uy <> 0uy)
 
                 if shift > 0 && repeatsSign then
-                    fail first (what + " in as few bytes as it takes") (string (position - first) + " bytes for " + string value)
+                    fail
+                        first
+                        (what + " in as few bytes as it takes")
+                        (string (position - first) + " bytes for " + string value)
 
                 value
 
@@ -325,7 +343,10 @@ type internal ContainerReader(bytes: byte[], start: int, limit: int, ending: str
         let claimed = this.Unsigned("the length of " + what)
 
         if claimed > uint64 (limit - position) then
-            fail first (what + " of at most " + string (limit - position) + " bytes, which is all that are left") (string claimed + " bytes")
+            fail
+                first
+                (what + " of at most " + string (limit - position) + " bytes, which is all that are left")
+                (string claimed + " bytes")
 
         length <- int claimed
         position <- position + length
@@ -355,7 +376,10 @@ type internal ContainerReader(bytes: byte[], start: int, limit: int, ending: str
         let negative = length > 1 && bytes[first + length - 2] >= 0x80uy
 
         if length > 1 && ((last = 0uy && not negative) || (last = 0xFFuy && negative)) then
-            fail (first + length - 1) "an Int in as few bytes as it takes" ("0x" + last.ToString "X2" + ", which only repeats the sign")
+            fail
+                (first + length - 1)
+                "an Int in as few bytes as it takes"
+                ("0x" + last.ToString "X2" + ", which only repeats the sign")
 
         BigInteger(ReadOnlySpan(bytes, first, length))
 
@@ -409,7 +433,8 @@ module internal ContainerParts =
             Data.Map(array reader "entries" 2 owed entry)
         | other -> reader.Fail(offset, "the kind of a constant, 0 to 8", string other)
 
-    let names (reader: ContainerReader) what owed = array reader what 1 owed (fun _ -> reader.Text "a name")
+    let names (reader: ContainerReader) what owed =
+        array reader what 1 owed (fun _ -> reader.Text "a name")
 
     let header (reader: ContainerReader) owed =
         let name = reader.Text "a function's name"
@@ -435,7 +460,9 @@ module internal ContainerParts =
         let number = int (uint32 (head >>> 2))
         let count = int (head &&& 3UL)
 
-        let read position = if position < count then reader.Signed "an operand" else 0L
+        let read position =
+            if position < count then reader.Signed "an operand" else 0L
+
         let a = read 0
         let b = read 1
         let instruction = Instruction.Of(number, a, b, read 2)
@@ -443,27 +470,40 @@ module internal ContainerParts =
         match Layout.operandsOf number with
         | ValueSome operands ->
             if operands <> count then
-                reader.Fail(offset, "opcode " + string number + " with its " + string operands + " operands", string count + " operands")
+                reader.Fail(
+                    offset,
+                    "opcode " + string number + " with its " + string operands + " operands",
+                    string count + " operands"
+                )
         | ValueNone ->
             if Layout.operandsUsed instruction <> count then
-                reader.Fail(offset, "the unknown opcode " + string number + " without operands of 0 at its end", "such an operand")
+                reader.Fail(
+                    offset,
+                    "the unknown opcode " + string number + " without operands of 0 at its end",
+                    "such an operand"
+                )
 
         instruction
 
-    let code reader owed (func: FunctionDefinition) =
-        { func with
+    let code reader owed (func: FunctionDefinition) = {
+        func with
             Code = array reader "instructions" 1 owed (fun _ -> instruction reader)
-        }
+    }
 
     /// Checks all that can be checked without looking into the sections: where each begins, and the end of the last.
     let frame (bytes: byte[]) =
         let reader = ContainerReader(bytes, 0, bytes.Length, "the end of the file")
 
         for i in 0 .. Layout.magic.Length - 1 do
-            let found = reader.Byte "the four bytes 5A 58 42 00 (\"ZXB\", 0) that begin a container"
+            let found =
+                reader.Byte "the four bytes 5A 58 42 00 (\"ZXB\", 0) that begin a container"
 
             if found <> Layout.magic[i] then
-                reader.Fail(i, "the four bytes 5A 58 42 00 (\"ZXB\", 0) that begin a container", "0x" + found.ToString "X2")
+                reader.Fail(
+                    i,
+                    "the four bytes 5A 58 42 00 (\"ZXB\", 0) that begin a container",
+                    "0x" + found.ToString "X2"
+                )
 
         let low = reader.Byte "the format version"
         let version = int low + 256 * int (reader.Byte "the format version")
@@ -474,7 +514,10 @@ module internal ContainerParts =
                 "format version " + string Layout.version,
                 "version "
                 + string version
-                + (if version > Layout.version then ", made by a newer Zexus; use that one" else ", which never was")
+                + (if version > Layout.version then
+                       ", made by a newer Zexus; use that one"
+                   else
+                       ", which never was")
             )
 
         let section name =
@@ -498,12 +541,11 @@ module internal ContainerParts =
 
         if not (expected.AsSpan().SequenceEqual(ReadOnlySpan(bytes, position, expected.Length))) then
             raise (
-                ContainerException
-                    {
-                        Offset = position
-                        Expected = "the checksum " + Convert.ToHexString expected
-                        Found = Convert.ToHexString(bytes, position, expected.Length) + "; the file is damaged"
-                    }
+                ContainerException {
+                    Offset = position
+                    Expected = "the checksum " + Convert.ToHexString expected
+                    Found = Convert.ToHexString(bytes, position, expected.Length) + "; the file is damaged"
+                }
             )
 
     let finish (reader: ContainerReader) name =
@@ -555,7 +597,9 @@ type Container private () =
     static member Decode(bytes: byte[]) : Program = ContainerParts.program bytes
 
     /// As `Decode`; false and the error instead of an exception. The other result is null.
-    static member TryDecode(bytes: byte[], [<Out>] program: byref<Program>, [<Out>] error: byref<ContainerError>) : bool =
+    static member TryDecode
+        (bytes: byte[], [<Out>] program: byref<Program>, [<Out>] error: byref<ContainerError>)
+        : bool =
         program <- Unchecked.defaultof<Program>
         error <- Unchecked.defaultof<ContainerError>
 

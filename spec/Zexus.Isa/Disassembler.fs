@@ -22,7 +22,8 @@ type private PoolText<'T>(items: 'T[], comparer: IEqualityComparer<'T>, text: 'T
 
         items |> Array.map (fun item -> indexes[item])
 
-    let inRange (index: int64) = index >= 0L && index < int64 items.Length
+    let inRange (index: int64) =
+        index >= 0L && index < int64 items.Length
 
     let declared =
         let mutable next = 0
@@ -62,17 +63,18 @@ type private ProgramText(program: Program) =
                     |> Array.mapi (fun i operand -> struct (operand.Kind, Layout.operand instruction i))
                     |> Array.filter (fun (struct (operandKind, _)) -> operandKind = kind)
                     |> Array.map (fun (struct (_, value)) -> value)
-                | false, _ -> Array.Empty()
-            )
-        )
+                | false, _ -> Array.Empty()))
 
     let literal value =
         let text = StringBuilder()
         AssemblyText.appendLiteral text value
         text.ToString()
 
-    let constants = PoolText<Data>(program.Constants, EqualityComparer.Default, literal, used OperandKind.Constant)
-    let names = PoolText<string>(program.Names, StringComparer.Ordinal, AssemblyText.name, used OperandKind.Name)
+    let constants =
+        PoolText<Data>(program.Constants, EqualityComparer.Default, literal, used OperandKind.Constant)
+
+    let names =
+        PoolText<string>(program.Names, StringComparer.Ordinal, AssemblyText.name, used OperandKind.Name)
 
     let firstOfName =
         let indexes = Dictionary<string, int>(StringComparer.Ordinal)
@@ -82,7 +84,8 @@ type private ProgramText(program: Program) =
 
         indexes
 
-    let isFirst index = firstOfName[program.Functions[index].Name] = index
+    let isFirst index =
+        firstOfName[program.Functions[index].Name] = index
 
     let functionOperand (index: int64) =
         let isNamed =
@@ -91,7 +94,10 @@ type private ProgramText(program: Program) =
             && isFirst (int index)
             && program.Functions[int index].Name.Length <= 60
 
-        if isNamed then AssemblyText.name program.Functions[int index].Name else "#" + string index
+        if isNamed then
+            AssemblyText.name program.Functions[int index].Name
+        else
+            "#" + string index
 
     /// The names of the labels, by instruction; the last is the end of the code.
     let labels (func: FunctionDefinition) =
@@ -115,17 +121,24 @@ type private ProgramText(program: Program) =
                 count <- count + 1
                 "L" + string count
             else
-                ""
-        )
+                "")
 
     let operand (labels: string[]) kind (value: int64) =
-        let within least most (text: string) = if value >= least && value <= most then text else "#" + string value
+        let within least most (text: string) =
+            if value >= least && value <= most then
+                text
+            else
+                "#" + string value
 
         match kind with
         | OperandKind.Constant -> constants.Operand value
         | OperandKind.Name -> names.Operand value
         | OperandKind.Function -> functionOperand value
-        | OperandKind.Target -> if value >= 0L && value < int64 labels.Length then labels[int value] else "#" + string value
+        | OperandKind.Target ->
+            if value >= 0L && value < int64 labels.Length then
+                labels[int value]
+            else
+                "#" + string value
         | OperandKind.Count -> within 0L 1024L (string value)
         | OperandKind.Results -> within 1L 2L (string value)
         | OperandKind.Register -> within 0L (int64 Limits.Registers - 1L) ("r" + string value)
@@ -133,7 +146,9 @@ type private ProgramText(program: Program) =
 
     let known labels (info: OpcodeInfo) (instruction: Instruction) =
         if Layout.operandsUsed instruction > info.Operands.Length then
-            invalidArg "program" (info.Mnemonic + " has " + string info.Operands.Length + " operands, and the others must be 0")
+            invalidArg
+                "program"
+                (info.Mnemonic + " has " + string info.Operands.Length + " operands, and the others must be 0")
 
         out.Append("    ").Append(info.Mnemonic) |> ignore
 
@@ -159,7 +174,11 @@ type private ProgramText(program: Program) =
 
     let clause (word: string) (variables: string[]) =
         if variables.Length > 0 then
-            out.Append(' ').Append(word).Append(' ').Append(String.Join(", ", Array.map AssemblyText.variable variables))
+            out
+                .Append(' ')
+                .Append(word)
+                .Append(' ')
+                .Append(String.Join(", ", Array.map AssemblyText.variable variables))
             |> ignore
 
     let header index (func: FunctionDefinition) =
