@@ -117,23 +117,36 @@ let intPower (bound: bigint) (a: bigint) (n: bigint) =
     else
         Some(bigint.Pow(a, int n))
 
-/// The shortest decimal digits that read back as |x|, and the power of ten p with |x| = 0.d1d2… * 10^p. x is finite and not 0.
+/// The shortest decimal digits that read back as |x|, the nearest to it where several do, and the power of ten p with |x| = 0.d1d2… * 10^p.
+/// x is finite and not 0. (.NET's own "R" format is wrong at some powers of two, such as 2^-958: it gives 16 digits that read back as the Float
+/// below.) SOURCE D. M. Gay, Correctly Rounded Binary-Decimal and Decimal-Binary Conversions, mode 0, which Python's repr uses.
 let private shortestDigits (x: float) =
-    let shortest = (abs x).ToString("R", CultureInfo.InvariantCulture)
+    let magnitude = abs x
+    // 767 digits are exact for every binary64.
+    let exact = magnitude.ToString("E766", CultureInfo.InvariantCulture)
+    let digits = exact.Substring(0, 1) + exact.Substring(2, 766)
+    let exponent = Int32.Parse(exact.Substring 769, CultureInfo.InvariantCulture)
 
-    let mantissa, exponent =
-        match shortest.IndexOf 'E' with
-        | -1 -> shortest, 0
-        | e -> shortest.Substring(0, e), Int32.Parse(shortest.Substring(e + 1), CultureInfo.InvariantCulture)
+    let readsBack (candidate: bigint) length =
+        let text = candidate.ToString() + "E" + string (exponent - length + 1)
+        Double.Parse(text, CultureInfo.InvariantCulture) = magnitude
 
-    let whole, fraction =
-        match mantissa.IndexOf '.' with
-        | -1 -> mantissa, ""
-        | dot -> mantissa.Substring(0, dot), mantissa.Substring(dot + 1)
+    let rec go length =
+        let below = bigint.Parse(digits.Substring(0, length))
+        let above = below + 1I
+        let rest = digits.Substring length
+        let half = "5" + String('0', rest.Length - 1)
+        let isNearerAbove = String.CompareOrdinal(rest, half) > 0 || (rest = half && not below.IsEven)
+        let nearer, other = if isNearerAbove then above, below else below, above
 
-    let all = whole + fraction
-    let leading = all.Length - all.TrimStart('0').Length
-    all.Trim('0'), whole.Length - leading + exponent
+        // The interval that reads back as x is wider above a power of two, so the farther candidate can be in it alone.
+        if readsBack nearer length then nearer, length
+        elif readsBack other length then other, length
+        else go (length + 1)
+
+    let shortest, length = go 1
+    let text = shortest.ToString()
+    text.TrimEnd '0', exponent + 1 + (text.Length - length)
 
 /// A finite Float as Python's repr writes it: fixed notation for 1e-4 <= |x| < 1e16, else an exponent of two digits or more.
 let private finiteText (x: float) =
