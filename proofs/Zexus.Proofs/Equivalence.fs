@@ -28,8 +28,7 @@ let run (code: Code) (s: State) : Exit list =
         match outcome with
         | Outcome.Ok((), s) -> Exit.Through s
         | Outcome.Fault(fault, value, s) -> Exit.Faulted(fault, value, s)
-        | Outcome.Opaque(operation, _, s) -> Exit.Opaque(operation, s)
-    )
+        | Outcome.Opaque(operation, _, s) -> Exit.Opaque(operation, s))
 
 let private never = Formula.Any []
 let private always = Formula.All []
@@ -71,24 +70,31 @@ let private sameEach same xs ys =
 
 /// Everything that outlives a fault. State, ledger, events, audit and globals are compared as the runs left them, which is stricter than need be.
 let private sameWorld (a: State) (b: State) =
-    Formula.All
-        [
-            sameInt a.GasUsed b.GasUsed
-            sameEach sameStr a.Output b.Output
-            (if a.World = b.World && a.Audit = b.Audit && a.HostCalls = b.HostCalls then always else never)
-        ]
+    Formula.All [
+        sameInt a.GasUsed b.GasUsed
+        sameEach sameStr a.Output b.Output
+        (if a.World = b.World && a.Audit = b.Audit && a.HostCalls = b.HostCalls then
+             always
+         else
+             never)
+    ]
 
 let private agree (a: Exit) (b: Exit) : Formula =
     match a, b with
     | Exit.Through s, Exit.Through t ->
-        Formula.All
-            [
-                sameWorld s t
-                sameEach sameValue s.Frame.Stack t.Frame.Stack
-                (if s.Globals = t.Globals && s.Heap = t.Heap && s.Transactions = t.Transactions then always else never)
-            ]
+        Formula.All [
+            sameWorld s t
+            sameEach sameValue s.Frame.Stack t.Frame.Stack
+            (if s.Globals = t.Globals && s.Heap = t.Heap && s.Transactions = t.Transactions then
+                 always
+             else
+                 never)
+        ]
     | Exit.Faulted(f, v, s), Exit.Faulted(g, w, t) ->
-        if f = g then Formula.All [ sameWorld s t; sameValue v w ] else never
+        if f = g then
+            Formula.All [ sameWorld s t; sameValue v w ]
+        else
+            never
     | (Exit.Through _ | Exit.Faulted _ | Exit.Opaque _), _ -> never
 
 let private conditions exit =
@@ -104,7 +110,8 @@ type Verdict =
 
 /// Does every state that satisfies the facts take one of the paths?
 let private covers check facts exits =
-    let text, _ = query "the paths cover" facts (Formula.Not(Formula.Any(exits |> List.map conditions)))
+    let text, _ =
+        query "the paths cover" facts (Formula.Not(Formula.Any(exits |> List.map conditions)))
 
     match check text with
     | Solver.Answer.Unsat -> None
@@ -116,10 +123,15 @@ let equivalent (check: string -> Solver.Answer) (facts: Formula list) (left: Cod
     let lefts = run left s
     let rights = run right s
 
-    let pairs = [ for a in lefts do for b in rights -> a, b ]
+    let pairs = [
+        for a in lefts do
+            for b in rights -> a, b
+    ]
 
     let differs (a, b) =
-        let text, _ = query "the sides differ" facts (Formula.All [ conditions a; conditions b; Formula.Not(agree a b) ])
+        let text, _ =
+            query "the sides differ" facts (Formula.All [ conditions a; conditions b; Formula.Not(agree a b) ])
+
         check text
 
     let rec go queries pairs =

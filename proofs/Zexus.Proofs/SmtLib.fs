@@ -22,28 +22,29 @@ let private sortName sort =
     | Sort.Str -> "String"
 
 /// What a set of terms speaks of.
-type Vocabulary =
-    {
-        Symbols: Map<string, Sort>
-        Functions: Map<string, Sort list * Sort>
-        /// Every application of `size`, for its facts.
-        Sizes: Set<string>
-    }
+type Vocabulary = {
+    Symbols: Map<string, Sort>
+    Functions: Map<string, Sort list * Sort>
+    /// Every application of `size`, for its facts.
+    Sizes: Set<string>
+}
 
-let nothing =
-    {
-        Symbols = Map.empty
-        Functions = Map.empty
-        Sizes = Set.empty
-    }
+let nothing = {
+    Symbols = Map.empty
+    Functions = Map.empty
+    Sizes = Set.empty
+}
 
-let private withSymbol name sort v =
-    { v with
+let private withSymbol name sort v = {
+    v with
         Symbols = Map.add name sort v.Symbols
-    }
+}
 
 let private integer (n: bigint) =
-    if n.Sign < 0 then "(- " + (abs n).ToString() + ")" else n.ToString()
+    if n.Sign < 0 then
+        "(- " + (abs n).ToString() + ")"
+    else
+        n.ToString()
 
 let private floatLiteral (bits: int64) =
     "((_ to_fp 11 53) #x" + bits.ToString "x16" + ")"
@@ -99,10 +100,7 @@ let rec private intTerm (v: Vocabulary) (t: IntTerm) : string * Vocabulary =
         let text, v = apply v name arguments Sort.Int
 
         if name = "size" then
-            text,
-            { v with
-                Sizes = Set.add text v.Sizes
-            }
+            text, { v with Sizes = Set.add text v.Sizes }
         else
             text, v
 
@@ -185,8 +183,9 @@ and private apply v name arguments result =
     let name = "zexus." + name
 
     call name (List.rev texts),
-    { v with
-        Functions = Map.add name (List.rev sorts, result) v.Functions
+    {
+        v with
+            Functions = Map.add name (List.rev sorts, result) v.Functions
     }
 
 /// A formula to print: terms of the specification, joined.
@@ -209,8 +208,7 @@ let rec private formula v (f: Formula) : string * Vocabulary =
                 |> List.fold
                     (fun (texts, v) f ->
                         let text, v = formula v f
-                        text :: texts, v
-                    )
+                        text :: texts, v)
                     ([], v)
 
             call name (List.rev texts), v
@@ -230,7 +228,9 @@ let rec private formula v (f: Formula) : string * Vocabulary =
 /// The facts about `size` (docs/semantics.md, section 3), for one application: 0 for 64 bits, 1 for 128, more beyond.
 let private sizeFact (application: string) =
     let opening = "(zexus.size "
-    let argument = application.Substring(opening.Length, application.Length - opening.Length - 1)
+
+    let argument =
+        application.Substring(opening.Length, application.Length - opening.Length - 1)
 
     let within bits =
         let bound = 1I <<< bits
@@ -249,23 +249,27 @@ let query (title: string) (assumptions: Formula list) (claim: Formula) : string 
         |> List.fold
             (fun (texts, v) f ->
                 let text, v = formula v f
-                text :: texts, v
-            )
+                text :: texts, v)
             ([], nothing)
 
-    let lines =
-        [
-            "; " + title
-            "(set-logic ALL)"
-            for KeyValue(name, sort) in v.Symbols do
-                "(declare-const " + name + " " + sortName sort + ")"
-            for KeyValue(name, (arguments, result)) in v.Functions do
-                "(declare-fun " + name + " (" + String.Join(" ", arguments |> List.map sortName) + ") " + sortName result + ")"
-            for application in v.Sizes do
-                yield! sizeFact application
-            for text in List.rev texts do
-                "(assert " + text + ")"
-            "(check-sat)"
-        ]
+    let lines = [
+        "; " + title
+        "(set-logic ALL)"
+        for KeyValue(name, sort) in v.Symbols do
+            "(declare-const " + name + " " + sortName sort + ")"
+        for KeyValue(name, (arguments, result)) in v.Functions do
+            "(declare-fun "
+            + name
+            + " ("
+            + String.Join(" ", arguments |> List.map sortName)
+            + ") "
+            + sortName result
+            + ")"
+        for application in v.Sizes do
+            yield! sizeFact application
+        for text in List.rev texts do
+            "(assert " + text + ")"
+        "(check-sat)"
+    ]
 
     String.Join("\n", lines) + "\n", v

@@ -26,18 +26,13 @@ let private context =
         Native.Z3_del_config config
 
         let constructor =
-            typeof<Context>.GetConstructor(
-                BindingFlags.Instance ||| BindingFlags.NonPublic,
-                null,
-                [| typeof<nativeint> |],
-                null
-            )
+            typeof<Context>
+                .GetConstructor(BindingFlags.Instance ||| BindingFlags.NonPublic, null, [| typeof<nativeint> |], null)
 
         if isNull constructor then
             invalidOp "This Microsoft.Z3 has no Context(IntPtr) constructor; version 4.12.2 has."
 
-        constructor.Invoke [| box handle |] :?> Context
-    )
+        constructor.Invoke [| box handle |] :?> Context)
 
 let private gate = obj ()
 
@@ -48,10 +43,14 @@ let ResourceLimit = 200_000_000u
 /// The bits of a binary64 numeral, as `0x…`; Z3 prints the numerals themselves without the sign of a zero.
 let private floatBits (x: FPNum) =
     let bits =
-        if x.IsNaN then 0x7FF8000000000000UL
-        elif x.IsInf then 0x7FF0000000000000UL
-        elif x.IsZero then 0UL
-        else (uint64 (x.ExponentInt64 true) <<< 52) ||| x.SignificandUInt64
+        if x.IsNaN then
+            0x7FF8000000000000UL
+        elif x.IsInf then
+            0x7FF0000000000000UL
+        elif x.IsZero then
+            0UL
+        else
+            (uint64 (x.ExponentInt64 true) <<< 52) ||| x.SignificandUInt64
 
     let sign = if not x.IsNaN && x.Sign then 0x8000000000000000UL else 0UL
     "0x" + (sign ||| bits).ToString "x16"
@@ -71,30 +70,27 @@ let private model (solver: Solver) =
 
 /// Check a query in process.
 let check (text: string) : Answer =
-    lock
-        gate
-        (fun () ->
-            try
-                let z3 = context.Value
-                use solver = z3.MkSolver()
-                use parameters = z3.MkParams()
-                parameters.Add("rlimit", ResourceLimit) |> ignore
-                solver.Parameters <- parameters
-                let assertions = z3.ParseSMTLIB2String(text, null, null, null, null)
+    lock gate (fun () ->
+        try
+            let z3 = context.Value
+            use solver = z3.MkSolver()
+            use parameters = z3.MkParams()
+            parameters.Add("rlimit", ResourceLimit) |> ignore
+            solver.Parameters <- parameters
+            let assertions = z3.ParseSMTLIB2String(text, null, null, null, null)
 
-                for assertion in assertions do
-                    solver.Assert assertion
+            for assertion in assertions do
+                solver.Assert assertion
 
-                match solver.Check() with
-                | Status.UNSATISFIABLE -> Answer.Unsat
-                | Status.SATISFIABLE -> Answer.Sat(model solver)
-                | Status.UNKNOWN -> Answer.Failed("unknown: " + solver.ReasonUnknown)
-                | other -> Answer.Failed("status " + other.ToString())
-            with
-            | :? Z3Exception as problem -> Answer.Failed("Z3: " + problem.Message)
-            | :? DllNotFoundException as problem ->
-                Answer.Failed("libz3 is not installed (Debian's package libz3-dev): " + problem.Message)
-        )
+            match solver.Check() with
+            | Status.UNSATISFIABLE -> Answer.Unsat
+            | Status.SATISFIABLE -> Answer.Sat(model solver)
+            | Status.UNKNOWN -> Answer.Failed("unknown: " + solver.ReasonUnknown)
+            | other -> Answer.Failed("status " + other.ToString())
+        with
+        | :? Z3Exception as problem -> Answer.Failed("Z3: " + problem.Message)
+        | :? DllNotFoundException as problem ->
+            Answer.Failed("libz3 is not installed (Debian's package libz3-dev): " + problem.Message))
 
 /// Check a query with a solver program that reads SMT-LIB from its input: `z3 -in`, `cvc5 --lang smt2 -`.
 let checkWith (program: string) (arguments: string list) (text: string) : Answer =

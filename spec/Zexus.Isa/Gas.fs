@@ -41,28 +41,26 @@ module Gas =
     let LargestPowerSize = 256
 
 /// The bounds of an execution. Each is a parameter of the meaning, with a fault of its own; memory and wall-clock are the host's.
-type Limits =
-    {
-        /// Frames alive at once, callbacks of builtins included: CallTooDeep.
-        CallDepth: int
-        /// Ints lie in [-2^bits, 2^bits): IntegerTooLarge.
-        IntegerBits: int
-        /// Unicode scalars in a String: StringTooLong.
-        StringLength: int
-        /// Elements of a List or Set, entries of a Map: CollectionTooLarge.
-        CollectionLength: int
-        /// Collections within one another that an operation walks into: TooDeep.
-        Nesting: int
-    }
+type Limits = {
+    /// Frames alive at once, callbacks of builtins included: CallTooDeep.
+    CallDepth: int
+    /// Ints lie in [-2^bits, 2^bits): IntegerTooLarge.
+    IntegerBits: int
+    /// Unicode scalars in a String: StringTooLong.
+    StringLength: int
+    /// Elements of a List or Set, entries of a Map: CollectionTooLarge.
+    CollectionLength: int
+    /// Collections within one another that an operation walks into: TooDeep.
+    Nesting: int
+} with
 
-    static member Default =
-        {
-            CallDepth = 1024
-            IntegerBits = 8192
-            StringLength = 1_048_576
-            CollectionLength = 1_048_576
-            Nesting = 256
-        }
+    static member Default = {
+        CallDepth = 1024
+        IntegerBits = 8192
+        StringLength = 1_048_576
+        CollectionLength = 1_048_576
+        Nesting = 256
+    }
 
     /// Operand-stack cells that one function may use; a matter of validation, so not a parameter.
     static member OperandStackHeight = 1024

@@ -47,43 +47,35 @@ type Data =
             | Map a, Map b ->
                 a.Length = b.Length
                 && Array.forall2
-                    (fun (x: KeyValuePair<Data, Data>) (y: KeyValuePair<Data, Data>) -> x.Key.Equals y.Key && x.Value.Equals y.Value)
+                    (fun (x: KeyValuePair<Data, Data>) (y: KeyValuePair<Data, Data>) ->
+                        x.Key.Equals y.Key && x.Value.Equals y.Value)
                     a
                     b
             | (Null | Bool _ | Int _ | Float _ | String _ | List _ | Map _ | Set _), _ -> false
 
 /// One instruction as a container holds it: a number, known or not, and as many operands as its opcode has; the others are 0.
 [<Struct>]
-type Instruction =
-    {
-        Number: int
-        A: int64
-        B: int64
-        C: int64
-    }
+type Instruction = {
+    Number: int
+    A: int64
+    B: int64
+    C: int64
+} with
 
-    static member Of(number: int, a: int64, b: int64, c: int64) =
-        {
-            Number = number
-            A = a
-            B = b
-            C = c
-        }
+    static member Of(number: int, a: int64, b: int64, c: int64) = { Number = number; A = a; B = b; C = c }
 
 /// A row of the function table. A name in `Parameters`, `Locals` or `Captures` is a variable of the frame; all else is global.
-type FunctionDefinition =
-    {
-        Name: string
-        Parameters: string[]
-        Locals: string[]
-        Captures: string[]
-        Code: Instruction[]
-    }
+type FunctionDefinition = {
+    Name: string
+    Parameters: string[]
+    Locals: string[]
+    Captures: string[]
+    Code: Instruction[]
+}
 
 /// A program before validation. Function 0 is where it starts.
-type Program =
-    {
-        Constants: Data[]
-        Names: string[]
-        Functions: FunctionDefinition[]
-    }
+type Program = {
+    Constants: Data[]
+    Names: string[]
+    Functions: FunctionDefinition[]
+}

@@ -24,12 +24,11 @@ type RefusalReason =
     | StackMismatch
 
 /// The first problem of a program: the reason, the function (-1 where there is none), and the index within it (of a constant, a name, a variable or an instruction).
-type Refusal =
-    {
-        Reason: RefusalReason
-        Function: int
-        Index: int
-    }
+type Refusal = {
+    Reason: RefusalReason
+    Function: int
+    Index: int
+} with
 
     /// A sentence for a person: what, where, and what to do.
     member this.Describe(program: Program) =
@@ -60,19 +59,26 @@ type Refusal =
         match this.Reason with
         | RefusalReason.NoEntry -> "the function table is empty; function 0 is where a program starts"
         | RefusalReason.ConstantTooLarge -> "constant " + string this.Index + " is larger than the limits allow"
-        | RefusalReason.ConstantTooDeep -> "constant " + string this.Index + " nests collections deeper than the limits allow"
+        | RefusalReason.ConstantTooDeep ->
+            "constant " + string this.Index + " nests collections deeper than the limits allow"
         | RefusalReason.BadString ->
-            (if this.Function >= 0 then where + ", name " else "constant or name ")
+            (if this.Function >= 0 then
+                 where + ", name "
+             else
+                 "constant or name ")
             + string this.Index
             + " has half of a surrogate pair; text is a sequence of Unicode scalar values"
-        | RefusalReason.BadNaN -> "constant " + string this.Index + " has a NaN other than 0x7FF8000000000000, the only one there is"
+        | RefusalReason.BadNaN ->
+            "constant " + string this.Index + " has a NaN other than 0x7FF8000000000000, the only one there is"
         | RefusalReason.BadKey ->
             "constant "
             + string this.Index
             + " has a Map key or Set element that is no Null, Bool, Int, Float or String, is NaN, or stands there twice"
-        | RefusalReason.DuplicateVariable -> where + " declares variable " + string this.Index + " under a name that it has already"
+        | RefusalReason.DuplicateVariable ->
+            where + " declares variable " + string this.Index + " under a name that it has already"
         | RefusalReason.TooManyVariables -> where + " has more than " + string Limits.Variables + " variables"
-        | RefusalReason.BadEntry -> "function 0 has parameters or captures, but nothing calls it: it is where the program starts"
+        | RefusalReason.BadEntry ->
+            "function 0 has parameters or captures, but nothing calls it: it is where the program starts"
         | RefusalReason.UnknownOpcode -> at + ": no such instruction"
         | RefusalReason.ReservedOpcode ->
             let number = program.Functions[this.Function].Code[this.Index].Number

@@ -179,52 +179,62 @@ let private ofRoutine (routine: Routine) : string list =
     | Routine.SetIsEmpty -> []
 
 /// Parts that several rules share; their faults are branches of the rule that uses them.
-let private shared: (string * string list) list =
+let private shared: (string * string list) list = [
+    Machine.EndRule, "entered" :: leaving
+    "control/catch", [ "caught"; "caught-and-reverted" ]
+    "call/host", [ "returned"; "thrown"; "type-mismatch"; "too-deep"; "out-of-gas" ]
+    "equal",
     [
-        Machine.EndRule, "entered" :: leaving
-        "control/catch", [ "caught"; "caught-and-reverted" ]
-        "call/host", [ "returned"; "thrown"; "type-mismatch"; "too-deep"; "out-of-gas" ]
-        "equal",
-        [
-            "numbers"
-            "nulls"
-            "strings"
-            "lists-of-other-lengths"
-            "lists"
-            "maps-of-other-sizes"
-            "maps"
-            "sets-of-other-sizes"
-            "sets"
-            "functions"
-            "other-kinds"
-        ]
-        "order", [ "numbers"; "strings"; "lists" ]
-        "display", [ "null"; "bool"; "int"; "float"; "string"; "quoted-string"; "list"; "map"; "set"; "function" ]
-        "plain", [ "list"; "map"; "set" ]
-        "canonical", [ "text"; "scalar"; "list"; "map" ]
+        "numbers"
+        "nulls"
+        "strings"
+        "lists-of-other-lengths"
+        "lists"
+        "maps-of-other-sizes"
+        "maps"
+        "sets-of-other-sizes"
+        "sets"
+        "functions"
+        "other-kinds"
     ]
+    "order", [ "numbers"; "strings"; "lists" ]
+    "display",
+    [
+        "null"
+        "bool"
+        "int"
+        "float"
+        "string"
+        "quoted-string"
+        "list"
+        "map"
+        "set"
+        "function"
+    ]
+    "plain", [ "list"; "map"; "set" ]
+    "canonical", [ "text"; "scalar"; "list"; "map" ]
+]
 
 /// The branches of a rule or shared part, by its name.
 let byRule: (string * string list) list =
-    let opcodes =
-        [
-            for info in InstructionSet.Rows do
-                match info.Status with
-                | Status.Specified -> info.Rule, "entered" :: ofOpcode info.Opcode @ faults info.Faults
-                | Status.NotYetSpecified -> ()
-        ]
+    let opcodes = [
+        for info in InstructionSet.Rows do
+            match info.Status with
+            | Status.Specified -> info.Rule, "entered" :: ofOpcode info.Opcode @ faults info.Faults
+            | Status.NotYetSpecified -> ()
+    ]
 
-    let routines =
-        [ for info in Library.Rows -> info.Rule, "entered" :: ofRoutine info.Routine @ faults info.Faults ]
+    let routines = [
+        for info in Library.Rows -> info.Rule, "entered" :: ofRoutine info.Routine @ faults info.Faults
+    ]
 
     opcodes @ routines @ shared
 
 /// Every branch there is.
-let all: Branch list =
-    [
-        for rule, branches in byRule do
-            for branch in branches -> rule, branch
-    ]
+let all: Branch list = [
+    for rule, branches in byRule do
+        for branch in branches -> rule, branch
+]
 
 /// `rule/branch`, as reports write it.
 let name ((rule, branch): Branch) = rule + "/" + branch

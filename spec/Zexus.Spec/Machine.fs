@@ -149,7 +149,11 @@ let private endOfCode: Rule<unit> =
 /// The instruction that the next step executes; none at the end of the code.
 let current (s: State) : LoadedInstruction option =
     let code = s.Loaded.Functions[s.Frame.Function].Code
-    if s.Frame.Instruction < code.Length then Some code[s.Frame.Instruction] else None
+
+    if s.Frame.Instruction < code.Length then
+        Some code[s.Frame.Instruction]
+    else
+        None
 
 /// The world when an execution returns: open transactions are reverted.
 let private settled (s: State) =
@@ -173,13 +177,12 @@ let branchOfFault (fault: Fault) =
     | Fault.CollectionTooLarge -> "collection-too-large"
     | Fault.TooDeep -> "too-deep"
 
-let private worldAtStart (context: Context) =
-    {
-        State = context.State
-        Ledger = []
-        Events = []
-        Registrations = Map.empty
-    }
+let private worldAtStart (context: Context) = {
+    State = context.State
+    Ledger = []
+    Events = []
+    Registrations = Map.empty
+}
 
 let private finish (outcome: Outcome<unit>) : Step =
     match outcome with
@@ -188,25 +191,27 @@ let private finish (outcome: Outcome<unit>) : Step =
         | None -> Step.Running s
         | Some value ->
             Step.Finished(
-                { s with
-                    World = settled s
-                    Transactions = []
+                {
+                    s with
+                        World = settled s
+                        Transactions = []
                 },
                 Ending.Completed value
             )
     | Outcome.Fault(fault, value, s) ->
-        let s =
-            { s with
+        let s = {
+            s with
                 Reached = (s.Rule, branchOfFault fault) :: s.Reached
-            }
+        }
 
         match Control.catch fault value s with
         | Some caught -> Step.Running caught
         | None ->
             Step.Finished(
-                { s with
-                    World = worldAtStart s.Context
-                    Transactions = []
+                {
+                    s with
+                        World = worldAtStart s.Context
+                        Transactions = []
                 },
                 Ending.Faulted(fault, value, s.Rule, s.Frame.Function, s.Frame.Instruction)
             )
@@ -231,40 +236,38 @@ let step (s: State) : Step =
 
 /// The state before the first step.
 let start (loaded: Loaded) (context: Context) : State =
-    let blank =
-        {
-            Function = 0
-            Instruction = 0
-            Stack = []
-            Height = 0
-            Variables = Collections.Immutable.ImmutableArray.Empty
-            Registers = Collections.Immutable.ImmutableArray.Empty
-            Handlers = []
-        }
+    let blank = {
+        Function = 0
+        Instruction = 0
+        Stack = []
+        Height = 0
+        Variables = Collections.Immutable.ImmutableArray.Empty
+        Registers = Collections.Immutable.ImmutableArray.Empty
+        Handlers = []
+    }
 
-    let s =
-        {
-            Loaded = loaded
-            Context = context
-            Frame = blank
-            Callers = []
-            Depth = 1
-            Heap = Heap.empty
-            Globals = Map.empty
-            World = worldAtStart context
-            Transactions = []
-            Begun = 0
-            Audit = []
-            Output = []
-            GasUsed = Int.zero
-            HostCalls = 0
-            IntegerBound = Int.Known(1I <<< loaded.Limits.IntegerBits)
-            Rule = EndRule
-            Reached = []
-            Path = []
-            Kinds = Map.empty
-            Returned = None
-        }
+    let s = {
+        Loaded = loaded
+        Context = context
+        Frame = blank
+        Callers = []
+        Depth = 1
+        Heap = Heap.empty
+        Globals = Map.empty
+        World = worldAtStart context
+        Transactions = []
+        Begun = 0
+        Audit = []
+        Output = []
+        GasUsed = Int.zero
+        HostCalls = 0
+        IntegerBound = Int.Known(1I <<< loaded.Limits.IntegerBits)
+        Rule = EndRule
+        Reached = []
+        Path = []
+        Kinds = Map.empty
+        Returned = None
+    }
 
     match Frames.newFrame 0 [] [] s with
     | [ Outcome.Ok(frame, s) ] -> { s with Frame = frame }

@@ -26,7 +26,11 @@ let magnitudeBits (n: bigint) = bits (abs n)
 let floorDiv (a: bigint) (b: bigint) =
     let q = bigint.Divide(a, b)
     let r = a - q * b
-    if not r.IsZero && (r.Sign < 0) <> (b.Sign < 0) then q - 1I else q
+
+    if not r.IsZero && (r.Sign < 0) <> (b.Sign < 0) then
+        q - 1I
+    else
+        q
 
 let floorMod (a: bigint) (b: bigint) = a - floorDiv a b * b
 
@@ -43,9 +47,16 @@ let private roundScaled (m: bigint) (e: int) =
             let kept = m >>> drop
             let rest = m - (kept <<< drop)
             let half = 1I <<< (drop - 1)
-            if rest > half || (rest = half && not kept.IsEven) then kept + 1I else kept
 
-    if exponent > 1023 then Double.PositiveInfinity else Math.ScaleB(float (int64 rounded), exponent)
+            if rest > half || (rest = half && not kept.IsEven) then
+                kept + 1I
+            else
+                kept
+
+    if exponent > 1023 then
+        Double.PositiveInfinity
+    else
+        Math.ScaleB(float (int64 rounded), exponent)
 
 /// The Float nearest to an Int, ties to even; an infinity beyond the range. (.NET's own conversion truncates.)
 let toFloat (n: bigint) =
@@ -68,7 +79,13 @@ let quotient (a: bigint) (b: bigint) =
             let scaledM = if shift < 0 then m <<< -shift else m
             let scaledN = if shift > 0 then n <<< shift else n
             let q = bigint.Divide(scaledM, scaledN)
-            let sticky = if scaledM - q * scaledN <> 0I && q.IsEven then q + 1I else q
+
+            let sticky =
+                if scaledM - q * scaledN <> 0I && q.IsEven then
+                    q + 1I
+                else
+                    q
+
             if sticky.IsZero then 0.0 else roundScaled sticky shift
 
     if negative then -magnitude else magnitude
@@ -106,16 +123,11 @@ let floatPower (x: float) (n: bigint) =
 
 /// a^n exactly, n >= 0, or nothing when it lies outside [-bound, bound).
 let intPower (bound: bigint) (a: bigint) (n: bigint) =
-    if n.IsZero then
-        Some 1I
-    elif a.IsZero || a.IsOne then
-        Some a
-    elif a = -1I then
-        Some(if n.IsEven then 1I else -1I)
-    elif (magnitudeBits a - 1I) * n > bits bound then
-        None // |a|^n >= 2^((m-1) n), already past the bound
-    else
-        Some(bigint.Pow(a, int n))
+    if n.IsZero then Some 1I
+    elif a.IsZero || a.IsOne then Some a
+    elif a = -1I then Some(if n.IsEven then 1I else -1I)
+    elif (magnitudeBits a - 1I) * n > bits bound then None // |a|^n >= 2^((m-1) n), already past the bound
+    else Some(bigint.Pow(a, int n))
 
 /// The shortest decimal digits that read back as |x|, the nearest to it where several do, and the power of ten p with |x| = 0.d1d2… * 10^p.
 /// x is finite and not 0. (.NET's own "R" format is wrong at some powers of two, such as 2^-958: it gives 16 digits that read back as the Float
@@ -136,7 +148,10 @@ let private shortestDigits (x: float) =
         let above = below + 1I
         let rest = digits.Substring length
         let half = "5" + String('0', rest.Length - 1)
-        let isNearerAbove = String.CompareOrdinal(rest, half) > 0 || (rest = half && not below.IsEven)
+
+        let isNearerAbove =
+            String.CompareOrdinal(rest, half) > 0 || (rest = half && not below.IsEven)
+
         let nearer, other = if isNearerAbove then above, below else below, above
 
         // The interval that reads back as x is wider above a power of two, so the farther candidate can be in it alone.
@@ -161,7 +176,12 @@ let private finiteText (x: float) =
             if point > 16 || point < -3 then
                 let tail = if digits.Length > 1 then "." + digits.Substring 1 else ""
                 let e = point - 1
-                digits.Substring(0, 1) + tail + "e" + (if e < 0 then "-" else "+") + (abs e).ToString("00", CultureInfo.InvariantCulture)
+
+                digits.Substring(0, 1)
+                + tail
+                + "e"
+                + (if e < 0 then "-" else "+")
+                + (abs e).ToString("00", CultureInfo.InvariantCulture)
             elif point <= 0 then
                 "0." + String('0', -point) + digits
             elif point >= digits.Length then
@@ -191,9 +211,14 @@ let intText (n: bigint) =
 /// The Float nearest to a decimal text of the grammar in docs/semantics.md, section 7.
 let parseFloat (text: string) =
     let isDigit c = c >= '0' && c <= '9'
-    let skipDigits i = Seq.skip i text |> Seq.takeWhile isDigit |> Seq.length |> (+) i
+
+    let skipDigits i =
+        Seq.skip i text |> Seq.takeWhile isDigit |> Seq.length |> (+) i
+
     let at i c = i < text.Length && text[i] = c
-    let sign i = if at i '+' || at i '-' then i + 1 else i
+
+    let sign i =
+        if at i '+' || at i '-' then i + 1 else i
 
     match text with
     | "nan" -> Some nan
@@ -231,7 +256,11 @@ type ParsedInt =
 
 /// Decimal digits with an optional sign. 2^8192 has 2,467 digits; what has more cannot be an Int, whatever it is.
 let parseInt (text: string) =
-    let unsigned = if text.StartsWith '+' || text.StartsWith '-' then text.Substring 1 else text
+    let unsigned =
+        if text.StartsWith '+' || text.StartsWith '-' then
+            text.Substring 1
+        else
+            text
 
     if unsigned = "" || not (Seq.forall (fun c -> c >= '0' && c <= '9') unsigned) then
         NoInt
@@ -241,5 +270,10 @@ let parseInt (text: string) =
         if digits.Length > 2467 then
             TooManyDigits
         else
-            let magnitude = if digits = "" then 0I else bigint.Parse(digits, CultureInfo.InvariantCulture)
+            let magnitude =
+                if digits = "" then
+                    0I
+                else
+                    bigint.Parse(digits, CultureInfo.InvariantCulture)
+
             Parsed(if text.StartsWith '-' then -magnitude else magnitude)

@@ -148,7 +148,8 @@ module Int =
     let min a b =
         match a, b with
         | Int.Known x, Int.Known y -> Int.Known(bigint.Min(x, y))
-        | (Int.Known _ | Int.Symbolic _), _ -> Int.Symbolic(IntTerm.If(BoolTerm.IntLess(term a, term b), term a, term b))
+        | (Int.Known _ | Int.Symbolic _), _ ->
+            Int.Symbolic(IntTerm.If(BoolTerm.IntLess(term a, term b), term a, term b))
 
     /// 0 exactly for 64 bits signed; uninterpreted in a proof.
     let size a =

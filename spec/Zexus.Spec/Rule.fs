@@ -54,19 +54,17 @@ module Vocabulary =
 
     /// The branch of the current rule that is taken here.
     let branch (name: string) : Rule<unit> =
-        update (fun s ->
-            { s with
+        update (fun s -> {
+            s with
                 Reached = (s.Rule, name) :: s.Reached
-            }
-        )
+        })
 
     /// The branch of a part that several rules share.
     let branchOf (part: string) (name: string) : Rule<unit> =
-        update (fun s ->
-            { s with
+        update (fun s -> {
+            s with
                 Reached = (part, name) :: s.Reached
-            }
-        )
+        })
 
     /// From here on the routine's rule.
     let enterRule (name: string) : Rule<unit> =
@@ -77,8 +75,7 @@ module Vocabulary =
     let faultWith (fault: Fault) (value: Value) : Rule<'a> =
         fun s -> [ Outcome.Fault(fault, value, s) ]
 
-    let fault (fault: Fault) : Rule<'a> =
-        faultWith fault (Value.text fault.Name)
+    let fault (fault: Fault) : Rule<'a> = faultWith fault (Value.text fault.Name)
 
     let opaque (operation: string) (operands: Value list) : Rule<'a> =
         fun s -> [ Outcome.Opaque(operation, operands, s) ]
@@ -133,12 +130,12 @@ module Vocabulary =
                     |> List.map (fun (kind, heap) ->
                         Outcome.Ok(
                             kind,
-                            { s with
-                                Heap = heap
-                                Kinds = Map.add symbol kind s.Kinds
+                            {
+                                s with
+                                    Heap = heap
+                                    Kinds = Map.add symbol kind s.Kinds
                             }
-                        )
-                    )
+                        ))
 
     // What an operation must see to go on.
 
@@ -176,8 +173,7 @@ module Vocabulary =
 
             go acc items s
 
-    let forEach (f: 'x -> Rule<unit>) (items: 'x list) : Rule<unit> =
-        fold (fun () item -> f item) () items
+    let forEach (f: 'x -> Rule<unit>) (items: 'x list) : Rule<unit> = fold (fun () item -> f item) () items
 
     /// The first result that the items give, if any gives one.
     let rec firstOf (f: 'x -> Rule<'a option>) (items: 'x list) : Rule<'a option> =
@@ -215,10 +211,13 @@ module Vocabulary =
             | (Int.Known _ | Int.Symbolic _), _ ->
                 let fits = Bool.negate (Int.less s.Context.GasLimit used)
 
-                rule.Bind(
-                    decide fits,
-                    (fun enough -> if enough then update (fun s -> { s with GasUsed = used }) else fault Fault.OutOfGas)
-                )
+                rule.Bind
+                    (decide fits,
+                     (fun enough ->
+                         if enough then
+                             update (fun s -> { s with GasUsed = used })
+                         else
+                             fault Fault.OutOfGas))
                     s
 
     let chargeInt (amount: int) : Rule<unit> =
@@ -241,23 +240,23 @@ module Vocabulary =
             [
                 Outcome.Ok(
                     top,
-                    { s with
-                        Frame =
-                            { s.Frame with
-                                Stack = List.tail s.Frame.Stack
-                                Height = s.Frame.Height - 1
+                    {
+                        s with
+                            Frame = {
+                                s.Frame with
+                                    Stack = List.tail s.Frame.Stack
+                                    Height = s.Frame.Height - 1
                             }
                     }
                 )
             ]
 
     let push (value: Value) : Rule<unit> =
-        withFrame (fun frame ->
-            { frame with
+        withFrame (fun frame -> {
+            frame with
                 Stack = value :: frame.Stack
                 Height = frame.Height + 1
-            }
-        )
+        })
 
     /// [v1 … vn] -> [], in the order in which they were pushed.
     let popMany (n: int) : Rule<Value list> =
@@ -267,11 +266,12 @@ module Vocabulary =
             [
                 Outcome.Ok(
                     List.rev taken,
-                    { s with
-                        Frame =
-                            { s.Frame with
-                                Stack = rest
-                                Height = s.Frame.Height - n
+                    {
+                        s with
+                            Frame = {
+                                s.Frame with
+                                    Stack = rest
+                                    Height = s.Frame.Height - n
                             }
                     }
                 )
@@ -279,11 +279,10 @@ module Vocabulary =
 
     /// To the next instruction.
     let next: Rule<unit> =
-        withFrame (fun frame ->
-            { frame with
+        withFrame (fun frame -> {
+            frame with
                 Instruction = frame.Instruction + 1
-            }
-        )
+        })
 
     let jump (target: int) : Rule<unit> =
         withFrame (fun frame -> { frame with Instruction = target })
@@ -296,20 +295,24 @@ module Vocabulary =
             [ Outcome.Ok(address, { s with Heap = heap }) ]
 
     let store (address: Address) (cell: Cell) : Rule<unit> =
-        update (fun s ->
-            { s with
+        update (fun s -> {
+            s with
                 Heap = Heap.put address cell s.Heap
-            }
-        )
+        })
 
-    let load (address: Address) : Rule<Cell> = read (fun s -> Heap.find address s.Heap)
+    let load (address: Address) : Rule<Cell> =
+        read (fun s -> Heap.find address s.Heap)
 
     // Limits.
 
     let limitInt (n: Int) : Rule<unit> =
         rule {
             let! bound = read _.IntegerBound
-            do! require (Bool.negate (Bool.either (Int.less n (Int.neg bound)) (Bool.negate (Int.less n bound)))) Fault.IntegerTooLarge
+
+            do!
+                require
+                    (Bool.negate (Bool.either (Int.less n (Int.neg bound)) (Bool.negate (Int.less n bound))))
+                    Fault.IntegerTooLarge
         }
 
     let limitText (length: Int) : Rule<unit> =

@@ -48,21 +48,19 @@ type Key =
     | Text of string
 
 /// A Map, or a Set whose values are unused: entries by order of insertion, found by normal form.
-type Entries =
-    {
-        Index: Map<Key, int>
-        ByOrder: Map<int, Value * Value>
-        NextOrder: int
-    }
+type Entries = {
+    Index: Map<Key, int>
+    ByOrder: Map<int, Value * Value>
+    NextOrder: int
+}
 
 [<RequireQualifiedAccess>]
 module Entries =
-    let empty =
-        {
-            Index = Map.empty
-            ByOrder = Map.empty
-            NextOrder = 0
-        }
+    let empty = {
+        Index = Map.empty
+        ByOrder = Map.empty
+        NextOrder = 0
+    }
 
     let count entries = entries.Index.Count
 
@@ -75,23 +73,23 @@ module Entries =
         | Some order ->
             let first, _ = entries.ByOrder[order]
 
-            { entries with
-                ByOrder = Map.add order (first, value) entries.ByOrder
-            }
-        | None ->
             {
-                Index = Map.add key entries.NextOrder entries.Index
-                ByOrder = Map.add entries.NextOrder (form, value) entries.ByOrder
-                NextOrder = entries.NextOrder + 1
+                entries with
+                    ByOrder = Map.add order (first, value) entries.ByOrder
             }
+        | None -> {
+            Index = Map.add key entries.NextOrder entries.Index
+            ByOrder = Map.add entries.NextOrder (form, value) entries.ByOrder
+            NextOrder = entries.NextOrder + 1
+          }
 
     let remove key entries =
         match Map.tryFind key entries.Index with
-        | Some order ->
-            { entries with
+        | Some order -> {
+            entries with
                 Index = Map.remove key entries.Index
                 ByOrder = Map.remove order entries.ByOrder
-            }
+          }
         | None -> entries
 
     /// Key and value in order of insertion.
@@ -110,11 +108,7 @@ type Cell =
     /// A collection or Function of which only the kind is known.
     | Unknown of symbol: string
 
-type Heap =
-    {
-        Cells: Map<int, Cell>
-        Next: int
-    }
+type Heap = { Cells: Map<int, Cell>; Next: int }
 
 [<RequireQualifiedAccess>]
 module Heap =
@@ -122,10 +116,10 @@ module Heap =
 
     let find (Address a) heap = heap.Cells[a]
 
-    let put (Address a) cell heap =
-        { heap with
+    let put (Address a) cell heap = {
+        heap with
             Cells = Map.add a cell heap.Cells
-        }
+    }
 
     let add cell heap =
         Address heap.Next,
@@ -141,41 +135,38 @@ type Slot =
     /// Captured by a Function made in this frame, or by the frame's own Function.
     | Shared of Address
 
-type Handler =
-    {
-        Target: int
-        Height: int
-        /// How many TX_BEGINs the execution had seen at SETUP_TRY: what began later is reverted.
-        Begun: int
-    }
+type Handler = {
+    Target: int
+    Height: int
+    /// How many TX_BEGINs the execution had seen at SETUP_TRY: what began later is reverted.
+    Begun: int
+}
 
 /// A function being executed.
-type Frame =
-    {
-        Function: int
-        /// The current instruction; while a call is in progress, the call.
-        Instruction: int
-        /// The operand stack, top first.
-        Stack: Value list
-        Height: int
-        /// Parameters, locals, captures.
-        Variables: ImmutableArray<Slot>
-        Registers: ImmutableArray<Value>
-        Handlers: Handler list
-    }
+type Frame = {
+    Function: int
+    /// The current instruction; while a call is in progress, the call.
+    Instruction: int
+    /// The operand stack, top first.
+    Stack: Value list
+    Height: int
+    /// Parameters, locals, captures.
+    Variables: ImmutableArray<Slot>
+    Registers: ImmutableArray<Value>
+    Handlers: Handler list
+}
 
 /// The state of a bottom-up merge sort that waits for a comparison: docs/semantics.md, section 7.
-type Merge =
-    {
-        /// The elements as they stand before this width's pass.
-        Source: ImmutableArray<Value>
-        /// What this pass has placed.
-        Placed: ImmutableList<Value>
-        Width: int
-        Start: int
-        Left: int
-        Right: int
-    }
+type Merge = {
+    /// The elements as they stand before this width's pass.
+    Source: ImmutableArray<Value>
+    /// What this pass has placed.
+    Placed: ImmutableList<Value>
+    Width: int
+    Start: int
+    Left: int
+    Right: int
+}
 
 /// A routine that calls a Function again and again, and what is left of it. It stands above the frame that called the routine.
 [<RequireQualifiedAccess>]
@@ -187,11 +178,10 @@ type Callback =
     | Event of payload: Value * rest: string list
 
 /// A frame that waits for a call, and the callback frame above it, if the call is a routine's.
-type Suspended =
-    {
-        Frame: Frame
-        Callback: Callback option
-    }
+type Suspended = {
+    Frame: Frame
+    Callback: Callback option
+}
 
 /// Plain data whose scalars may be symbolic: what leaves the heap for state, ledger, events and audit, copied as a tree.
 [<RequireQualifiedAccess>]
@@ -231,22 +221,20 @@ module Plain =
         | Plain.Set items -> List.length items
 
 /// What an audit entry holds.
-type AuditEntry =
-    {
-        Data: Plain
-        Action: Plain
-        Timestamp: bigint
-    }
+type AuditEntry = {
+    Data: Plain
+    Action: Plain
+    Timestamp: bigint
+}
 
 /// What transactions undo. Lists are newest first.
-type World =
-    {
-        State: Map<string, Plain>
-        Ledger: Plain list
-        Events: (string * Plain) list
-        /// Handler names of an event, in order of registration.
-        Registrations: Map<string, string list>
-    }
+type World = {
+    State: Map<string, Plain>
+    Ledger: Plain list
+    Events: (string * Plain) list
+    /// Handler names of an event, in order of registration.
+    Registrations: Map<string, string list>
+}
 
 /// What a host function answers.
 [<RequireQualifiedAccess>]
@@ -255,26 +243,24 @@ type HostOutcome =
     | Thrown of Plain
 
 /// A function of the host, as the specification sees it: given, for each call of an execution, the answer.
-type HostFunction =
-    {
-        Arity: int
-        Gas: bigint
-        /// The number of host calls made before this one, and the arguments.
-        Answer: int -> Plain list -> HostOutcome
-    }
+type HostFunction = {
+    Arity: int
+    Gas: bigint
+    /// The number of host calls made before this one, and the arguments.
+    Answer: int -> Plain list -> HostOutcome
+}
 
 /// What the host gives to an execution.
-type Context =
-    {
-        GasLimit: Int
-        Timestamp: bigint
-        Height: bigint
-        Caller: string
-        State: Map<string, Plain>
-        Host: Map<string, HostFunction>
-        /// Signature, message, public key.
-        VerifySignature: string -> string -> string -> bool
-    }
+type Context = {
+    GasLimit: Int
+    Timestamp: bigint
+    Height: bigint
+    Caller: string
+    State: Map<string, Plain>
+    Host: Map<string, HostFunction>
+    /// Signature, message, public key.
+    VerifySignature: string -> string -> string -> bool
+}
 
 /// How a name is reached from the code of a function.
 [<RequireQualifiedAccess>]
@@ -284,71 +270,67 @@ type Variable =
 
 /// One instruction of a loaded program.
 [<Struct>]
-type LoadedInstruction =
-    {
-        Opcode: Opcode
-        Info: OpcodeInfo
-        A: int
-        B: int
-        C: int
-        /// The static charges, in order; an optimizer's output may have several.
-        Charges: Int list
-        /// STORE_FUNC and CALL_FUNC_CONST: where this function keeps what the named one captures.
-        Captures: int list
-    }
+type LoadedInstruction = {
+    Opcode: Opcode
+    Info: OpcodeInfo
+    A: int
+    B: int
+    C: int
+    /// The static charges, in order; an optimizer's output may have several.
+    Charges: Int list
+    /// STORE_FUNC and CALL_FUNC_CONST: where this function keeps what the named one captures.
+    Captures: int list
+}
 
-type LoadedFunction =
-    {
-        Definition: FunctionDefinition
-        Code: LoadedInstruction[]
-        /// For each name of the program, how this function reaches it.
-        Reach: Variable[]
-        /// Which of parameters, locals, captures live in the heap.
-        IsShared: bool[]
-    }
+type LoadedFunction = {
+    Definition: FunctionDefinition
+    Code: LoadedInstruction[]
+    /// For each name of the program, how this function reaches it.
+    Reach: Variable[]
+    /// Which of parameters, locals, captures live in the heap.
+    IsShared: bool[]
+}
 
 /// A program that validation accepted, under its limits.
-type Loaded =
-    {
-        Program: Program
-        Limits: Limits
-        Functions: LoadedFunction[]
-    }
+type Loaded = {
+    Program: Program
+    Limits: Limits
+    Functions: LoadedFunction[]
+}
 
 /// A rule branch: the rule's name and what a reader would tell apart in it.
 type Branch = string * string
 
-type State =
-    {
-        Loaded: Loaded
-        Context: Context
-        /// The frame that executes.
-        Frame: Frame
-        Callers: Suspended list
-        /// Code and callback frames alive.
-        Depth: int
-        Heap: Heap
-        Globals: Map<string, Value>
-        World: World
-        /// Open transactions, innermost first: how many began before, and what to go back to.
-        Transactions: (int * World) list
-        /// TX_BEGINs so far.
-        Begun: int
-        Audit: AuditEntry list
-        /// Newest first.
-        Output: Str list
-        GasUsed: Int
-        HostCalls: int
-        /// Ints lie in [-IntegerBound, IntegerBound).
-        IntegerBound: Int
-        /// The rule of the current step, or of the routine it has entered.
-        Rule: string
-        /// The branches of the current step, newest first.
-        Reached: Branch list
-        /// What was decided on this path, newest first.
-        Path: BoolTerm list
-        /// What unknown values turned out to be on this path.
-        Kinds: Map<string, Kind>
-        /// The entry function's value, once it has returned.
-        Returned: Value option
-    }
+type State = {
+    Loaded: Loaded
+    Context: Context
+    /// The frame that executes.
+    Frame: Frame
+    Callers: Suspended list
+    /// Code and callback frames alive.
+    Depth: int
+    Heap: Heap
+    Globals: Map<string, Value>
+    World: World
+    /// Open transactions, innermost first: how many began before, and what to go back to.
+    Transactions: (int * World) list
+    /// TX_BEGINs so far.
+    Begun: int
+    Audit: AuditEntry list
+    /// Newest first.
+    Output: Str list
+    GasUsed: Int
+    HostCalls: int
+    /// Ints lie in [-IntegerBound, IntegerBound).
+    IntegerBound: Int
+    /// The rule of the current step, or of the routine it has entered.
+    Rule: string
+    /// The branches of the current step, newest first.
+    Reached: Branch list
+    /// What was decided on this path, newest first.
+    Path: BoolTerm list
+    /// What unknown values turned out to be on this path.
+    Kinds: Map<string, Kind>
+    /// The entry function's value, once it has returned.
+    Returned: Value option
+}

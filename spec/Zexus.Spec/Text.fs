@@ -11,9 +11,12 @@ let length (s: string) =
 /// Where scalar i starts, in UTF-16 units.
 let private offset (s: string) (i: int) =
     let rec go units scalars =
-        if scalars = 0 then units
-        elif Char.IsHighSurrogate s[units] then go (units + 2) (scalars - 1)
-        else go (units + 1) (scalars - 1)
+        if scalars = 0 then
+            units
+        elif Char.IsHighSurrogate s[units] then
+            go (units + 2) (scalars - 1)
+        else
+            go (units + 1) (scalars - 1)
 
     if s.Length = length s then i else go 0 i
 
@@ -24,7 +27,9 @@ let slice (start: int) (stop: int) (s: string) =
 
 /// Lexicographic by scalar value. (UTF-16 order puts U+FFFF after U+10000.)
 let compareScalars (a: string) (b: string) =
-    let rank (c: char) = if Char.IsSurrogate c then int c + 0x10000 else int c
+    let rank (c: char) =
+        if Char.IsSurrogate c then int c + 0x10000 else int c
+
     let shared = min a.Length b.Length
 
     let rec go i =

@@ -60,9 +60,12 @@ let keyForm (key: Value) : Rule<Key * int> =
         | Kind.Float x ->
             let! x = knownFloat "key" x
 
-            if System.Double.IsNaN x then return! fault Fault.Domain
-            elif System.Double.IsInteger x then return Key.Whole(bigint x), 0
-            else return Key.Fraction x, 0
+            if System.Double.IsNaN x then
+                return! fault Fault.Domain
+            elif System.Double.IsInteger x then
+                return Key.Whole(bigint x), 0
+            else
+                return Key.Fraction x, 0
         | Kind.String s ->
             let! s = knownText "key" s
             return Key.Text s, Text.length s / Gas.ScalarsPerUnit
@@ -175,7 +178,10 @@ let rec private equalAt (depth: int) (a: Value) (b: Value) : Rule<Bool> =
             else
                 do! branchOf "equal" "lists"
                 do! enter depth
-                let! difference = List.zip (List.ofSeq xs) (List.ofSeq ys) |> firstOf (differentPair depth)
+
+                let! difference =
+                    List.zip (List.ofSeq xs) (List.ofSeq ys) |> firstOf (differentPair depth)
+
                 return Bool.Known(Option.isNone difference)
         | Kind.Map p, Kind.Map q ->
             let! xs = entriesOf "equal" p
@@ -271,7 +277,11 @@ let private orderNumbers a b : Rule<Order> =
     let mixed n x =
         rule {
             let! isNaN = decide (Float.isNaN x)
-            if isNaN then return Order.Unordered else return! orderOfSign (Float.compareExact n x)
+
+            if isNaN then
+                return Order.Unordered
+            else
+                return! orderOfSign (Float.compareExact n x)
         }
 
     rule {
@@ -379,12 +389,11 @@ let truth (value: Value) : Rule<Bool> =
 
 // Text that grows piece by piece.
 
-type Emitted =
-    {
-        /// Newest first.
-        Pieces: Str list
-        Length: Int
-    }
+type Emitted = {
+    /// Newest first.
+    Pieces: Str list
+    Length: Int
+}
 
 let private nothingEmitted = { Pieces = []; Length = Int.zero }
 
@@ -394,11 +403,10 @@ let private emit (piece: Str) (text: Emitted) : Rule<Emitted> =
         let length = Int.add text.Length (Str.length piece)
         do! limitText length
 
-        return
-            {
-                Pieces = piece :: text.Pieces
-                Length = length
-            }
+        return {
+            Pieces = piece :: text.Pieces
+            Length = length
+        }
     }
 
 let private emitKnown piece text = emit (Str.Known piece) text
@@ -422,15 +430,19 @@ let private joined (text: Emitted) =
         List.fold Str.concat (Str.Known "") pieces
 
 /// Items with a piece between them.
-let private separated (separator: Emitted -> Rule<Emitted>) (one: Emitted -> 'x -> Rule<Emitted>) items text : Rule<Emitted> =
+let private separated
+    (separator: Emitted -> Rule<Emitted>)
+    (one: Emitted -> 'x -> Rule<Emitted>)
+    items
+    text
+    : Rule<Emitted> =
     List.indexed items
     |> fold
         (fun text (i, item) ->
             rule {
                 let! text = if i = 0 then result text else separator text
                 return! one text item
-            }
-        )
+            })
         text
 
 let private chargeSquare (n: Int) =
@@ -470,7 +482,10 @@ let rec private displayAt (depth: int) (text: Emitted) (value: Value) : Rule<Emi
             do! chargeInt items.Count
             do! enter depth
             let! text = emitKnown "[" text
-            let! text = separated (emitKnown ", ") (displayAt (depth + 1)) (List.ofSeq items) text
+
+            let! text =
+                separated (emitKnown ", ") (displayAt (depth + 1)) (List.ofSeq items) text
+
             return! emitKnown "]" text
         | Kind.Map a ->
             let! entries = entriesOf "display" a
@@ -478,7 +493,10 @@ let rec private displayAt (depth: int) (text: Emitted) (value: Value) : Rule<Emi
             do! chargeInt (2 * Entries.count entries)
             do! enter depth
             let! text = emitKnown "{" text
-            let! text = separated (emitKnown ", ") (displayEntry (depth + 1)) (Entries.toList entries) text
+
+            let! text =
+                separated (emitKnown ", ") (displayEntry (depth + 1)) (Entries.toList entries) text
+
             return! emitKnown "}" text
         | Kind.Set a ->
             let! entries = entriesOf "display" a
@@ -488,7 +506,11 @@ let rec private displayAt (depth: int) (text: Emitted) (value: Value) : Rule<Emi
             let! text = emitKnown "#{" text
 
             let! text =
-                separated (emitKnown ", ") (fun text (key, _) -> displayAt (depth + 1) text key) (Entries.toList entries) text
+                separated
+                    (emitKnown ", ")
+                    (fun text (key, _) -> displayAt (depth + 1) text key)
+                    (Entries.toList entries)
+                    text
 
             return! emitKnown "}" text
         | Kind.Function a ->
@@ -544,8 +566,7 @@ let private collect (f: 'x -> Rule<'y>) (items: 'x list) : Rule<'y list> =
                     rule {
                         let! one = f item
                         return one :: results
-                    }
-                )
+                    })
                 []
 
         return List.rev results
@@ -610,7 +631,9 @@ let rec private build (plain: Plain) : Rule<Value> =
             let! address = allocate (Cell.Map entries)
             return Value.Of(Kind.Map address)
         | Plain.Set items ->
-            let! entries = items |> fold (fun entries item -> buildEntry entries (item, Plain.Null)) Entries.empty
+            let! entries =
+                items |> fold (fun entries item -> buildEntry entries (item, Plain.Null)) Entries.empty
+
             let! address = allocate (Cell.Set entries)
             return Value.Of(Kind.Set address)
     }
@@ -713,8 +736,7 @@ let rec private canonicalAt (depth: int) (pieces: Str list) (value: Value) : Rul
                 List.indexed (List.ofSeq items)
                 |> fold
                     (fun pieces (i, item) ->
-                        canonicalAt (depth + 1) (if i = 0 then pieces else Str.Known ", " :: pieces) item
-                    )
+                        canonicalAt (depth + 1) (if i = 0 then pieces else Str.Known ", " :: pieces) item)
                     (Str.Known "[" :: pieces)
 
             return! append (Str.Known "]") pieces
@@ -731,17 +753,19 @@ let rec private canonicalAt (depth: int) (pieces: Str list) (value: Value) : Rul
                     rule {
                         let! sortKey = jsonKey key
                         return sortKey, (key, value)
-                    }
-                )
+                    })
 
             let texts = keyed |> List.filter (fun (key, _) -> isText key) |> List.length
 
             if texts <> 0 && texts <> n then
                 return! fault Fault.TypeMismatch
             else
-                let sorted = keyed |> List.sortWith (fun (a, _) (b, _) -> compareKeys a b) |> List.map snd
+                let sorted =
+                    keyed |> List.sortWith (fun (a, _) (b, _) -> compareKeys a b) |> List.map snd
 
-                let! pieces = List.indexed sorted |> fold (canonicalEntry (depth + 1)) (Str.Known "{" :: pieces)
+                let! pieces =
+                    List.indexed sorted |> fold (canonicalEntry (depth + 1)) (Str.Known "{" :: pieces)
+
                 return! append (Str.Known "}") pieces
         | Kind.Set _
         | Kind.Function _ -> return! fault Fault.TypeMismatch
@@ -784,14 +808,7 @@ let canonicalHash (value: Value) : Rule<Str> =
         | Kind.Function _ ->
             let! pieces = canonicalAt 0 [] value
 
-            return
-                sha256 (
-                    joined
-                        {
-                            Pieces = pieces
-                            Length = Int.zero
-                        }
-                )
+            return sha256 (joined { Pieces = pieces; Length = Int.zero })
     }
 
 /// The root over hashes in hex: parents hash the two hex texts joined, an odd level doubles its last; "" for none.
@@ -808,6 +825,5 @@ let rec merkleRoot (level: Str list) : Str =
                 match pair with
                 | [ left; right ] -> sha256 (Str.concat left right)
                 | [ last ] -> sha256 (Str.concat last last)
-                | other -> invalidOp ("A chunk of " + string other.Length + ".")
-            )
+                | other -> invalidOp ("A chunk of " + string other.Length + "."))
         )

@@ -5,12 +5,11 @@ open System
 open Zexus.Isa
 
 let private refuse reason func index =
-    Some
-        {
-            Reason = reason
-            Function = func
-            Index = index
-        }
+    Some {
+        Reason = reason
+        Function = func
+        Index = index
+    }
 
 let private isWellFormed (s: string) =
     let rec go i =
@@ -44,16 +43,23 @@ let private normalKey (key: Data) =
 
 let rec private constantProblem (limits: Limits) depth (data: Data) : RefusalReason option =
     let collection count children =
-        if count > limits.CollectionLength then Some RefusalReason.ConstantTooLarge
-        elif depth >= limits.Nesting then Some RefusalReason.ConstantTooDeep
-        else children ()
+        if count > limits.CollectionLength then
+            Some RefusalReason.ConstantTooLarge
+        elif depth >= limits.Nesting then
+            Some RefusalReason.ConstantTooDeep
+        else
+            children ()
 
     match data with
     | Data.Null
     | Data.Bool _ -> None
     | Data.Int n ->
         let bound = 1I <<< limits.IntegerBits
-        if n < -bound || n >= bound then Some RefusalReason.ConstantTooLarge else None
+
+        if n < -bound || n >= bound then
+            Some RefusalReason.ConstantTooLarge
+        else
+            None
     | Data.Float x ->
         if Double.IsNaN x && BitConverter.DoubleToInt64Bits x <> BitConverter.DoubleToInt64Bits Numbers.nan then
             Some RefusalReason.BadNaN
@@ -61,15 +67,18 @@ let rec private constantProblem (limits: Limits) depth (data: Data) : RefusalRea
             None
     | Data.String s ->
         // A String is longer than the limit by its scalars; an unpaired surrogate would make these meaningless.
-        if not (isWellFormed s) then Some RefusalReason.BadString
-        elif Text.length s > limits.StringLength then Some RefusalReason.ConstantTooLarge
-        else None
+        if not (isWellFormed s) then
+            Some RefusalReason.BadString
+        elif Text.length s > limits.StringLength then
+            Some RefusalReason.ConstantTooLarge
+        else
+            None
     | Data.List items -> collection items.Length (fun () -> items |> Array.tryPick (constantProblem limits (depth + 1)))
     | Data.Map entries ->
-        collection
-            entries.Length
-            (fun () -> keyedProblem limits depth [ for entry in entries -> entry.Key, Some entry.Value ])
-    | Data.Set items -> collection items.Length (fun () -> keyedProblem limits depth [ for item in items -> item, None ])
+        collection entries.Length (fun () ->
+            keyedProblem limits depth [ for entry in entries -> entry.Key, Some entry.Value ])
+    | Data.Set items ->
+        collection items.Length (fun () -> keyedProblem limits depth [ for item in items -> item, None ])
 
 and private keyedProblem limits depth entries =
     let rec go seen entries =
@@ -98,10 +107,14 @@ let private variableProblem index (f: FunctionDefinition) =
     let names = variables f
 
     let rec go position seen =
-        if position = names.Length then None
-        elif not (isWellFormed names[position]) then refuse RefusalReason.BadString index position
-        elif Set.contains names[position] seen then refuse RefusalReason.DuplicateVariable index position
-        else go (position + 1) (Set.add names[position] seen)
+        if position = names.Length then
+            None
+        elif not (isWellFormed names[position]) then
+            refuse RefusalReason.BadString index position
+        elif Set.contains names[position] seen then
+            refuse RefusalReason.DuplicateVariable index position
+        else
+            go (position + 1) (Set.add names[position] seen)
 
     match go 0 Set.empty with
     | Some problem -> Some problem
@@ -110,7 +123,10 @@ let private variableProblem index (f: FunctionDefinition) =
 
 let private operandProblem (program: Program) (code: Instruction[]) (kind: OperandKind) (operand: int64) =
     let within least most reason =
-        if operand < int64 least || operand > int64 most then Some reason else None
+        if operand < int64 least || operand > int64 most then
+            Some reason
+        else
+            None
 
     match kind with
     | OperandKind.Constant -> within 0 (program.Constants.Length - 1) RefusalReason.OperandOutOfRange
@@ -120,7 +136,11 @@ let private operandProblem (program: Program) (code: Instruction[]) (kind: Opera
     | OperandKind.Count -> within 0 Limits.OperandStackHeight RefusalReason.OperandOutOfRange
     | OperandKind.Results -> within 1 2 RefusalReason.OperandOutOfRange
     | OperandKind.Target -> within 0 code.Length RefusalReason.JumpOutOfRange
-    | OperandKind.Amount -> if operand < 0L then Some RefusalReason.NegativeGas else None
+    | OperandKind.Amount ->
+        if operand < 0L then
+            Some RefusalReason.NegativeGas
+        else
+            None
 
 let private operands (i: Instruction) = [ i.A; i.B; i.C ]
 
@@ -138,7 +158,13 @@ let private instructionProblem (program: Program) index (f: FunctionDefinition) 
     let at reason = refuse reason index position
 
     match InstructionSet.TryFind i.Number with
-    | false, _ -> at (if isReserved i.Number then RefusalReason.ReservedOpcode else RefusalReason.UnknownOpcode)
+    | false, _ ->
+        at (
+            if isReserved i.Number then
+                RefusalReason.ReservedOpcode
+            else
+                RefusalReason.UnknownOpcode
+        )
     | true, info ->
         match info.Status with
         | Status.NotYetSpecified -> at RefusalReason.UnspecifiedOpcode
@@ -156,8 +182,7 @@ let private instructionProblem (program: Program) index (f: FunctionDefinition) 
                     if program.Functions[named].Captures |> Array.forall (fun name -> Array.contains name own) then
                         None
                     else
-                        at RefusalReason.UnresolvedCapture
-                )
+                        at RefusalReason.UnresolvedCapture)
 
             firstOf [ fromOperands; fromCaptures ]
 
@@ -174,8 +199,7 @@ let private countOperand (info: OpcodeInfo) (i: Instruction) =
         | OperandKind.Function
         | OperandKind.Target
         | OperandKind.Register
-        | OperandKind.Amount -> None
-    )
+        | OperandKind.Amount -> None)
     |> Option.defaultValue 0
 
 /// Where execution can go on, and the height there: the next instruction before the target.
@@ -217,14 +241,20 @@ let private stackProblem index (f: FunctionDefinition) =
 
             if below < 0 then
                 refuse RefusalReason.StackUnderflow index position
-            elif after > Limits.OperandStackHeight || next |> List.exists (fun (_, h) -> h > Limits.OperandStackHeight) then
+            elif
+                after > Limits.OperandStackHeight
+                || next |> List.exists (fun (_, h) -> h > Limits.OperandStackHeight)
+            then
                 refuse RefusalReason.StackOverflow index position
             else
                 match settle (Set.remove position pending, known) next with
                 | Ok heights -> go heights
                 | Error problem -> problem
 
-    if f.Code.Length = 0 then None else go (Set.singleton 0, Map.ofList [ 0, 0 ])
+    if f.Code.Length = 0 then
+        None
+    else
+        go (Set.singleton 0, Map.ofList [ 0, 0 ])
 
 // The whole.
 
@@ -235,28 +265,40 @@ let private problem (limits: Limits) (program: Program) =
     let names () =
         program.Names
         |> Seq.indexed
-        |> Seq.tryPick (fun (index, name) -> if isWellFormed name then None else refuse RefusalReason.BadString -1 index)
+        |> Seq.tryPick (fun (index, name) ->
+            if isWellFormed name then
+                None
+            else
+                refuse RefusalReason.BadString -1 index)
 
-    firstOf
-        [
-            fun () -> if program.Functions.Length = 0 then refuse RefusalReason.NoEntry -1 0 else None
-            fun () ->
-                program.Constants
-                |> Seq.indexed
-                |> Seq.tryPick (fun (index, data) ->
-                    constantProblem limits 0 data |> Option.bind (fun reason -> refuse reason -1 index)
-                )
-            names
-            eachFunction (fun index f -> if isWellFormed f.Name then None else refuse RefusalReason.BadString index 0)
-            eachFunction variableProblem
-            fun () ->
-                let entry = program.Functions[0]
-                if entry.Parameters.Length + entry.Captures.Length > 0 then refuse RefusalReason.BadEntry 0 0 else None
-            eachFunction (fun index f ->
-                seq { 0 .. f.Code.Length - 1 } |> Seq.tryPick (instructionProblem program index f)
-            )
-            eachFunction stackProblem
-        ]
+    firstOf [
+        fun () ->
+            if program.Functions.Length = 0 then
+                refuse RefusalReason.NoEntry -1 0
+            else
+                None
+        fun () ->
+            program.Constants
+            |> Seq.indexed
+            |> Seq.tryPick (fun (index, data) ->
+                constantProblem limits 0 data |> Option.bind (fun reason -> refuse reason -1 index))
+        names
+        eachFunction (fun index f ->
+            if isWellFormed f.Name then
+                None
+            else
+                refuse RefusalReason.BadString index 0)
+        eachFunction variableProblem
+        fun () ->
+            let entry = program.Functions[0]
+
+            if entry.Parameters.Length + entry.Captures.Length > 0 then
+                refuse RefusalReason.BadEntry 0 0
+            else
+                None
+        eachFunction (fun index f -> seq { 0 .. f.Code.Length - 1 } |> Seq.tryPick (instructionProblem program index f))
+        eachFunction stackProblem
+    ]
 
 // What the machine needs of an accepted program.
 
@@ -275,8 +317,7 @@ let private loadInstruction (program: Program) (f: FunctionDefinition) (i: Instr
             | OperandKind.Target
             | OperandKind.Count
             | OperandKind.Results
-            | OperandKind.Register -> 0I
-        )
+            | OperandKind.Register -> 0I)
 
     let charge = bigint (info.Gas + info.GasPerCount * countOperand info i) + amount
 
@@ -307,8 +348,7 @@ let private loadFunction (program: Program) (f: FunctionDefinition) =
             |> Array.map (fun name ->
                 match Array.IndexOf(own, name) with
                 | -1 -> Variable.Global name
-                | slot -> Variable.Slot slot
-            )
+                | slot -> Variable.Slot slot)
         IsShared = Array.init own.Length (fun slot -> slot >= ownCaptures || Set.contains slot captured)
     }
 
@@ -317,9 +357,8 @@ let validate (limits: Limits) (program: Program) : Result<Loaded, Refusal> =
     match problem limits program with
     | Some refusal -> Error refusal
     | None ->
-        Ok
-            {
-                Program = program
-                Limits = limits
-                Functions = program.Functions |> Array.map (loadFunction program)
-            }
+        Ok {
+            Program = program
+            Limits = limits
+            Functions = program.Functions |> Array.map (loadFunction program)
+        }

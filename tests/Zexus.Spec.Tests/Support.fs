@@ -10,22 +10,24 @@ open Zexus.Spec
 /// The repository's root: the folder above the tests that has the solution.
 let root =
     let rec up (folder: DirectoryInfo) =
-        if isNull folder then failwith "The tests run outside of the repository."
-        elif File.Exists(Path.Combine(folder.FullName, "Zexus.Spec.sln")) then folder.FullName
-        else up folder.Parent
+        if isNull folder then
+            failwith "The tests run outside of the repository."
+        elif File.Exists(Path.Combine(folder.FullName, "Zexus.Spec.sln")) then
+            folder.FullName
+        else
+            up folder.Parent
 
     up (DirectoryInfo AppContext.BaseDirectory)
 
-let context =
-    {
-        GasLimit = Int.Known(bigint Gas.DefaultLimit)
-        Timestamp = 1_700_000_000I
-        Height = 7I
-        Caller = "alice"
-        State = Map.empty
-        Host = Map.empty
-        VerifySignature = fun _ _ _ -> false
-    }
+let context = {
+    GasLimit = Int.Known(bigint Gas.DefaultLimit)
+    Timestamp = 1_700_000_000I
+    Height = 7I
+    Caller = "alice"
+    State = Map.empty
+    Host = Map.empty
+    VerifySignature = fun _ _ _ -> false
+}
 
 let assemble (text: string) =
     let result = Assembler.Assemble(text, "test.zxa")

@@ -11,39 +11,35 @@ open Zexus.Proofs
 open Zexus.Proofs.SmtLib
 open Zexus.Proofs.Equivalence
 
-let private instruction number a : Instruction =
-    {
-        Number = number
-        A = a
-        B = 0L
-        C = 0L
-    }
+let private instruction number a : Instruction = {
+    Number = number
+    A = a
+    B = 0L
+    C = 0L
+}
 
 /// LOAD_CONST 1; ADD; INC; LOAD_CONST 0; ADD, after one operand.
 let private loaded =
-    let program =
-        {
-            Constants = [| Data.Int 1I; Data.Int 0I; Data.Null |]
-            Names = [||]
-            Functions =
-                [|
-                    {
-                        Name = "main"
-                        Parameters = [||]
-                        Locals = [||]
-                        Captures = [||]
-                        Code =
-                            [|
-                                instruction 1 2L
-                                instruction 1 0L
-                                instruction 10 0L
-                                instruction 8 0L
-                                instruction 1 1L
-                                instruction 10 0L
-                            |]
-                    }
+    let program = {
+        Constants = [| Data.Int 1I; Data.Int 0I; Data.Null |]
+        Names = [||]
+        Functions = [|
+            {
+                Name = "main"
+                Parameters = [||]
+                Locals = [||]
+                Captures = [||]
+                Code = [|
+                    instruction 1 2L
+                    instruction 1 0L
+                    instruction 10 0L
+                    instruction 8 0L
+                    instruction 1 1L
+                    instruction 10 0L
                 |]
-        }
+            }
+        |]
+    }
 
     match Validation.validate Limits.Default program with
     | Ok loaded -> loaded
@@ -51,35 +47,35 @@ let private loaded =
 
 let private code = loaded.Functions[0].Code
 
-let private context limit : Context =
-    {
-        GasLimit = limit
-        Timestamp = 0I
-        Height = 0I
-        Caller = ""
-        State = Map.empty
-        Host = Map.empty
-        VerifySignature = fun _ _ _ -> false
-    }
+let private context limit : Context = {
+    GasLimit = limit
+    Timestamp = 0I
+    Height = 0I
+    Caller = ""
+    State = Map.empty
+    Host = Map.empty
+    VerifySignature = fun _ _ _ -> false
+}
 
 let private symbolInt name = Int.Symbolic(IntTerm.Symbol name)
 
 /// Some gas used, some limit, and an operand.
 let private symbolicState operand heap =
-    { Machine.start loaded (context (symbolInt "gas_limit")) with
-        GasUsed = symbolInt "gas_used"
-        IntegerBound = symbolInt "int_bound"
-        Heap = heap
+    {
+        Machine.start loaded (context (symbolInt "gas_limit")) with
+            GasUsed = symbolInt "gas_used"
+            IntegerBound = symbolInt "int_bound"
+            Heap = heap
     }
-    |> fun s ->
-        { s with
-            Frame =
-                { s.Frame with
+    |> fun s -> {
+        s with
+            Frame = {
+                s.Frame with
                     Stack = [ operand ]
                     Height = 1
                     Instruction = 1
-                }
-        }
+            }
+    }
 
 let private atMost a b =
     Formula.Not(Formula.Term(BoolTerm.IntLess(Int.term b, Int.term a)))
@@ -119,10 +115,10 @@ let private operands =
 let private one = Machine.instruction
 let private thenDo (a: Rule<unit>) (b: Rule<unit>) : Rule<unit> = rule.Bind(a, (fun () -> b))
 
-let private withCharges charges (i: LoadedInstruction) =
-    { i with
+let private withCharges charges (i: LoadedInstruction) = {
+    i with
         Charges = charges |> List.map Int.ofInt
-    }
+}
 
 let private addOne = thenDo (one code[1]) (one code[2])
 let private incWith charges = one (withCharges charges code[3])
@@ -175,10 +171,11 @@ let private knownState kind (model: Map<string, string>) heap =
 
     let s = symbolicState operand heap
 
-    { s with
-        Context = context (Int.Known(known model "gas_limit" 1000I))
-        GasUsed = Int.Known(known model "gas_used" 0I)
-        IntegerBound = Int.Known(1I <<< 8192)
+    {
+        s with
+            Context = context (Int.Known(known model "gas_limit" 1000I))
+            GasUsed = Int.Known(known model "gas_used" 0I)
+            IntegerBound = Int.Known(1I <<< 8192)
     }
 
 let private observe code s =
@@ -205,70 +202,69 @@ let private references = set [ "List"; "Map"; "Set"; "Function" ]
 
 [<Tests>]
 let trials =
-    testList
-        "one rule, read as a proof"
-        [
-            for kind, operand in operands do
-                test ("LOAD_CONST 1; ADD is INC with the ordered charges 1, 3: " + kind) {
-                    expectProved kind (verdict addOne (incWith [ 1; 3 ]) operand)
-                }
-
-                test ("LOAD_CONST 1; ADD is not INC with one charge of 4: " + kind) {
-                    verdict addOne (incWith [ 4 ]) operand |> expectRefuted kind addOne (incWith [ 4 ]) (snd operand)
-                }
-
-            test "x + 0 is x for an Int, if ADD's size charge on x stays" {
-                let operand = operands |> List.find (fst >> (=) "Int") |> snd
-                expectProved "Int" (verdict addZero (keep true) operand)
+    testList "one rule, read as a proof" [
+        for kind, operand in operands do
+            test ("LOAD_CONST 1; ADD is INC with the ordered charges 1, 3: " + kind) {
+                expectProved kind (verdict addOne (incWith [ 1; 3 ]) operand)
             }
 
-            test "x + 0 is not x for an Int without that charge" {
-                let operand = operands |> List.find (fst >> (=) "Int") |> snd
-
-                verdict addZero (keep false) operand |> expectRefuted "Int" addZero (keep false) (snd operand)
+            test ("LOAD_CONST 1; ADD is not INC with one charge of 4: " + kind) {
+                verdict addOne (incWith [ 4 ]) operand |> expectRefuted kind addOne (incWith [ 4 ]) (snd operand)
             }
 
-            for kind, operand in operands do
-                if kind <> "Int" then
-                    test ("x + 0 is not x: " + kind) {
-                        verdict addZero (keep true) operand |> expectRefuted kind addZero (keep true) (snd operand)
-                    }
-        ]
+        test "x + 0 is x for an Int, if ADD's size charge on x stays" {
+            let operand = operands |> List.find (fst >> (=) "Int") |> snd
+            expectProved "Int" (verdict addZero (keep true) operand)
+        }
+
+        test "x + 0 is not x for an Int without that charge" {
+            let operand = operands |> List.find (fst >> (=) "Int") |> snd
+
+            verdict addZero (keep false) operand |> expectRefuted "Int" addZero (keep false) (snd operand)
+        }
+
+        for kind, operand in operands do
+            if kind <> "Int" then
+                test ("x + 0 is not x: " + kind) {
+                    verdict addZero (keep true) operand |> expectRefuted kind addZero (keep true) (snd operand)
+                }
+    ]
 
 [<Tests>]
 let solvers =
-    testList
-        "solvers"
-        [
-            test "the z3 program agrees with Z3 in process, on the text of a proof" {
-                let operand = operands |> List.find (fst >> (=) "Int") |> snd
-                let mutable queries = 0
+    testList "solvers" [
+        test "the z3 program agrees with Z3 in process, on the text of a proof" {
+            let operand = operands |> List.find (fst >> (=) "Int") |> snd
+            let mutable queries = 0
 
-                let both text =
-                    queries <- queries + 1
-                    let inProcess = Solver.check text
-                    let program = Solver.checkWith "z3" [ "-in" ] text
+            let both text =
+                queries <- queries + 1
+                let inProcess = Solver.check text
+                let program = Solver.checkWith "z3" [ "-in" ] text
 
-                    match inProcess, program with
-                    | Solver.Answer.Unsat, Solver.Answer.Unsat -> ()
-                    | Solver.Answer.Sat _, Solver.Answer.Sat _ -> ()
-                    | other -> failtestf "%A on %s" other text
+                match inProcess, program with
+                | Solver.Answer.Unsat, Solver.Answer.Unsat -> ()
+                | Solver.Answer.Sat _, Solver.Answer.Sat _ -> ()
+                | other -> failtestf "%A on %s" other text
 
-                    inProcess
+                inProcess
 
-                expectProved "Int" (equivalent both facts addOne (incWith [ 1; 3 ]) (symbolicState (fst operand) (snd operand)))
-                Expect.isGreaterThan queries 2 "queries"
-            }
+            expectProved
+                "Int"
+                (equivalent both facts addOne (incWith [ 1; 3 ]) (symbolicState (fst operand) (snd operand)))
 
-            test "an error in the text is no answer" {
-                match Solver.check "(assert (= undeclared 1))" with
-                | Solver.Answer.Failed _ -> ()
-                | other -> failtestf "%A" other
-            }
+            Expect.isGreaterThan queries 2 "queries"
+        }
 
-            test "a missing solver is no answer" {
-                match Solver.checkWith "no-such-solver" [] "(check-sat)" with
-                | Solver.Answer.Failed reason -> Expect.stringContains reason "not installed" "reason"
-                | other -> failtestf "%A" other
-            }
-        ]
+        test "an error in the text is no answer" {
+            match Solver.check "(assert (= undeclared 1))" with
+            | Solver.Answer.Failed _ -> ()
+            | other -> failtestf "%A" other
+        }
+
+        test "a missing solver is no answer" {
+            match Solver.checkWith "no-such-solver" [] "(check-sat)" with
+            | Solver.Answer.Failed reason -> Expect.stringContains reason "not installed" "reason"
+            | other -> failtestf "%A" other
+        }
+    ]

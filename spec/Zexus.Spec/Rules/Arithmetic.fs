@@ -132,7 +132,13 @@ let private times (count: Int) (length: Int) (operation: string) : Rule<int * In
         let! length = knownInt operation length
         let n = if n.Sign < 0 then 0I else n
         let total = n * length
-        return (if length.IsZero then 0 else int (bigint.Min(n, bigint System.Int32.MaxValue))), Int.Known total
+
+        return
+            (if length.IsZero then
+                 0
+             else
+                 int (bigint.Min(n, bigint System.Int32.MaxValue))),
+            Int.Known total
     }
 
 /// [String] * n, also the method `repeat`.
@@ -151,7 +157,12 @@ let private repeatList (address: Address) (count: Int) : Rule<unit> =
         let! n, length = times count (Int.ofInt items.Count) "mul"
         do! charge length
         do! limitCount length
-        do! pushList (Seq.replicate n items |> Seq.fold (fun (all: ImmutableList<Value>) items -> all.AddRange items) ImmutableList.Empty)
+
+        do!
+            pushList (
+                Seq.replicate n items
+                |> Seq.fold (fun (all: ImmutableList<Value>) items -> all.AddRange items) ImmutableList.Empty
+            )
     }
 
 /// A number as a count of repetitions. FAULTS TypeMismatch (Float).
@@ -265,10 +276,14 @@ type private Exponent =
 
 /// FAULTS Domain.
 let private exponentOf (x: float) : Rule<Exponent> =
-    if System.Double.IsInteger x then result (Exponent.Whole(bigint x))
-    elif x = 0.5 then result Exponent.Half
-    elif x = -0.5 then result Exponent.MinusHalf
-    else fault Fault.Domain
+    if System.Double.IsInteger x then
+        result (Exponent.Whole(bigint x))
+    elif x = 0.5 then
+        result Exponent.Half
+    elif x = -0.5 then
+        result Exponent.MinusHalf
+    else
+        fault Fault.Domain
 
 let private pushFloat x =
     push (Value.ofFloat (Float.Known(Numbers.canonical x)))

@@ -13,14 +13,15 @@ let private callHost (host: HostFunction) (given: Value list) : Rule<Value> =
         do! charge (Int.Known host.Gas)
 
         let! arguments =
-            [ for i in 0 .. host.Arity - 1 -> given |> List.tryItem i |> Option.defaultValue Value.nothing ]
+            [
+                for i in 0 .. host.Arity - 1 -> given |> List.tryItem i |> Option.defaultValue Value.nothing
+            ]
             |> fold
                 (fun arguments value ->
                     rule {
                         let! argument = plain value
                         return argument :: arguments
-                    }
-                )
+                    })
                 []
 
         let! number = read _.HostCalls
@@ -118,13 +119,12 @@ let leave (value: Value) : Rule<unit> =
             do! update (fun s -> { s with Returned = Some value })
         | caller :: rest ->
             do!
-                update (fun s ->
-                    { s with
+                update (fun s -> {
+                    s with
                         Frame = caller.Frame
                         Callers = rest
                         Depth = s.Depth - 1
-                    }
-                )
+                })
 
             match caller.Callback with
             | None ->
@@ -236,8 +236,7 @@ let CALL_METHOD (name: int) (n: int) : Rule<unit> =
             |> Option.bind (fun receiver ->
                 match Library.TryFind(receiver, program.Names[name]) with
                 | true, info -> Some info
-                | false, _ -> None
-            )
+                | false, _ -> None)
 
         match row with
         | Some info ->

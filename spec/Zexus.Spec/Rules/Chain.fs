@@ -14,7 +14,9 @@ let REGISTER_EVENT (event: int) (handler: int) : Rule<unit> =
         let! program = read _.Loaded.Program
         let event = program.Names[event]
         let handler = program.Names[handler]
-        let! registered = read (fun s -> Map.tryFind event s.World.Registrations |> Option.defaultValue [])
+
+        let! registered =
+            read (fun s -> Map.tryFind event s.World.Registrations |> Option.defaultValue [])
 
         if List.contains handler registered then
             do! branch "present"
@@ -22,11 +24,10 @@ let REGISTER_EVENT (event: int) (handler: int) : Rule<unit> =
             do! branch "new"
 
             do!
-                withWorld (fun world ->
-                    { world with
+                withWorld (fun world -> {
+                    world with
                         Registrations = Map.add event (registered @ [ handler ]) world.Registrations
-                    }
-                )
+                })
     }
 
 /// STACK [payload] -> [] · GAS 10, then the copy, then 12 a handler.
@@ -39,13 +40,13 @@ let EMIT_EVENT (event: int) : Rule<unit> =
         let event = program.Names[event]
 
         do!
-            withWorld (fun world ->
-                { world with
+            withWorld (fun world -> {
+                world with
                     Events = (event, data) :: world.Events
-                }
-            )
+            })
 
-        let! handlers = read (fun s -> Map.tryFind event s.World.Registrations |> Option.defaultValue [])
+        let! handlers =
+            read (fun s -> Map.tryFind event s.World.Registrations |> Option.defaultValue [])
 
         match handlers with
         | [] ->
@@ -92,8 +93,7 @@ let VERIFY_SIGNATURE: Rule<unit> =
                     rule {
                         let! text = textOf operand
                         return text :: texts
-                    }
-                )
+                    })
                 []
 
         do! charge (texts |> List.choose id |> List.map textGas |> List.fold Int.add Int.zero)
@@ -125,11 +125,16 @@ let MERKLE_ROOT (n: int) : Rule<unit> =
                     rule {
                         let! hash = canonicalHash leaf
                         return hash :: hashes
-                    }
-                )
+                    })
                 []
 
-        do! branch (if n = 0 then "none" elif n = 1 then "one" else "many")
+        do!
+            branch (
+                if n = 0 then "none"
+                elif n = 1 then "one"
+                else "many"
+            )
+
         do! push (Value.ofStr (merkleRoot (List.rev hashes)))
     }
 
@@ -184,11 +189,10 @@ let STATE_WRITE: Rule<unit> =
         do! branchInTransaction
 
         do!
-            withWorld (fun world ->
-                { world with
+            withWorld (fun world -> {
+                world with
                     State = Map.add key data world.State
-                }
-            )
+            })
     }
 
 /// STACK [] -> [] · GAS 20.
@@ -197,12 +201,11 @@ let TX_BEGIN: Rule<unit> =
         do! branchInTransaction
 
         do!
-            update (fun s ->
-                { s with
+            update (fun s -> {
+                s with
                     Transactions = (s.Begun, s.World) :: s.Transactions
                     Begun = s.Begun + 1
-                }
-            )
+            })
     }
 
 /// STACK [] -> [] · GAS 30. What was done since TX_BEGIN is now the parent's, or the execution's.
@@ -228,12 +231,11 @@ let TX_REVERT: Rule<unit> =
             do! branch (if List.isEmpty outer then "outermost" else "nested")
 
             do!
-                update (fun s ->
-                    { s with
+                update (fun s -> {
+                    s with
                         World = before
                         Transactions = outer
-                    }
-                )
+                })
     }
 
 /// STACK [] -> [] · GAS 2 + amount, in one charge, which validation keeps from being negative.
@@ -276,11 +278,10 @@ let LEDGER_APPEND: Rule<unit> =
                 }
 
         do!
-            withWorld (fun world ->
-                { world with
+            withWorld (fun world -> {
+                world with
                     Ledger = stamped :: world.Ledger
-                }
-            )
+            })
     }
 
 /// STACK [data action] -> [] · GAS 15, then the copies · FAULTS TypeMismatch, TooDeep. No revert undoes it.
@@ -292,8 +293,8 @@ let AUDIT_LOG: Rule<unit> =
         let! action = plain action
 
         do!
-            update (fun s ->
-                { s with
+            update (fun s -> {
+                s with
                     Audit =
                         {
                             Data = data
@@ -301,6 +302,5 @@ let AUDIT_LOG: Rule<unit> =
                             Timestamp = s.Context.Timestamp
                         }
                         :: s.Audit
-                }
-            )
+            })
     }

@@ -22,7 +22,11 @@ let indexOf (operation: string) (kind: Kind) : Rule<bigint> =
 /// The position that an index means among `count`, counting from the end when negative, if there is one.
 let position (index: bigint) (count: int) =
     let i = if index.Sign < 0 then index + bigint count else index
-    if i.Sign >= 0 && i < bigint count then Some(int i) else None
+
+    if i.Sign >= 0 && i < bigint count then
+        Some(int i)
+    else
+        None
 
 /// A bound of a slice among `count`: Null is open, the rest is clamped as Python clamps.
 let private bound (kind: Kind) (count: int) (whenOpen: int) : Rule<int> =
@@ -137,7 +141,10 @@ let BUILD_MAP (n: int) : Rule<unit> =
 let BUILD_SET (n: int) : Rule<unit> =
     rule {
         let! items = popMany n
-        let! entries = items |> fold (fun entries item -> insert entries (item, Value.nothing)) Entries.empty
+
+        let! entries =
+            items |> fold (fun entries item -> insert entries (item, Value.nothing)) Entries.empty
+
         do! limitCount (Int.ofInt (Entries.count entries))
         let! address = allocate (Cell.Set entries)
         do! push (Value.Of(Kind.Set address))
@@ -279,7 +286,10 @@ let GET_LENGTH: Rule<unit> =
 
 /// The k-th of `count`, never from the end.
 let private kth (k: bigint) (count: int) =
-    if k.Sign >= 0 && k < bigint count then Some(int k) else None
+    if k.Sign >= 0 && k < bigint count then
+        Some(int k)
+    else
+        None
 
 /// STACK [obj k] -> [element] (results = 1) or [key value] (results = 2: the index stands for the key of what has none) · GAS 5 · FAULTS TypeMismatch.
 /// Nulls when there is no k-th.

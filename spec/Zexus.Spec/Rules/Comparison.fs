@@ -48,8 +48,7 @@ let LT: Rule<unit> =
         | Order.Less -> true
         | Order.Equal
         | Order.Greater
-        | Order.Unordered -> false
-    )
+        | Order.Unordered -> false)
 
 /// STACK [a b] -> [a>b] · GAS 2, then compare's own · FAULTS TypeMismatch, TooDeep.
 let GT: Rule<unit> =
@@ -58,8 +57,7 @@ let GT: Rule<unit> =
         | Order.Greater -> true
         | Order.Less
         | Order.Equal
-        | Order.Unordered -> false
-    )
+        | Order.Unordered -> false)
 
 /// STACK [a b] -> [a<=b] · GAS 2, then compare's own · FAULTS TypeMismatch, TooDeep.
 let LTE: Rule<unit> =
@@ -68,8 +66,7 @@ let LTE: Rule<unit> =
         | Order.Less
         | Order.Equal -> true
         | Order.Greater
-        | Order.Unordered -> false
-    )
+        | Order.Unordered -> false)
 
 /// STACK [a b] -> [a>=b] · GAS 2, then compare's own · FAULTS TypeMismatch, TooDeep.
 let GTE: Rule<unit> =
@@ -78,8 +75,7 @@ let GTE: Rule<unit> =
         | Order.Greater
         | Order.Equal -> true
         | Order.Less
-        | Order.Unordered -> false
-    )
+        | Order.Unordered -> false)
 
 /// STACK [a b] -> [Bool] · GAS 2. Both operands have been evaluated.
 let AND: Rule<unit> =

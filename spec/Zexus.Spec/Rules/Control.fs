@@ -44,10 +44,10 @@ let REQUIRE: Rule<unit> =
 
 /// STACK [] -> []; at the handler: [] -> [fault] · GAS 3.
 let SETUP_TRY (target: int) : Rule<unit> =
-    update (fun s ->
-        { s with
-            Frame =
-                { s.Frame with
+    update (fun s -> {
+        s with
+            Frame = {
+                s.Frame with
                     Handlers =
                         {
                             Target = target
@@ -55,9 +55,8 @@ let SETUP_TRY (target: int) : Rule<unit> =
                             Begun = s.Begun
                         }
                         :: s.Frame.Handlers
-                }
-        }
-    )
+            }
+    })
 
 /// STACK [] -> [] · GAS 2.
 let POP_TRY: Rule<unit> =
@@ -85,11 +84,10 @@ let PRINT: Rule<unit> =
         let! text = display value
 
         do!
-            update (fun s ->
-                { s with
+            update (fun s -> {
+                s with
                     Output = Str.concat text (Str.Known "\n") :: s.Output
-                }
-            )
+            })
     }
 
 /// STACK [] -> [] · GAS 0.
@@ -99,14 +97,15 @@ let NOP: Rule<unit> = skip
 
 /// Revert the open transactions that began after a SETUP_TRY which had seen so many of them begin.
 let private revertSince (begun: int) (s: State) =
-    let later, earlier = s.Transactions |> List.partition (fun (serial, _) -> serial >= begun)
+    let later, earlier =
+        s.Transactions |> List.partition (fun (serial, _) -> serial >= begun)
 
     match List.tryLast later with
-    | Some(_, before) ->
-        { s with
+    | Some(_, before) -> {
+        s with
             World = before
             Transactions = earlier
-        }
+      }
     | None -> s
 
 let private depthOf (callers: Suspended list) =
@@ -123,24 +122,22 @@ let rec catch (fault: Fault) (value: Value) (s: State) : State option =
             let reverts = List.length reverted.Transactions < List.length s.Transactions
             let kept = List.skip (s.Frame.Height - handler.Height) s.Frame.Stack
 
-            Some
-                { reverted with
+            Some {
+                reverted with
                     Depth = depthOf s.Callers
                     Reached = ("control/catch", (if reverts then "caught-and-reverted" else "caught")) :: s.Reached
-                    Frame =
-                        { s.Frame with
+                    Frame = {
+                        s.Frame with
                             Instruction = handler.Target
                             Stack = value :: kept
                             Height = handler.Height + 1
                             Handlers = outer
-                        }
-                }
+                    }
+            }
         | [], [] -> None
         | [], caller :: callers ->
-            catch
-                fault
-                value
-                { s with
+            catch fault value {
+                s with
                     Frame = caller.Frame
                     Callers = callers
-                }
+            }

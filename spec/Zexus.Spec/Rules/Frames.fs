@@ -24,36 +24,34 @@ let newFrame (index: int) (arguments: Value list) (captures: Address list) : Rul
         let! loaded = read _.Loaded
         let! variables = Names.newVariables loaded.Functions[index] arguments captures
 
-        return
-            {
-                Function = index
-                Instruction = 0
-                Stack = []
-                Height = 0
-                Variables = variables
-                Registers = noRegisters
-                Handlers = []
-            }
+        return {
+            Function = index
+            Instruction = 0
+            Stack = []
+            Height = 0
+            Variables = variables
+            Registers = noRegisters
+            Handlers = []
+        }
     }
 
 /// Let the current frame wait, with the callback above it if there is one, and go on in a new one. FAULTS CallTooDeep.
-let enterFunction (index: int) (arguments: Value list) (captures: Address list) (callback: Callback option) : Rule<unit> =
+let enterFunction
+    (index: int)
+    (arguments: Value list)
+    (captures: Address list)
+    (callback: Callback option)
+    : Rule<unit> =
     rule {
         do! oneMoreFrame
         let! frame = newFrame index arguments captures
 
         do!
-            update (fun s ->
-                { s with
+            update (fun s -> {
+                s with
                     Frame = frame
-                    Callers =
-                        {
-                            Frame = s.Frame
-                            Callback = callback
-                        }
-                        :: s.Callers
-                }
-            )
+                    Callers = { Frame = s.Frame; Callback = callback } :: s.Callers
+            })
     }
 
 /// FAULTS CallTooDeep.
@@ -66,8 +64,7 @@ let callFunction (f: Address) (arguments: Value list) (callback: Callback option
 /// A callback frame goes on top of the current frame. FAULTS CallTooDeep.
 let pushCallback: Rule<unit> = oneMoreFrame
 
-let popCallback: Rule<unit> =
-    update (fun s -> { s with Depth = s.Depth - 1 })
+let popCallback: Rule<unit> = update (fun s -> { s with Depth = s.Depth - 1 })
 
 /// The callback's next call: its charge, then its frame. FAULTS CallTooDeep.
 let callBack (f: Address) (arguments: Value list) (callback: Callback) : Rule<unit> =
@@ -89,33 +86,31 @@ type Progress =
 [<RequireQualifiedAccess>]
 module Merge =
 
-    let start (items: ImmutableArray<Value>) =
-        {
-            Source = items
-            Placed = ImmutableList.Empty
-            Width = 1
-            Start = 0
-            Left = 0
-            Right = min 1 items.Length
-        }
+    let start (items: ImmutableArray<Value>) = {
+        Source = items
+        Placed = ImmutableList.Empty
+        Width = 1
+        Start = 0
+        Left = 0
+        Right = min 1 items.Length
+    }
 
-    let private middle m =
-        min (m.Start + m.Width) m.Source.Length
+    let private middle m = min (m.Start + m.Width) m.Source.Length
 
     let private finish m =
         min (m.Start + 2 * m.Width) m.Source.Length
 
-    let takeLeft m =
-        { m with
+    let takeLeft m = {
+        m with
             Placed = m.Placed.Add m.Source[m.Left]
             Left = m.Left + 1
-        }
+    }
 
-    let takeRight m =
-        { m with
+    let takeRight m = {
+        m with
             Placed = m.Placed.Add m.Source[m.Right]
             Right = m.Right + 1
-        }
+    }
 
     /// Place all that needs no comparison. What is left is a comparison of Left with Right, or the sorted elements.
     let rec settle m : Result<Merge, ImmutableArray<Value>> =
@@ -126,15 +121,14 @@ module Merge =
         elif m.Start >= n then
             let width = 2 * m.Width
 
-            settle
-                {
-                    Source = m.Placed.ToImmutableArray()
-                    Placed = ImmutableList.Empty
-                    Width = width
-                    Start = 0
-                    Left = 0
-                    Right = min width n
-                }
+            settle {
+                Source = m.Placed.ToImmutableArray()
+                Placed = ImmutableList.Empty
+                Width = width
+                Start = 0
+                Left = 0
+                Right = min width n
+            }
         elif m.Left < middle m && m.Right < finish m then
             Ok m
         elif m.Left < middle m then
@@ -144,12 +138,12 @@ module Merge =
         else
             let start = m.Start + 2 * m.Width
 
-            settle
-                { m with
+            settle {
+                m with
                     Start = start
                     Left = start
                     Right = min (start + m.Width) n
-                }
+            }
 
 /// Sort by LT. GAS 1 a comparison, and compare's own. FAULTS TypeMismatch, TooDeep.
 let rec sortNaturally (merge: Merge) : Rule<ImmutableArray<Value>> =
@@ -257,6 +251,13 @@ let resumeList (callback: Callback) (value: Value) : Rule<Progress> =
             do! enterRule "list/sort"
             let! right = isAboveZero value
             do! branch (if right then "right-first" else "left-first")
-            return! sortNext f (if right then Merge.takeRight merge else Merge.takeLeft merge)
+
+            return!
+                sortNext
+                    f
+                    (if right then
+                         Merge.takeRight merge
+                     else
+                         Merge.takeLeft merge)
         | Callback.Event _ -> return invalidOp "An event's handlers are no list routine."
     }

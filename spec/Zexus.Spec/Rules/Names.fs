@@ -64,22 +64,20 @@ let assign (name: int) (value: Value) : Rule<unit> =
         match! reach name with
         | Variable.Global name ->
             do!
-                update (fun s ->
-                    { s with
+                update (fun s -> {
+                    s with
                         Globals = Map.add name value s.Globals
-                    }
-                )
+                })
         | Variable.Slot slot ->
             let! frame = read _.Frame
 
             match frame.Variables[slot] with
             | Slot.Own _ ->
                 do!
-                    withFrame (fun frame ->
-                        { frame with
+                    withFrame (fun frame -> {
+                        frame with
                             Variables = frame.Variables.SetItem(slot, Slot.Own value)
-                        }
-                    )
+                    })
             | Slot.Shared address -> do! store address (Cell.Variable value)
     }
 
@@ -94,8 +92,7 @@ let captured (slots: int list) : Rule<Address list> =
             |> List.map (fun slot ->
                 match frame.Variables[slot] with
                 | Slot.Shared address -> address
-                | Slot.Own _ -> invalidOp "A captured variable does not live in the heap."
-            )
+                | Slot.Own _ -> invalidOp "A captured variable does not live in the heap.")
     }
 
 let private branchOfConstant (value: Value) : Rule<unit> =
@@ -176,9 +173,7 @@ let newVariables (func: LoadedFunction) (arguments: Value list) (captures: Addre
         let own = parameters + func.Definition.Locals.Length
         let given = arguments |> List.truncate parameters
 
-        let initial =
-            given
-            @ List.replicate (own - List.length given) Value.nothing
+        let initial = given @ List.replicate (own - List.length given) Value.nothing
 
         let! slots =
             List.indexed initial
@@ -190,8 +185,7 @@ let newVariables (func: LoadedFunction) (arguments: Value list) (captures: Addre
                             return Slot.Shared address :: slots
                         else
                             return Slot.Own value :: slots
-                    }
-                )
+                    })
                 []
 
         return ImmutableArray.CreateRange(Seq.append (List.rev slots) (captures |> Seq.map Slot.Shared))

@@ -8,11 +8,10 @@ open Zexus.Spec.Rules
 let private register (r: int) : Rule<Value> = read (fun s -> s.Frame.Registers[r])
 
 let private assign (r: int) (value: Value) : Rule<unit> =
-    withFrame (fun frame ->
-        { frame with
+    withFrame (fun frame -> {
+        frame with
             Registers = frame.Registers.SetItem(r, value)
-        }
-    )
+    })
 
 let private popTo (dst: int) : Rule<unit> =
     rule {

@@ -11,7 +11,9 @@ open Zexus.Spec.Rules.Collections
 /// The arguments of a call.
 type private Arguments(given: Value list) =
     member _.Count = List.length given
-    member _.Item(i: int) = given |> List.tryItem i |> Option.defaultValue Value.nothing
+
+    member _.Item(i: int) =
+        given |> List.tryItem i |> Option.defaultValue Value.nothing
 
 /// FAULTS TypeMismatch.
 let private wantText (value: Value) : Rule<Str> =
@@ -185,7 +187,12 @@ let private typeOf (a: Arguments) : Rule<Value> =
 
 let private range (a: Arguments) : Rule<Value> =
     rule {
-        let! first, last = if a.Count >= 2 then result (a[0], a[1]) else result (Value.ofInt Int.zero, a[0])
+        let! first, last =
+            if a.Count >= 2 then
+                result (a[0], a[1])
+            else
+                result (Value.ofInt Int.zero, a[0])
+
         let! first = wantWhole first
         let! last = wantWhole last
         let! first = knownInt "range" first
@@ -314,7 +321,10 @@ let private replace (s: Str) (part: Value) (by: Value) : Rule<Value> =
         do! require (Bool.Known(part <> "")) Fault.Domain
         do! chargeSearch s part
         let parts = Text.split part s
-        let length = (parts |> List.sumBy (Text.length >> bigint)) + bigint (parts.Length - 1) * bigint (Text.length by)
+
+        let length =
+            (parts |> List.sumBy (Text.length >> bigint)) + bigint (parts.Length - 1) * bigint (Text.length by)
+
         do! charge (Int.Known(length / bigint Gas.ScalarsPerUnit))
         do! limitText (Int.Known length)
         return Value.text (System.String.Join(by, parts))
@@ -376,8 +386,7 @@ let private positionOf (address: Address) (x: Value) : Rule<int option> =
                     let! same = equal item x
                     let! same = decide same
                     return if same then Some i else None
-                }
-            )
+                })
     }
 
 let private atEdge (address: Address) (choose: ImmutableList<Value> -> Value) : Rule<Value> =
@@ -479,8 +488,7 @@ let private flatten (address: Address) : Rule<Value> =
                         match! isList item with
                         | Some n -> return inner + bigint n, plain
                         | None -> return inner, plain + 1I
-                    }
-                )
+                    })
                 (0I, 0I)
 
         do! charge (Int.Known(bigint (List.length items) + inner))
@@ -493,8 +501,7 @@ let private flatten (address: Address) : Rule<Value> =
                     rule {
                         let! part = flattened item
                         return part :: parts
-                    }
-                )
+                    })
                 []
 
         return! listOf (List.concat (List.rev parts))
@@ -605,7 +612,13 @@ let private getEntry (address: Address) (key: Value) (otherwise: Value) : Rule<V
     }
 
 /// Put an entry, in its place or at the end. FAULTS TypeMismatch, Domain, CollectionTooLarge.
-let private putEntry (address: Address) (key: Value) (value: Value) (cell: Entries -> Cell) (kind: Address -> Kind) : Rule<Value> =
+let private putEntry
+    (address: Address)
+    (key: Value)
+    (value: Value)
+    (cell: Entries -> Cell)
+    (kind: Address -> Kind)
+    : Rule<Value> =
     rule {
         let! entries = entriesOf "set" address
         let! form = keyOf key
@@ -649,8 +662,7 @@ let private listEntries (address: Address) (gas: int) (f: Value * Value -> Rule<
                     rule {
                         let! item = f entry
                         return item :: items
-                    }
-                )
+                    })
                 []
 
         return! listOf (List.rev items)
@@ -731,7 +743,8 @@ let invoke (info: RoutineInfo) (target: Kind) (given: Value list) : Rule<Progres
             | Routine.Caller -> ready (fromContext (fun c -> Value.text c.Caller))
             | Routine.GasLeft -> ready gasLeft
             | Routine.StringLength -> text (fun s -> result (Value.ofInt (Str.length s)))
-            | Routine.StringContains -> text (fun s -> searching s a[0] (fun s part -> found (Text.indexOf part s >= 0)))
+            | Routine.StringContains ->
+                text (fun s -> searching s a[0] (fun s part -> found (Text.indexOf part s >= 0)))
             | Routine.StringStartsWith -> text (fun s -> atEnd s a[0] Text.startsWith)
             | Routine.StringEndsWith -> text (fun s -> atEnd s a[0] Text.endsWith)
             | Routine.StringUpper -> text (fun s -> rewritten s Text.upper)
@@ -753,15 +766,13 @@ let invoke (info: RoutineInfo) (target: Kind) (given: Value list) : Rule<Progres
                     rule {
                         let! position = positionOf l a[0]
                         return! found (Option.isSome position)
-                    }
-                )
+                    })
             | Routine.ListIndexOf ->
                 collection (fun l ->
                     rule {
                         let! position = positionOf l a[0]
                         return! foundAt (Option.defaultValue -1 position)
-                    }
-                )
+                    })
             | Routine.ListIsEmpty -> collection (fun l -> counted (countItems l) isNone)
             | Routine.ListFirst -> collection (fun l -> atEdge l (fun items -> items[0]))
             | Routine.ListLast -> collection (fun l -> atEdge l (fun items -> items[items.Count - 1]))

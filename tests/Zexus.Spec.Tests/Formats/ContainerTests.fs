@@ -297,9 +297,11 @@ let private framedGarbage (random: Random) =
     ]
 
 let private originals =
-    lazy (Gen.sampleWithSeed (Rnd 20260102UL) 30 300 ProgramGenerator.program |> Array.map Container.Encode
- // Small ones: a change of one byte should matter.
- |> Array.filter (fun bytes -> bytes.Length < 2000))
+    lazy
+        (Gen.sampleWithSeed (Rnd 20260102UL) 30 300 ProgramGenerator.program
+         |> Array.map Container.Encode
+         // Small ones: a change of one byte should matter.
+         |> Array.filter (fun bytes -> bytes.Length < 2000))
 
 let private damaged (random: Random) =
     let mutable bytes = originals.Value[random.Next originals.Value.Length]
