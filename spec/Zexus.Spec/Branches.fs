@@ -182,7 +182,7 @@ let private ofRoutine (routine: Routine) : string list =
 let private shared: (string * string list) list = [
     Machine.EndRule, "entered" :: leaving
     "control/catch", [ "caught"; "caught-and-reverted" ]
-    "call/host", [ "returned"; "thrown"; "type-mismatch"; "too-deep"; "out-of-gas" ]
+    "call/host", [ "entered"; "returned"; "thrown"; "type-mismatch"; "too-deep"; "out-of-gas" ]
     "equal",
     [
         "numbers"

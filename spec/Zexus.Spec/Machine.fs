@@ -134,7 +134,6 @@ let body (i: LoadedInstruction) : Rule<unit> =
 let instruction (i: LoadedInstruction) : Rule<unit> =
     rule {
         do! enterRule i.Info.Rule
-        do! branch "entered"
         do! forEach charge i.Charges
         do! body i
     }
@@ -142,7 +141,6 @@ let instruction (i: LoadedInstruction) : Rule<unit> =
 let private endOfCode: Rule<unit> =
     rule {
         do! enterRule EndRule
-        do! branch "entered"
         do! Calls.END
     }
 
@@ -193,8 +191,8 @@ let private finish (outcome: Outcome<unit>) : Step =
             Step.Finished(
                 {
                     s with
-                        World = settled s
-                        Transactions = []
+                        Effects.World = settled s
+                        Effects.Transactions = []
                 },
                 Ending.Completed value
             )
@@ -210,8 +208,8 @@ let private finish (outcome: Outcome<unit>) : Step =
             Step.Finished(
                 {
                     s with
-                        World = worldAtStart s.Context
-                        Transactions = []
+                        Effects.World = worldAtStart s.Context
+                        Effects.Transactions = []
                 },
                 Ending.Faulted(fault, value, s.Rule, s.Frame.Function, s.Frame.Instruction)
             )
@@ -247,25 +245,28 @@ let start (loaded: Loaded) (context: Context) : State =
     }
 
     let s = {
-        Loaded = loaded
-        Context = context
+        Setup = {
+            Loaded = loaded
+            Context = context
+            IntegerBound = Int.Known(1I <<< loaded.Limits.IntegerBits)
+        }
         Frame = blank
         Callers = []
         Depth = 1
         Heap = Heap.empty
         Globals = Map.empty
-        World = worldAtStart context
-        Transactions = []
-        Begun = 0
-        Audit = []
-        Output = []
+        Effects = {
+            World = worldAtStart context
+            Transactions = []
+            Begun = 0
+            Audit = []
+            Output = []
+            HostCalls = 0
+        }
         GasUsed = Int.zero
-        HostCalls = 0
-        IntegerBound = Int.Known(1I <<< loaded.Limits.IntegerBits)
         Rule = EndRule
         Reached = []
-        Path = []
-        Kinds = Map.empty
+        Knowledge = { Path = []; Kinds = Map.empty }
         Returned = None
     }
 

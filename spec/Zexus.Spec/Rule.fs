@@ -66,9 +66,17 @@ module Vocabulary =
                 Reached = (part, name) :: s.Reached
         })
 
-    /// From here on the routine's rule.
-    let enterRule (name: string) : Rule<unit> =
+    /// Back in the rule of a routine that a call of its own has interrupted.
+    let resumeRule (name: string) : Rule<unit> =
         update (fun s -> { s with Rule = name })
+
+    /// From here on this rule; its first branch says that it was entered.
+    let enterRule (name: string) : Rule<unit> =
+        update (fun s -> {
+            s with
+                Rule = name
+                Reached = (name, "entered") :: s.Reached
+        })
 
     // Faults. The value of all but Thrown and RequireFailed is the fault's name.
 
@@ -88,7 +96,11 @@ module Vocabulary =
             match condition with
             | Bool.Known b -> [ Outcome.Ok(b, s) ]
             | Bool.Symbolic term ->
-                let path condition = { s with Path = condition :: s.Path }
+                let path condition = {
+                    s with
+                        Knowledge.Path = condition :: s.Path
+                }
+
                 [ Outcome.Ok(true, path term); Outcome.Ok(false, path (BoolTerm.Not term)) ]
 
     let require (condition: Bool) (otherwise: Fault) : Rule<unit> =
@@ -133,7 +145,7 @@ module Vocabulary =
                             {
                                 s with
                                     Heap = heap
-                                    Kinds = Map.add symbol kind s.Kinds
+                                    Knowledge.Kinds = Map.add symbol kind s.Kinds
                             }
                         ))
 

@@ -269,7 +269,6 @@ type Variable =
     | Global of string
 
 /// One instruction of a loaded program.
-[<Struct>]
 type LoadedInstruction = {
     Opcode: Opcode
     Info: OpcodeInfo
@@ -301,16 +300,16 @@ type Loaded = {
 /// A rule branch: the rule's name and what a reader would tell apart in it.
 type Branch = string * string
 
-type State = {
+/// What an execution is given, and does not change.
+type ExecutionSetup = {
     Loaded: Loaded
     Context: Context
-    /// The frame that executes.
-    Frame: Frame
-    Callers: Suspended list
-    /// Code and callback frames alive.
-    Depth: int
-    Heap: Heap
-    Globals: Map<string, Value>
+    /// Ints lie in [-IntegerBound, IntegerBound).
+    IntegerBound: Int
+}
+
+/// What an execution does to the world outside of its frames and heap.
+type SideEffects = {
     World: World
     /// Open transactions, innermost first: how many began before, and what to go back to.
     Transactions: (int * World) list
@@ -319,18 +318,45 @@ type State = {
     Audit: AuditEntry list
     /// Newest first.
     Output: Str list
-    GasUsed: Int
     HostCalls: int
-    /// Ints lie in [-IntegerBound, IntegerBound).
-    IntegerBound: Int
+}
+
+/// What a path through the rules has found out about unknown things.
+type PathKnowledge = {
+    /// What was decided, newest first.
+    Path: BoolTerm list
+    /// What unknown values turned out to be.
+    Kinds: Map<string, Kind>
+}
+
+type State = {
+    Setup: ExecutionSetup
+    /// The frame that executes.
+    Frame: Frame
+    Callers: Suspended list
+    /// Code and callback frames alive.
+    Depth: int
+    Heap: Heap
+    Globals: Map<string, Value>
+    Effects: SideEffects
+    GasUsed: Int
     /// The rule of the current step, or of the routine it has entered.
     Rule: string
     /// The branches of the current step, newest first.
     Reached: Branch list
-    /// What was decided on this path, newest first.
-    Path: BoolTerm list
-    /// What unknown values turned out to be on this path.
-    Kinds: Map<string, Kind>
+    Knowledge: PathKnowledge
     /// The entry function's value, once it has returned.
     Returned: Value option
-}
+} with
+
+    member s.Loaded = s.Setup.Loaded
+    member s.Context = s.Setup.Context
+    member s.IntegerBound = s.Setup.IntegerBound
+    member s.World = s.Effects.World
+    member s.Transactions = s.Effects.Transactions
+    member s.Begun = s.Effects.Begun
+    member s.Audit = s.Effects.Audit
+    member s.Output = s.Effects.Output
+    member s.HostCalls = s.Effects.HostCalls
+    member s.Path = s.Knowledge.Path
+    member s.Kinds = s.Knowledge.Kinds

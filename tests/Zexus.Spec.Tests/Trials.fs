@@ -64,7 +64,7 @@ let private symbolicState operand heap =
     {
         Machine.start loaded (context (symbolInt "gas_limit")) with
             GasUsed = symbolInt "gas_used"
-            IntegerBound = symbolInt "int_bound"
+            Setup.IntegerBound = symbolInt "int_bound"
             Heap = heap
     }
     |> fun s -> {
@@ -173,9 +173,9 @@ let private knownState kind (model: Map<string, string>) heap =
 
     {
         s with
-            Context = context (Int.Known(known model "gas_limit" 1000I))
+            Setup.Context = context (Int.Known(known model "gas_limit" 1000I))
             GasUsed = Int.Known(known model "gas_used" 0I)
-            IntegerBound = Int.Known(1I <<< 8192)
+            Setup.IntegerBound = Int.Known(1I <<< 8192)
     }
 
 let private observe code s =

@@ -25,7 +25,12 @@ let private callHost (host: HostFunction) (given: Value list) : Rule<Value> =
                 []
 
         let! number = read _.HostCalls
-        do! update (fun s -> { s with HostCalls = s.HostCalls + 1 })
+
+        do!
+            update (fun s -> {
+                s with
+                    Effects.HostCalls = s.HostCalls + 1
+            })
 
         match host.Answer number (List.rev arguments) with
         | HostOutcome.Returned data ->
@@ -81,7 +86,7 @@ let rec callHandlers (payload: Value) (rest: string list) : Rule<unit> =
             | Kind.Function f -> do! callFunction f [ payload ] (Some(Callback.Event(payload, rest)))
             | Kind.Null ->
                 let! _ = callNamed name [ payload ]
-                do! enterRule "event/emit"
+                do! resumeRule "event/emit"
                 do! callHandlers payload rest
             | Kind.Bool _
             | Kind.Int _
@@ -103,7 +108,7 @@ let private resume (callback: Callback) (value: Value) : Rule<unit> =
             let! progress = resumeList callback value
             do! answerWhenReady progress
         | Callback.Event(payload, rest) ->
-            do! enterRule "event/emit"
+            do! resumeRule "event/emit"
             do! branch "resumed"
             do! callHandlers payload rest
     }

@@ -6,7 +6,7 @@ open Zexus.Spec
 open Zexus.Spec.Traversals
 
 let private withWorld (f: World -> World) : Rule<unit> =
-    update (fun s -> { s with World = f s.World })
+    update (fun s -> { s with Effects.World = f s.World })
 
 /// STACK [] -> [] · GAS 5. A name is registered once.
 let REGISTER_EVENT (event: int) (handler: int) : Rule<unit> =
@@ -203,8 +203,8 @@ let TX_BEGIN: Rule<unit> =
         do!
             update (fun s -> {
                 s with
-                    Transactions = (s.Begun, s.World) :: s.Transactions
-                    Begun = s.Begun + 1
+                    Effects.Transactions = (s.Begun, s.World) :: s.Transactions
+                    Effects.Begun = s.Begun + 1
             })
     }
 
@@ -217,7 +217,7 @@ let TX_COMMIT: Rule<unit> =
         | [] -> do! branch "outside-tx"
         | _ :: outer ->
             do! branch (if List.isEmpty outer then "outermost" else "nested")
-            do! update (fun s -> { s with Transactions = outer })
+            do! update (fun s -> { s with Effects.Transactions = outer })
     }
 
 /// STACK [] -> [] · GAS 20. State, ledger, events and registrations are as at TX_BEGIN.
@@ -233,8 +233,8 @@ let TX_REVERT: Rule<unit> =
             do!
                 update (fun s -> {
                     s with
-                        World = before
-                        Transactions = outer
+                        Effects.World = before
+                        Effects.Transactions = outer
                 })
     }
 
@@ -295,7 +295,7 @@ let AUDIT_LOG: Rule<unit> =
         do!
             update (fun s -> {
                 s with
-                    Audit =
+                    Effects.Audit =
                         {
                             Data = data
                             Action = action

@@ -86,7 +86,7 @@ let PRINT: Rule<unit> =
         do!
             update (fun s -> {
                 s with
-                    Output = Str.concat text (Str.Known "\n") :: s.Output
+                    Effects.Output = Str.concat text (Str.Known "\n") :: s.Output
             })
     }
 
@@ -103,8 +103,8 @@ let private revertSince (begun: int) (s: State) =
     match List.tryLast later with
     | Some(_, before) -> {
         s with
-            World = before
-            Transactions = earlier
+            Effects.World = before
+            Effects.Transactions = earlier
       }
     | None -> s
 

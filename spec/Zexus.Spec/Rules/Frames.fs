@@ -234,21 +234,21 @@ let resumeList (callback: Callback) (value: Value) : Rule<Progress> =
     rule {
         match callback with
         | Callback.Map(f, rest, results) ->
-            do! enterRule "list/map"
+            do! resumeRule "list/map"
             do! branch "resumed"
             return! mapNext f rest (results.Add value)
         | Callback.Filter(f, candidate, rest, results) ->
-            do! enterRule "list/filter"
+            do! resumeRule "list/filter"
             let! keep = truth value
             let! keep = decide keep
             do! branch (if keep then "kept" else "left-out")
             return! filterNext f rest (if keep then results.Add candidate else results)
         | Callback.Reduce(f, rest) ->
-            do! enterRule "list/reduce"
+            do! resumeRule "list/reduce"
             do! branch "resumed"
             return! reduceNext f value rest
         | Callback.Sort(f, merge) ->
-            do! enterRule "list/sort"
+            do! resumeRule "list/sort"
             let! right = isAboveZero value
             do! branch (if right then "right-first" else "left-first")
 

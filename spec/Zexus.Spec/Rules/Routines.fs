@@ -726,7 +726,6 @@ let invoke (info: RoutineInfo) (target: Kind) (given: Value list) : Rule<Progres
 
     rule {
         do! enterRule info.Rule
-        do! branch "entered"
 
         return!
             match info.Routine with
