@@ -244,9 +244,9 @@ type private AssemblyParser(source: AssemblySource) =
         let value =
             match token.Kind with
             | TokenKind.Raw ->
-                match BigInteger.TryParse(token.Value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture) with
-                | true, value when token.Length <= 25 -> value
-                | _ -> lexer.Fail(token, shown token + " is not a number of 64 bits after the #", "")
+                match Int64.TryParse(token.Value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture) with
+                | true, value -> BigInteger value
+                | false, _ -> lexer.Fail(token, shown token + " is not a number of 64 bits after the #", "")
             | TokenKind.Number ->
                 match number token with
                 | Data.Int value -> value
