@@ -1,0 +1,130 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
+using Zexus.Cli.Commands;
+
+namespace Zexus.Cli;
+
+/// <summary>The commands, and the one place where whatever goes wrong becomes a message and an exit code.</summary>
+internal static class CommandLine
+{
+    public static int Run(IReadOnlyList<string> arguments, Terminal terminal)
+    {
+        try
+        {
+            int code = Invoke(arguments, terminal);
+            terminal.Out.Flush();
+            return code;
+        }
+        catch (Problem problem)
+        {
+            foreach (string detail in problem.Details)
+            {
+                terminal.Error.WriteLine(detail);
+            }
+
+            terminal.Fail(problem.Message, problem.Hint);
+            return problem.ExitCode;
+        }
+        catch (OperationCanceledException)
+        {
+            terminal.Fail("stopped");
+            return ExitCode.Stopped;
+        }
+        catch (Exception e) when (e is OutOfMemoryException or InsufficientMemoryException)
+        {
+            terminal.Fail("there is not enough memory for this", "A lower --gas stops a program earlier.");
+            return ExitCode.Stopped;
+        }
+        catch (Exception e)
+        {
+            string message = e.GetType().Name + ": " + Terminal.Printable(e.Message);
+            terminal.Fail(
+                "zexus itself failed, which it never should: " + message,
+                "Please report this line with the command and its input. ZEXUS_DEBUG=1 shows where it happened."
+            );
+            if (Environment.GetEnvironmentVariable("ZEXUS_DEBUG") == "1")
+            {
+                terminal.Error.WriteLine(e);
+            }
+
+            return ExitCode.Internal;
+        }
+    }
+
+    private static int Invoke(IReadOnlyList<string> arguments, Terminal terminal)
+    {
+        RootCommand root = Root(terminal);
+        ParseResult parsed = root.Parse(arguments);
+        if (parsed.Action is ParseErrorAction || (parsed.Errors.Count > 0 && parsed.Action is not HelpWithExamples))
+        {
+            return Reject(parsed, terminal);
+        }
+
+        return parsed.Invoke(
+            new InvocationConfiguration
+            {
+                EnableDefaultExceptionHandler = false,
+                ProcessTerminationTimeout = null,
+                Output = terminal.Out,
+                Error = terminal.Error,
+            }
+        );
+    }
+
+    private static void Help(Command command, TextWriter output) =>
+        command.Parse(["--help"]).Invoke(new InvocationConfiguration { Output = output, Error = output });
+
+    private static RootCommand Root(Terminal terminal)
+    {
+        RootCommand root = new("A bytecode machine: an executable specification, a fast engine, and the check that holds them together.")
+        {
+            RunCommand.Create(terminal),
+            AsmCommand.Create(terminal),
+            DisasmCommand.Create(terminal),
+            ValidateCommand.Create(terminal),
+            TraceCommand.Create(terminal),
+            IsaCommand.Create(terminal),
+        };
+        HelpOption help = root.Options.OfType<HelpOption>().Single();
+        help.Action = new HelpWithExamples((HelpAction)help.Action!);
+        return root;
+    }
+
+    private static int Reject(ParseResult parsed, Terminal terminal)
+    {
+        Command command = parsed.CommandResult.Command;
+        string path = command is RootCommand ? "zexus" : "zexus " + command.Name;
+        if (command is RootCommand && parsed.Tokens.Count == 0)
+        {
+            Help(command, terminal.Error);
+            return ExitCode.Usage;
+        }
+
+        string unknown = parsed.UnmatchedTokens is [string first, ..] ? first : "";
+        if (unknown != "" && command is RootCommand && !unknown.StartsWith('-'))
+        {
+            string near = Spelling.Nearest(unknown, command.Subcommands.Select(c => c.Name));
+            terminal.Fail(
+                $"there is no command '{Terminal.Printable(unknown)}'",
+                near == "" ? "zexus --help lists the commands." : $"Did you mean '{near}'?"
+            );
+            return ExitCode.Usage;
+        }
+
+        if (unknown.StartsWith('-') && unknown.Length > 1)
+        {
+            string near = Spelling.Nearest(unknown, command.Options.Select(o => o.Name));
+            terminal.Fail(
+                $"'{path}' has no option '{Terminal.Printable(unknown)}'",
+                near == "" ? $"{path} --help lists its options." : $"Did you mean '{near}'?"
+            );
+            return ExitCode.Usage;
+        }
+
+        string message = parsed.Errors.Count > 0 ? parsed.Errors[0].Message : "this command line makes no sense";
+        message = Terminal.Printable(message).TrimEnd('.');
+        terminal.Fail(char.ToLowerInvariant(message[0]) + message[1..], $"{path} --help shows how it is used.");
+        return ExitCode.Usage;
+    }
+}

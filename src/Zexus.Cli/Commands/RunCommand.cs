@@ -1,0 +1,189 @@
+using System.CommandLine;
+using System.Numerics;
+using Zexus.Cli.Engines;
+using Zexus.Cli.Files;
+using Zexus.Cli.Output;
+using Zexus.Isa;
+
+namespace Zexus.Cli.Commands;
+
+/// <summary>`zexus run FILE`.</summary>
+internal static class RunCommand
+{
+    public static Command Create(Terminal terminal)
+    {
+        Argument<string> file = ProgramArgument.Create();
+        Option<string> engine = EngineChoice.Option();
+        HostOptions host = new();
+        Option<string?> stateOut = new("--state-out") { Description = "Where the state after the execution goes.", HelpName = "FILE" };
+        Option<bool> json = new("--json") { Description = "One JSON document on standard output instead (docs/json.md)." };
+        Command command = new(
+            "run",
+            "Run a program. What it prints goes to standard output; result, fault, gas and changes to standard error."
+        )
+        {
+            file,
+            engine,
+        };
+        host.AddTo(command);
+        command.Add(stateOut);
+        command.Add(json);
+        HelpWithExamples.Add(
+            command,
+            "zexus run examples/fibonacci.zxa --gas 1000000",
+            "zexus run transfer.zxa --state before.json --state-out after.json --caller alice"
+        );
+        command.SetAction(parsed =>
+        {
+            ProgramFile program = ProgramFile.Read(parsed.GetRequiredValue(file), terminal);
+            Inputs inputs = host.Read(parsed, terminal);
+            bool isJson = parsed.GetValue(json);
+            ILoadedProgram? loaded = EngineChoice.Of(parsed.GetValue(engine)!).Load(program.Program, out Refusal? refusal);
+            if (loaded is null)
+            {
+                if (isJson)
+                {
+                    terminal.Out.WriteLine(ProgramArgument.RefusalJson(program, refusal!));
+                }
+
+                throw ProgramArgument.Refuse(program, refusal!);
+            }
+
+            Execution execution = loaded.Run(inputs, terminal.Cancellation);
+            if (parsed.GetValue(stateOut) is string target)
+            {
+                StateFile.Write(target, execution.State, terminal);
+            }
+
+            if (isJson)
+            {
+                terminal.Out.WriteLine(ToJson(program, inputs, execution));
+            }
+            else
+            {
+                terminal.Out.Write(execution.Output);
+                terminal.Out.Flush();
+                Summarize(program, inputs, execution, terminal);
+            }
+
+            return execution.Ending.Fault is null ? ExitCode.Completed : ExitCode.Faulted;
+        });
+        return command;
+    }
+
+    private static void Summarize(ProgramFile program, Inputs inputs, Execution execution, Terminal terminal)
+    {
+        void Line(string name, string text) => terminal.Error.WriteLine(terminal.Faint($"{name, -8}") + " " + text);
+
+        Ending ending = execution.Ending;
+        if (ending.Fault is Fault fault)
+        {
+            string value = Literal.Of(ending.Value);
+            bool saysMore = value != $"\"{fault.Name}\"";
+            Line("fault", terminal.Red(fault.Name) + (saysMore ? ": " + value : ""));
+            Line("at", program.Place(ending.Function, ending.Instruction) + ": " + At(program, ending));
+        }
+        else
+        {
+            Line("result", Literal.Of(ending.Value));
+        }
+
+        Line("gas", $"{execution.GasUsed} of {inputs.Gas}, {execution.Steps} steps");
+        foreach ((string key, string change) in Changes(inputs, execution))
+        {
+            Line("state", $"{Literal.Quoted(key)}: {change}");
+        }
+
+        foreach (Node entry in execution.Ledger)
+        {
+            Line("ledger", Literal.Of(entry));
+        }
+
+        foreach ((string name, Node data) in execution.Events)
+        {
+            Line("event", $"{Terminal.Printable(name)} {Literal.Of(data)}");
+        }
+
+        foreach ((Node data, Node action, BigInteger timestamp) in execution.Audit)
+        {
+            Line("audit", $"{Literal.Of(action)} {Literal.Of(data)} at {timestamp}");
+        }
+    }
+
+    private static string At(ProgramFile program, Ending ending)
+    {
+        string instruction = InstructionText.Of(program.Program, ending.Function, ending.Instruction);
+        return ending.Rule == "" ? instruction : $"{instruction} (rule {ending.Rule})";
+    }
+
+    private static IEnumerable<(string Key, string Change)> Changes(Inputs inputs, Execution execution)
+    {
+        foreach ((string key, Node after) in execution.State)
+        {
+            string shown = Literal.Of(after);
+            if (!inputs.State.TryGetValue(key, out Data? before))
+            {
+                yield return (key, "new, " + shown);
+                continue;
+            }
+
+            // Exact text, so that a change beyond what is shown is a change.
+            if (Json.Of(Node.Of(before)) != Json.Of(after))
+            {
+                yield return (key, $"{Literal.Of(Node.Of(before))} -> {shown}");
+            }
+        }
+    }
+
+    private static string ToJson(ProgramFile program, Inputs inputs, Execution execution)
+    {
+        Ending ending = execution.Ending;
+        return Json.Document(
+            ("status", Json.Of(ending.Fault is null ? "completed" : "faulted")),
+            ("result", ending.Fault is null ? Json.Of(ending.Value) : "null"),
+            ("fault", ending.Fault is Fault fault ? FaultJson(program, ending, fault) : "null"),
+            ("gas", Json.Object(("used", Json.Of(execution.GasUsed)), ("limit", Json.Of(inputs.Gas)))),
+            ("steps", Json.Of(execution.Steps)),
+            ("output", Json.Of(execution.Output)),
+            ("state", Json.Object(execution.State.Select(e => (e.Key, Json.Of(e.Value))))),
+            ("ledger", Json.Array(execution.Ledger.Select(Json.Of))),
+            ("events", Json.Array(execution.Events.Select(e => Json.Object(("event", Json.Of(e.Event)), ("data", Json.Of(e.Data)))))),
+            (
+                "audit",
+                Json.Array(
+                    execution.Audit.Select(e =>
+                        Json.Object(
+                            ("data", Json.Of(e.Data)),
+                            ("action", Json.Of(e.Action)),
+                            ("timestamp", Json.Of(e.Timestamp))
+                        )
+                    )
+                )
+            )
+        );
+    }
+
+    private static string FaultJson(ProgramFile program, Ending ending, Fault fault)
+    {
+        List<(string, string)> fields =
+        [
+            ("name", Json.Of(fault.Name)),
+            ("value", Json.Of(ending.Value)),
+            ("function", Json.Of(ending.Function)),
+            ("functionName", Json.Of(program.Program.Functions[ending.Function].Name)),
+            ("instruction", Json.Of(ending.Instruction)),
+            ("opcode", Json.Of(InstructionText.Mnemonic(program.Program, ending.Function, ending.Instruction))),
+        ];
+        if (program.Line(ending.Function, ending.Instruction) is int line)
+        {
+            fields.Add(("line", Json.Of(line)));
+        }
+
+        if (ending.Rule != "")
+        {
+            fields.Add(("rule", Json.Of(ending.Rule)));
+        }
+
+        return Json.Object(fields);
+    }
+}

@@ -1,0 +1,97 @@
+using System.Numerics;
+using Zexus.Cli.Output;
+using Zexus.Isa;
+
+namespace Zexus.Cli.Engines;
+
+/// <summary>What the host gives to an execution.</summary>
+internal sealed record Inputs
+{
+    public long Gas { get; init; } = Isa.Gas.DefaultLimit;
+
+    public long Timestamp { get; init; }
+
+    public long Height { get; init; }
+
+    public string Caller { get; init; } = "";
+
+    public IReadOnlyDictionary<string, Data> State { get; init; } = new Dictionary<string, Data>();
+}
+
+/// <summary>What an execution left, whichever engine ran it: all observables.</summary>
+internal sealed record Execution
+{
+    public required Ending Ending { get; init; }
+
+    public required BigInteger GasUsed { get; init; }
+
+    public required long Steps { get; init; }
+
+    public required string Output { get; init; }
+
+    public required IReadOnlyDictionary<string, Node> State { get; init; }
+
+    public required IReadOnlyList<Node> Ledger { get; init; }
+
+    public required IReadOnlyList<(string Event, Node Data)> Events { get; init; }
+
+    public required IReadOnlyList<(Node Data, Node Action, BigInteger Timestamp)> Audit { get; init; }
+}
+
+/// <summary>How an execution ended: with a value, or with a fault.</summary>
+/// <param name="Value">The result, or the fault's value.</param>
+/// <param name="Fault">Null when it completed.</param>
+/// <param name="Rule">Which rule raised the fault; "" when the engine does not know.</param>
+/// <param name="Function">Where the fault arose.</param>
+/// <param name="Instruction">Where the fault arose.</param>
+internal sealed record Ending(Node Value, Fault? Fault, string Rule, int Function, int Instruction)
+{
+    public static Ending Completed(Node value) => new(value, null, "", -1, -1);
+}
+
+/// <summary>One step of a trace.</summary>
+internal sealed record TraceStep
+{
+    public required long Number { get; init; }
+
+    /// <summary>Code frames alive before the step.</summary>
+    public required int Depth { get; init; }
+
+    public required int Function { get; init; }
+
+    public required int Instruction { get; init; }
+
+    /// <summary>The rule that the step ended in: the instruction's, or that of a routine it entered.</summary>
+    public required string Rule { get; init; }
+
+    /// <summary>`rule/branch`, in order; empty when the engine does not know them.</summary>
+    public required IReadOnlyList<string> Branches { get; init; }
+
+    public required BigInteger GasUsed { get; init; }
+
+    /// <summary>The operand stack after the step, top last, of the frame that is then current.</summary>
+    public required IReadOnlyList<Node> Stack { get; init; }
+}
+
+/// <summary>Something that validates and executes programs.</summary>
+internal interface IEngine
+{
+    string Name { get; }
+
+    /// <summary>A program that may run, or null and the first reason why it may not.</summary>
+    ILoadedProgram? Load(Program program, out Refusal? refusal);
+}
+
+/// <summary>A program that validation accepted.</summary>
+internal interface ILoadedProgram
+{
+    Execution Run(Inputs inputs, CancellationToken cancellation);
+
+    /// <summary>Runs and shows each step, until the end or until the visitor says no; null in the latter case.</summary>
+    Execution? Trace(Inputs inputs, TraceDetail detail, Func<TraceStep, bool> visit, CancellationToken cancellation);
+}
+
+/// <summary>How much of the stack a trace takes along.</summary>
+/// <param name="Cells">Cells from the top.</param>
+/// <param name="Nodes">Values inside one cell.</param>
+internal readonly record struct TraceDetail(int Cells, int Nodes);

@@ -1,0 +1,37 @@
+namespace Zexus.Cli;
+
+/// <summary>What the process returns. 125 and 127 are the launcher's.</summary>
+internal static class ExitCode
+{
+    public const int Completed = 0;
+
+    /// <summary>The program faulted, or the check found a divergence.</summary>
+    public const int Faulted = 1;
+    public const int Usage = 2;
+
+    /// <summary>A file cannot be read or written, or is malformed.</summary>
+    public const int BadFile = 3;
+
+    /// <summary>Validation refuses the program.</summary>
+    public const int Refused = 4;
+
+    /// <summary>Ctrl-C, or a guard of the host (memory).</summary>
+    public const int Stopped = 5;
+
+    /// <summary>A bug in this program.</summary>
+    public const int Internal = 70;
+
+    /// <summary>As --help shows them.</summary>
+    public static readonly IReadOnlyList<(string Code, string Meaning)> Table =
+    [
+        ("0", "completed"),
+        ("1", "the program faulted; check: a divergence was found"),
+        ("2", "the command line is wrong"),
+        ("3", "a file cannot be read or written, or is malformed"),
+        ("4", "validation refuses the program"),
+        ("5", "stopped by Ctrl-C, or out of the host's memory"),
+        ("70", "a bug in zexus itself"),
+        ("125", "./zexus could not build the program"),
+        ("127", "./zexus found no .NET SDK that fits"),
+    ];
+}
