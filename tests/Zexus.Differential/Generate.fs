@@ -115,7 +115,7 @@ module Generate =
             GasLimit =
                 match r.Below 20 with
                 | 0 -> int64 (r.Below 400)
-                | 1 -> 200_000L
+                | 1 -> 40_000L
                 | _ -> 12_000L
             GasShare = if r.Chance 350 then Some(uint32 (r.Next())) else None
             Block = block
