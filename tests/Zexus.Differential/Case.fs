@@ -185,11 +185,12 @@ module Tree =
 /// What the host of a case answers.
 [<RequireQualifiedAccess>]
 module Host =
-    /// Ok: the value returned. Error: the value thrown.
-    let call (f: HostFunction) (arguments: Data[]) : Result<Data, Data> =
+    /// Ok: the value returned. Error: the value thrown. What a host hands in keeps the limits, so an echo that would not is Null.
+    let call (limits: Limits) (f: HostFunction) (arguments: Data[]) : Result<Data, Data> =
         let argument i = if i < arguments.Length then arguments[i] else Data.Null
 
         match f.Behaviour with
+        | HostBehaviour.Echoes when Tree.needs limits 0 (Data.List arguments) <> limits -> Ok Data.Null
         | HostBehaviour.Returns data -> Ok data
         | HostBehaviour.Throws data -> Error data
         | HostBehaviour.Echoes -> Ok(Data.List arguments)

@@ -24,9 +24,9 @@ module Generate =
             | _ -> HostBehaviour.Checks
 
         [|
-            for name in [| "pay"; "oracle"; "len"; "x" |] do
-                // A builtin goes before a host function of its name, and so does a variable.
-                if r.Chance(if name = "len" || name = "x" then 60 else 500) then
+            for name in [| "pay"; "oracle"; "x" |] do
+                // A variable goes before a host function of its name.
+                if r.Chance(if name = "x" then 60 else 500) then
                     {
                         Name = name
                         Arity = r.Below 4
@@ -77,7 +77,8 @@ module Generate =
                             | _ -> ()
 
                         Data.String block.Caller
-                        Tree.ofInt 0
+                        Data.Int(System.Numerics.BigInteger block.Timestamp)
+                        Data.Int(System.Numerics.BigInteger block.Height)
                     }
                 ))
 

@@ -128,4 +128,4 @@ module Oracle =
                 s, ending, steps + 1L
             | Machine.Step.Opaque(operation, _, _) -> invalidOp $"The operation {operation} on known values is opaque."
 
-        go (Machine.start loaded (context case (fun f _ arguments -> Host.call f arguments))) 0L
+        go (Machine.start loaded (context case (fun f _ arguments -> Host.call case.Limits f arguments))) 0L
