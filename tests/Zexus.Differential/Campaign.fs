@@ -1,0 +1,563 @@
+namespace Zexus.Differential
+
+open System
+open System.Collections.Concurrent
+open System.Collections.Generic
+open System.Diagnostics
+open System.IO
+open System.Text
+open System.Text.Json
+open System.Threading
+open Zexus.Isa
+
+/// A child process that serves the commands of `Worker`, and what it says.
+[<Sealed>]
+type private Child(start: Func<ProcessStartInfo>) =
+    let info = start.Invoke()
+
+    do
+        info.RedirectStandardInput <- true
+        info.RedirectStandardOutput <- true
+        info.RedirectStandardError <- true
+        info.UseShellExecute <- false
+        info.StandardInputEncoding <- UTF8Encoding false
+        info.StandardOutputEncoding <- UTF8Encoding false
+
+    let child = Process.Start info
+    let lines = new BlockingCollection<string>()
+    let errors = StringBuilder()
+
+    do
+        Thread(
+            (fun () ->
+                try
+                    let mutable line = child.StandardOutput.ReadLine()
+
+                    while not (isNull line) do
+                        lines.Add line
+                        line <- child.StandardOutput.ReadLine()
+                with
+                | :? IOException
+                | :? ObjectDisposedException -> ()
+
+                lines.CompleteAdding()),
+            IsBackground = true
+        )
+            .Start()
+
+        child.ErrorDataReceived.Add(fun e ->
+            if not (isNull e.Data) then
+                lock errors (fun () ->
+                    if errors.Length < 4000 then
+                        errors.AppendLine e.Data |> ignore))
+
+        child.BeginErrorReadLine()
+
+    member _.Send(line: string) =
+        try
+            child.StandardInput.Write line
+            child.StandardInput.Write '\n'
+            child.StandardInput.Flush()
+        with :? IOException ->
+            // It is dead; reading says so.
+            ()
+
+    /// The next line; None when it has died; an exception when it is silent for too long.
+    member _.Read(patience: TimeSpan, cancel: CancellationToken) : string voption =
+        let mutable line = null
+
+        if lines.TryTake(&line, int patience.TotalMilliseconds, cancel) then
+            ValueSome line
+        elif lines.IsCompleted then
+            ValueNone
+        else
+            raise (TimeoutException())
+
+    /// Why it died, in one line or a few.
+    member _.Remains() =
+        child.WaitForExit 5000 |> ignore
+        let code = if child.HasExited then string child.ExitCode else "unknown"
+        let said = lock errors (fun () -> errors.ToString().Trim())
+        // The trace of a stack overflow is a thousand times the same line.
+        let said = String.Join('\n', said.Split('\n') |> Array.truncate 6)
+        $"exit code {code}" + (if said = "" then "" else ": " + said)
+
+    member _.Kill() =
+        try
+            child.Kill true
+        with
+        | :? InvalidOperationException
+        | :? ComponentModel.Win32Exception -> ()
+
+    interface IDisposable with
+        member this.Dispose() =
+            this.Kill()
+            child.Dispose()
+
+/// Where a case came from.
+[<RequireQualifiedAccess>]
+type Origin =
+    | Generated of seed: uint64 * index: int64
+    | Saved of path: string
+
+    /// The command that checks this case again.
+    member this.Replay =
+        match this with
+        | Generated(seed, index) -> $"./zexus check --seed {seed} --program {index}"
+        | Saved path -> $"./zexus check --vector {path}"
+
+/// A divergence, the smallest case that shows it, and where it was found.
+type Report = {
+    Origin: Origin
+    /// As it was found, its gas limit settled.
+    Found: Case
+    /// The smallest case that still goes wrong in the same way.
+    Case: Case
+    Divergence: Divergence
+    /// Cases tried while shrinking.
+    Probes: int
+    /// How often the campaign came upon it.
+    Times: int64
+} with
+
+    member this.Replay = this.Origin.Replay
+
+/// The counts of a campaign so far.
+type Progress = {
+    Programs: int64
+    Of: int64
+    Steps: int64
+    Branches: int
+    Divergences: int64
+    Elapsed: TimeSpan
+}
+
+type CampaignResult = {
+    Seed: uint64
+    Programs: int64
+    /// Saved cases among the programs.
+    Saved: int
+    Accepted: int64
+    Refused: int64
+    Steps: int64
+    Elapsed: TimeSpan
+    /// Child processes that ran at the same time.
+    Workers: int
+    BranchesReached: int
+    Branches: int
+    /// Names of the branches that no program reached.
+    Missing: string[]
+    /// Branches that the rules reported and the list does not have.
+    Undeclared: string[]
+    /// Times that each fault ended an execution.
+    Faults: KeyValuePair<string, int64>[]
+    /// Times that each reason refused a program.
+    Refusals: KeyValuePair<string, int64>[]
+    /// Every divergence that was found, each once.
+    Reports: Report[]
+    /// All divergences, those that are found again and again included.
+    Divergences: int64
+    /// There were so many divergences that the rest was not run.
+    StoppedEarly: bool
+} with
+
+    /// Steps compared a second on each worker.
+    member this.StepsPerSecond =
+        if this.Elapsed.TotalSeconds > 0.0 then
+            float this.Steps / this.Elapsed.TotalSeconds / float this.Workers
+        else
+            0.0
+
+    /// No divergence, every program run, and something was checked.
+    member this.IsGreen =
+        this.Divergences = 0L && not this.StoppedEarly && this.Programs > 0L && this.Steps > 0L && this.Undeclared.Length = 0
+
+/// What a campaign is to do.
+[<Sealed; AllowNullLiteral>]
+type CampaignOptions() =
+    /// How to start a child process that runs `Worker.ServeConsole`.
+    member val StartWorker: Func<ProcessStartInfo> = null with get, set
+    member val Seed = 1UL with get, set
+    /// Index of the first generated program.
+    member val First = 0L with get, set
+    /// Generated programs.
+    member val Programs = 100_000L with get, set
+    member val Workers = Environment.ProcessorCount with get, set
+    /// Saved cases, which run first: path and text.
+    member val Saved: KeyValuePair<string, string>[] = [||] with get, set
+    /// A program that takes longer than this hangs.
+    member val Patience = TimeSpan.FromSeconds 20.0 with get, set
+    /// Different divergences that are shrunk; when there are more, the campaign stops.
+    member val MaxReports = 10 with get, set
+    /// Cases tried for each divergence that is shrunk.
+    member val ShrinkBudget = 4000 with get, set
+    member val ShrinkTime = TimeSpan.FromSeconds 60.0 with get, set
+    member val Progress: Action<Progress> = null with get, set
+    member val Cancel = CancellationToken.None with get, set
+
+/// The child processes cannot do their work at all.
+exception CampaignFailed of message: string with
+    override this.Message = this.message
+
+[<RequireQualifiedAccess>]
+type private Job =
+    | Range of first: int64 * past: int64
+    | Saved of path: string * json: string
+
+/// A campaign: programs by seed, checked by child processes.
+[<RequireQualifiedAccess>]
+module Campaign =
+    let private ready = TimeSpan.FromSeconds 60.0
+
+    let private startChild (options: CampaignOptions) =
+        let child = new Child(options.StartWorker)
+
+        let fail text =
+            (child :> IDisposable).Dispose()
+            raise (CampaignFailed("The child process that is to check programs does not start: " + text))
+
+        match
+            (try
+                child.Read(ready, options.Cancel)
+             with :? TimeoutException ->
+                 fail "it says nothing.")
+        with
+        | ValueSome line when line.Contains "\"ready\"" -> child
+        | ValueSome line -> fail ("it says " + line)
+        | ValueNone -> fail (child.Remains())
+
+    let private typeOf (e: JsonElement) = e.GetProperty("type").GetString()
+
+    /// Programs of one command.
+    let private chunk = 200L
+
+    type private Found = {
+        Origin: Origin
+        Case: Case
+        Divergence: Divergence
+        mutable Times: int64
+    }
+
+    /// Counts and divergences of all workers.
+    type private Ledger(options: CampaignOptions, total: int64) =
+        let coverage = Coverage()
+        let found = Dictionary<string, Found>()
+        let order = ResizeArray<string>()
+        let faults = Dictionary<string, int64>()
+        let refusals = Dictionary<string, int64>()
+        let mutable programs = 0L
+        let mutable accepted = 0L
+        let mutable steps = 0L
+        let mutable divergences = 0L
+        let clock = Stopwatch.StartNew()
+
+        let addTo (table: Dictionary<string, int64>) key n =
+            table[key] <-
+                n
+                + (match table.TryGetValue key with
+                   | true, m -> m
+                   | false, _ -> 0L)
+
+        member _.Programs = programs
+        member _.Accepted = accepted
+        member _.Steps = steps
+        member _.Divergences = divergences
+        member _.Coverage = coverage
+        member _.Elapsed = clock.Elapsed
+        member _.Found = [| for key in order -> found[key] |]
+        member _.Kinds = order.Count
+        member _.Faults = faults |> Seq.sortByDescending _.Value |> Seq.toArray
+        member _.Refusals = refusals |> Seq.sortByDescending _.Value |> Seq.toArray
+
+        member this.Counts(e: JsonElement) =
+            lock this (fun () ->
+                programs <- programs + e.GetProperty("programs").GetInt64()
+                accepted <- accepted + e.GetProperty("accepted").GetInt64()
+                steps <- steps + e.GetProperty("steps").GetInt64()
+
+                for m in e.GetProperty("faults").EnumerateObject() do
+                    addTo faults m.Name (m.Value.GetInt64())
+
+                for m in e.GetProperty("refusals").EnumerateObject() do
+                    addTo refusals m.Name (m.Value.GetInt64())
+
+                let branches = [| for b in e.GetProperty("branches").EnumerateArray() -> b.GetInt64() |]
+
+                for i in 0..2 .. branches.Length - 2 do
+                    coverage.Add(int branches[i], branches[i + 1])
+
+                for name in e.GetProperty("undeclared").EnumerateArray() do
+                    coverage.AddUndeclared(name.GetString()))
+
+        member this.Diverged(origin: Origin, key: string, case: unit -> Case, divergence: unit -> Divergence) =
+            lock this (fun () ->
+                divergences <- divergences + 1L
+
+                match found.TryGetValue key with
+                | true, known -> known.Times <- known.Times + 1L
+                | false, _ ->
+                    order.Add key
+
+                    found[key] <- {
+                        Origin = origin
+                        Case = case ()
+                        Divergence = divergence ()
+                        Times = 1L
+                    })
+
+        /// A program whose child died in it.
+        member this.Lost() =
+            lock this (fun () -> programs <- programs + 1L)
+
+        member this.Snapshot() : Progress =
+            lock this (fun () -> {
+                Programs = programs
+                Of = total
+                Steps = steps
+                Branches = coverage.Reached
+                Divergences = divergences
+                Elapsed = clock.Elapsed
+            })
+
+        /// So many divergences that more of them tell nothing new.
+        member this.IsFull = lock this (fun () -> order.Count > options.MaxReports || divergences > 2000L)
+
+    let private caseOf (origin: Origin) (json: string) =
+        match origin with
+        | Origin.Generated(seed, index) -> Generate.case seed index
+        | Origin.Saved _ -> Vector.parse json
+
+    /// Works off jobs until there are none, in one child after another.
+    let private work (options: CampaignOptions) (jobs: ConcurrentQueue<Job>) (ledger: Ledger) (cancel: CancellationToken) =
+        let mutable child: Child = Unchecked.defaultof<Child>
+        let mutable job = Unchecked.defaultof<Job>
+
+        /// The origin of what `@name` announced, and the job without what is done.
+        let origin (name: string) =
+            match job with
+            | Job.Saved(path, _) -> Origin.Saved path
+            | Job.Range _ -> Origin.Generated(options.Seed, Int64.Parse name)
+
+        let json () =
+            match job with
+            | Job.Saved(_, json) -> json
+            | Job.Range _ -> ""
+
+        try
+            while not cancel.IsCancellationRequested && not ledger.IsFull && jobs.TryDequeue(&job) do
+                if isNull (box child) then
+                    child <- startChild options
+
+                match job with
+                | Job.Range(first, past) -> child.Send $"run {options.Seed} {first} {past}"
+                | Job.Saved(_, json) -> child.Send $"saved {json}"
+
+                let mutable current = ""
+                let mutable busy = true
+
+                let lost trouble text =
+                    busy <- false
+                    child.Kill()
+                    (child :> IDisposable).Dispose()
+                    child <- Unchecked.defaultof<Child>
+
+                    if current = "" then
+                        raise (CampaignFailed("A child process ended without having begun its work: " + text))
+
+                    let at = origin current
+                    let d = Divergence.bare trouble text
+                    ledger.Lost()
+                    ledger.Diverged(at, Divergence.key d, (fun () -> caseOf at (json ())), (fun () -> d))
+
+                    match job, at with
+                    | Job.Range(_, past), Origin.Generated(_, index) when index + 1L < past -> jobs.Enqueue(Job.Range(index + 1L, past))
+                    | _ -> ()
+
+                while busy do
+                    match
+                        (try
+                            Choice1Of2(child.Read(options.Patience, cancel))
+                         with :? TimeoutException ->
+                             Choice2Of2())
+                    with
+                    | Choice2Of2() -> lost Trouble.Hang $"no answer in {options.Patience.TotalSeconds} seconds"
+                    | Choice1Of2 ValueNone -> lost Trouble.Crash (child.Remains())
+                    | Choice1Of2(ValueSome line) when line.StartsWith '@' -> current <- line.Substring 1
+                    | Choice1Of2(ValueSome line) ->
+                        use document = JsonDocument.Parse(line, JsonDocumentOptions(MaxDepth = 5000))
+                        let e = document.RootElement
+
+                        match typeOf e with
+                        | "counts" -> ledger.Counts e
+                        | "divergence" ->
+                            let at = origin current
+
+                            let case () =
+                                match e.TryGetProperty "case" with
+                                | true, c -> Vector.parse (c.GetRawText())
+                                | false, _ -> caseOf at (json ())
+
+                            let divergence () =
+                                match e.TryGetProperty "divergence" with
+                                | true, d -> Divergence.read d
+                                | false, _ -> Divergence.bare Trouble.Step (e.GetProperty("key").GetString())
+
+                            ledger.Diverged(at, e.GetProperty("key").GetString(), case, divergence)
+                        | "done" -> busy <- false
+                        | other -> raise (CampaignFailed("A child process says " + other))
+        finally
+            if not (isNull (box child)) then
+                (child :> IDisposable).Dispose()
+
+    /// Shrinks in fresh children: a candidate may kill the child as the case itself did.
+    let private shrink (options: CampaignOptions) (case: Case) (divergence: Divergence) : Case * Divergence * int =
+        let mutable child: Child = Unchecked.defaultof<Child>
+        let clock = Stopwatch.StartNew()
+
+        let patience =
+            if divergence.Trouble = Trouble.Hang then
+                TimeSpan.FromSeconds(min 3.0 options.Patience.TotalSeconds)
+            else
+                options.Patience
+
+        let probe (candidate: Case) : Divergence option =
+            if isNull (box child) then
+                child <- startChild options
+
+            let dead trouble text =
+                (child :> IDisposable).Dispose()
+                child <- Unchecked.defaultof<Child>
+                Some(Divergence.bare trouble text)
+
+            child.Send("probe " + Vector.toLine candidate)
+
+            let rec listen () =
+                match
+                    (try
+                        Choice1Of2(child.Read(patience, options.Cancel))
+                     with :? TimeoutException ->
+                         Choice2Of2())
+                with
+                | Choice2Of2() -> dead Trouble.Hang $"no answer in {patience.TotalSeconds} seconds"
+                | Choice1Of2 ValueNone -> dead Trouble.Crash (child.Remains())
+                | Choice1Of2(ValueSome line) when line.StartsWith '@' -> listen ()
+                | Choice1Of2(ValueSome line) ->
+                    use document = JsonDocument.Parse(line, JsonDocumentOptions(MaxDepth = 5000))
+
+                    match document.RootElement.TryGetProperty "divergence" with
+                    | true, d -> Some(Divergence.read d)
+                    | false, _ -> None
+
+            listen ()
+
+        try
+            let wanted = Divergence.key divergence
+            let mutable last = divergence
+
+            let fails candidate =
+                clock.Elapsed < options.ShrinkTime
+                && match probe candidate with
+                   | Some d when Divergence.key d = wanted ->
+                       last <- d
+                       true
+                   | Some _
+                   | None -> false
+
+            let smallest, probes = Shrink.minimize options.ShrinkBudget fails case
+            smallest, last, probes
+        finally
+            if not (isNull (box child)) then
+                (child :> IDisposable).Dispose()
+
+    /// Runs the campaign; CampaignFailed when its children cannot work, OperationCanceledException when it is cancelled.
+    let run (options: CampaignOptions) : CampaignResult =
+        if options.Programs + int64 options.Saved.Length <= 0L then
+            raise (CampaignFailed "A check of zero programs checks nothing.")
+
+        let total = options.Programs + int64 options.Saved.Length
+        let ledger = Ledger(options, total)
+        let jobs = ConcurrentQueue<Job>()
+
+        for saved in options.Saved do
+            // Read here once, so that what cannot be read is the caller's error and not a crash.
+            let case = Vector.parse saved.Value
+            jobs.Enqueue(Job.Saved(saved.Key, Vector.toLine case))
+
+        let mutable first = options.First
+        let past = options.First + options.Programs
+
+        while first < past do
+            jobs.Enqueue(Job.Range(first, min past (first + chunk)))
+            first <- first + chunk
+
+        let failures = ConcurrentQueue<exn>()
+        use stop = CancellationTokenSource.CreateLinkedTokenSource options.Cancel
+        let workers = max 1 (int (min (int64 options.Workers) (int64 jobs.Count)))
+
+        let threads =
+            Array.init workers (fun _ ->
+                let thread =
+                    Thread(
+                        (fun () ->
+                            try
+                                work options jobs ledger stop.Token
+                            with error ->
+                                failures.Enqueue error
+                                stop.Cancel()),
+                        IsBackground = true
+                    )
+
+                thread.Start()
+                thread)
+
+        let report () =
+            if not (isNull options.Progress) then
+                options.Progress.Invoke(ledger.Snapshot())
+
+        for thread in threads do
+            while not (thread.Join 100) do
+                report ()
+
+        report ()
+        options.Cancel.ThrowIfCancellationRequested()
+
+        match failures.TryDequeue() with
+        | true, error -> raise (CampaignFailed error.Message)
+        | false, _ -> ()
+
+        let elapsed = ledger.Elapsed
+
+        let reports =
+            ledger.Found
+            |> Array.truncate options.MaxReports
+            |> Array.map (fun found ->
+                let case, divergence, probes = shrink options found.Case found.Divergence
+
+                {
+                    Origin = found.Origin
+                    Found = found.Case
+                    Case = case
+                    Divergence = divergence
+                    Probes = probes
+                    Times = found.Times
+                })
+
+        {
+            Seed = options.Seed
+            Programs = ledger.Programs
+            Saved = options.Saved.Length
+            Accepted = ledger.Accepted
+            Refused = ledger.Programs - ledger.Accepted
+            Steps = ledger.Steps
+            Elapsed = elapsed
+            Workers = workers
+            BranchesReached = ledger.Coverage.Reached
+            Branches = Coverage.Names.Length
+            Missing = ledger.Coverage.Missing
+            Undeclared = ledger.Coverage.Undeclared
+            Faults = ledger.Faults
+            Refusals = ledger.Refusals
+            Reports = reports
+            Divergences = ledger.Divergences
+            StoppedEarly = ledger.Programs < total
+        }

@@ -1,0 +1,152 @@
+namespace Zexus.Differential
+
+open System.Collections.Generic
+open Zexus.Isa
+
+[<RequireQualifiedAccess>]
+type Family =
+    | WellFormed
+    | IllFormed
+    | RuleDirected
+
+/// Case k of seed S: always the same one.
+[<RequireQualifiedAccess>]
+module Generate =
+    let private hosts (r: Rng) : HostFunction[] =
+        let behaviour () =
+            match r.Below 8 with
+            | 0
+            | 1 -> HostBehaviour.Returns(Values.data r 2)
+            | 2 -> HostBehaviour.Throws(Values.data r 1)
+            | 3
+            | 4 -> HostBehaviour.Echoes
+            | 5 -> HostBehaviour.ThrowsFirst
+            | _ -> HostBehaviour.Checks
+
+        [|
+            for name in [| "pay"; "oracle"; "x" |] do
+                // A variable goes before a host function of its name.
+                if r.Chance(if name = "x" then 60 else 500) then
+                    {
+                        Name = name
+                        Arity = r.Below 4
+                        Gas = r.Pick [| 0L; 1L; 5L; 100L |]
+                        Behaviour = behaviour ()
+                    }
+        |]
+
+    let private block (r: Rng) = {
+        Timestamp = r.Pick [| 0L; 1L; 1700000000L; -1L; System.Int64.MaxValue |]
+        Height = r.Pick [| 0L; 1L; 100L |]
+        Caller = r.Pick [| ""; "alice"; "0x𝒳é" |]
+    }
+
+    /// Limits near what the case needs at least, one or two of them; the others as they are by default.
+    let private limits (r: Rng) (program: Program) (state: KeyValuePair<string, Data>[]) (hosts: HostFunction[]) (block: Block) =
+        let none = {
+            CallDepth = 1
+            IntegerBits = 1
+            StringLength = 0
+            CollectionLength = 0
+            Nesting = 0
+        }
+
+        let both a b = {
+            CallDepth = max a.CallDepth b.CallDepth
+            IntegerBits = max a.IntegerBits b.IntegerBits
+            StringLength = max a.StringLength b.StringLength
+            CollectionLength = max a.CollectionLength b.CollectionLength
+            Nesting = max a.Nesting b.Nesting
+        }
+
+        let over items = items |> Seq.fold (fun l d -> Tree.needs l 0 d) none
+
+        let needs =
+            both
+                (over program.Constants)
+                (over (
+                    seq {
+                        for entry in state do
+                            Data.String entry.Key
+                            entry.Value
+
+                        for host in hosts do
+                            match host.Behaviour with
+                            | HostBehaviour.Returns data
+                            | HostBehaviour.Throws data -> data
+                            | _ -> ()
+
+                        Data.String block.Caller
+                        Data.Int(System.Numerics.BigInteger block.Timestamp)
+                        Data.Int(System.Numerics.BigInteger block.Height)
+                    }
+                ))
+
+        // What a case needs may be more than the default allows: then that is so.
+        let fit wanted needed byDefault = if needed > byDefault then byDefault else max wanted needed
+        let d = Limits.Default
+        let mutable l = d
+
+        for _ in 1 .. r.Pick [| 1; 1; 2; 5 |] do
+            match r.Below 5 with
+            | 0 -> l <- { l with CallDepth = r.Pick [| 1; 2; 3; 5; 8 |] }
+            | 1 ->
+                let wanted = needs.IntegerBits + r.Pick [| 0; 1; 2; 8; 60 |]
+                l <- { l with IntegerBits = fit wanted needs.IntegerBits d.IntegerBits }
+            | 2 ->
+                let wanted = needs.StringLength + r.Pick [| 0; 1; 2; 3; 8; 16 |]
+                l <- { l with StringLength = fit wanted needs.StringLength d.StringLength }
+            | 3 ->
+                let wanted = needs.CollectionLength + r.Pick [| 0; 0; 1; 2; 4 |]
+                l <- { l with CollectionLength = fit wanted needs.CollectionLength d.CollectionLength }
+            | _ ->
+                let wanted = needs.Nesting + r.Pick [| 0; 0; 1; 2 |]
+                l <- { l with Nesting = fit wanted needs.Nesting d.Nesting }
+
+        l
+
+    /// Everything around a program.
+    let around (r: Rng) (hosts: HostFunction[]) (program: Program) : Case =
+        let state = if r.Chance 600 then Values.state r else [||]
+        let block = block r
+
+        {
+            Program = program
+            Limits = if r.Chance 300 then limits r program state hosts block else Limits.Default
+            GasLimit =
+                match r.Below 20 with
+                | 0 -> int64 (r.Below 400)
+                | 1 -> 40_000L
+                | _ -> 12_000L
+            GasShare = if r.Chance 350 then Some(uint32 (r.Next())) else None
+            Block = block
+            State = state
+            Hosts = hosts
+        }
+
+    let family (index: int64) =
+        match index % 8L with
+        | 0L
+        | 4L -> Family.RuleDirected
+        | 7L -> Family.IllFormed
+        | _ -> Family.WellFormed
+
+    /// Rule-directed cases take turns; this is the turn of case `index`.
+    let private turn (seed: uint64) (index: int64) =
+        // Each seed starts somewhere else.
+        int64 (seed % 1_000_003UL) * 7919L + index / 4L
+
+    let ofFamily (family: Family) (seed: uint64) (index: int64) : Case =
+        let r = Rng.Of(seed, index)
+        let hosts = if r.Chance 400 then hosts r else [||]
+
+        let program =
+            match family with
+            | Family.WellFormed -> WellFormed.program r hosts
+            | Family.IllFormed -> IllFormed.program r hosts
+            | Family.RuleDirected -> RuleDirected.program r (turn seed index) hosts
+
+        around r hosts program
+
+    let case (seed: uint64) (index: int64) : Case =
+        ofFamily (family index) seed index

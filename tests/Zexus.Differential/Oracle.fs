@@ -1,0 +1,131 @@
+namespace Zexus.Differential
+
+open System
+open System.Collections.Generic
+open Zexus.Isa
+
+/// The rule branches that a suite must reach, and which of them it has reached.
+[<Sealed>]
+type Coverage() =
+    static let all = List.toArray Zexus.Spec.Branches.all
+
+    static let index =
+        let table = Dictionary<Zexus.Spec.Branch, int>()
+
+        for i in 0 .. all.Length - 1 do
+            table[all[i]] <- i
+
+        table
+
+    let counts: int64[] = Array.zeroCreate all.Length
+    let undeclared = HashSet<string>()
+
+    /// Names of all declared branches.
+    static member Names = all |> Array.map Zexus.Spec.Branches.name
+
+    static member IndexOf(branch: Zexus.Spec.Branch) =
+        match index.TryGetValue branch with
+        | true, i -> i
+        | false, _ -> -1
+
+    member _.Reach(branch: Zexus.Spec.Branch) =
+        match index.TryGetValue branch with
+        | true, i -> counts[i] <- counts[i] + 1L
+        | false, _ -> undeclared.Add(Zexus.Spec.Branches.name branch) |> ignore
+
+    member _.Add(branch: int, times: int64) = counts[branch] <- counts[branch] + times
+    member _.AddUndeclared(name: string) = undeclared.Add name |> ignore
+    member _.Counts = counts
+
+    /// Branches that the oracle reported and the list does not have.
+    member _.Undeclared = Seq.sort undeclared |> Seq.toArray
+
+    member _.Reached = counts |> Seq.filter (fun n -> n > 0L) |> Seq.length
+
+    member _.Missing = [|
+        for i in 0 .. counts.Length - 1 do
+            if counts[i] = 0L then
+                Coverage.Names[i]
+    |]
+
+/// The specification, run on a case.
+[<RequireQualifiedAccess>]
+module Oracle =
+    open Zexus.Spec
+
+    let private known kind = invalidOp $"The oracle made a symbolic {kind} of known values."
+
+    let knownInt (n: Int) =
+        match n with
+        | Int.Known n -> n
+        | Int.Symbolic _ -> known "Int"
+
+    let knownBool (b: Bool) =
+        match b with
+        | Bool.Known b -> b
+        | Bool.Symbolic _ -> known "Bool"
+
+    let knownFloat (x: Float) =
+        match x with
+        | Float.Known x -> x
+        | Float.Symbolic _ -> known "Float"
+
+    let knownText (s: Str) =
+        match s with
+        | Str.Known s -> s
+        | Str.Symbolic _ -> known "String"
+
+    let kind (value: Value) =
+        match value with
+        | Value.Of kind -> kind
+        | Value.Unknown _ -> known "value"
+
+    let rec data (plain: Plain) : Data =
+        match plain with
+        | Plain.Null -> Data.Null
+        | Plain.Bool b -> Data.Bool(knownBool b)
+        | Plain.Int n -> Data.Int(knownInt n)
+        | Plain.Float x -> Data.Float(knownFloat x)
+        | Plain.String s -> Data.String(knownText s)
+        | Plain.List items -> Data.List [| for item in items -> data item |]
+        | Plain.Map entries -> Data.Map [| for key, value in entries -> Tree.pair (data key) (data value) |]
+        | Plain.Set items -> Data.Set [| for item in items -> data item |]
+
+    /// `answer`: name, number of the call, arguments.
+    let context (case: Case) (answer: Zexus.Differential.HostFunction -> int -> Data[] -> Result<Data, Data>) : Context =
+        {
+            GasLimit = Int.Known(bigint case.GasLimit)
+            Timestamp = bigint case.Block.Timestamp
+            Height = bigint case.Block.Height
+            Caller = case.Block.Caller
+            State = Map.ofArray [| for entry in case.State -> entry.Key, Plain.ofData entry.Value |]
+            Host =
+                Map.ofArray [|
+                    for f in case.Hosts ->
+                        f.Name,
+                        {
+                            Arity = f.Arity
+                            Gas = bigint f.Gas
+                            Answer =
+                                fun call arguments ->
+                                    match answer f call [| for a in arguments -> data a |] with
+                                    | Ok value -> HostOutcome.Returned(Plain.ofData value)
+                                    | Error value -> HostOutcome.Thrown(Plain.ofData value)
+                        }
+                |]
+            VerifySignature = Host.verify
+        }
+
+    /// The whole execution, `visit` called with every state that a step leads to.
+    let run (case: Case) (loaded: Loaded) (visit: State -> unit) : State * Machine.Ending * int64 =
+        let rec go s steps =
+            match Machine.step s with
+            | Machine.Step.Running s ->
+                visit s
+                go s (steps + 1L)
+            | Machine.Step.Finished(s, ending) ->
+                visit s
+                s, ending, steps + 1L
+            | Machine.Step.Opaque(operation, _, _) -> invalidOp $"The operation {operation} on known values is opaque."
+
+        go (Machine.start loaded (context case (fun f _ arguments -> Host.call case.Limits f arguments))) 0L
