@@ -1,0 +1,119 @@
+using System.Numerics;
+using Zexus.Isa;
+
+namespace Zexus.Vm;
+
+/// <summary>Plain data into the heap. The other way charges gas and can fault: <see cref="Machine"/> has it.</summary>
+internal static unsafe class PlainData
+{
+    /// <summary>Builds a tree of cells. Nesting is within the limits, so recursion is.</summary>
+    public static Value ToValue(Data data, CellHeap heap, bool prepareHashes = false)
+    {
+        switch (data)
+        {
+            case Data.Bool flag:
+                return Value.Of(flag.value);
+            case Data.Int integer:
+                return heap.NewInteger(integer.value);
+            case Data.Float number:
+                return Value.Of(number.value);
+            case Data.String text:
+                StringCell* cell = heap.NewString(text.value);
+                if (prepareHashes)
+                {
+                    Text.Prepare(cell);
+                }
+
+                return Value.Of(cell);
+            case Data.List list:
+            {
+                ListCell* target = heap.NewNullList(list.items.Length);
+                int mark = heap.Protect(Value.Of(target));
+                for (int i = 0; i < list.items.Length; i++)
+                {
+                    *target->At(i) = ToValue(list.items[i], heap, prepareHashes);
+                }
+
+                heap.Release(mark);
+                return Value.Of(target);
+            }
+
+            case Data.Set set:
+            {
+                TableCell* target = heap.NewTable(CellKind.Set, set.items.Length);
+                Value result = new(Tag.Set, (long)target);
+                int mark = heap.Protect(result);
+                foreach (Data item in set.items)
+                {
+                    int key = heap.Protect(ToValue(item, heap, prepareHashes));
+                    heap.Add(target, heap.Protected[key]);
+                    heap.Release(key);
+                }
+
+                heap.Release(mark);
+                return result;
+            }
+
+            case Data.Map map:
+            {
+                TableCell* target = heap.NewTable(CellKind.Map, map.entries.Length);
+                Value result = new(Tag.Map, (long)target);
+                int mark = heap.Protect(result);
+                foreach (KeyValuePair<Data, Data> entry in map.entries)
+                {
+                    int key = heap.Protect(ToValue(entry.Key, heap, prepareHashes));
+                    int item = heap.Protect(ToValue(entry.Value, heap, prepareHashes));
+                    heap.Put(target, heap.Protected[key], heap.Protected[item]);
+                    heap.Release(key);
+                }
+
+                heap.Release(mark);
+                return result;
+            }
+
+            default:
+                return Value.Null;
+        }
+    }
+
+    /// <summary>A copy of a tree of cells: what LOAD_CONST pushes. Scalars are shared, they never change.</summary>
+    public static Value Copy(Value source, CellHeap heap)
+    {
+        switch (source.Tag)
+        {
+            case Tag.List:
+            {
+                ListCell* from = source.List;
+                ListCell* to = heap.NewNullList(from->Count);
+                int mark = heap.Protect(Value.Of(to));
+                for (int i = 0; i < from->Count; i++)
+                {
+                    *to->At(i) = Copy(*from->At(i), heap);
+                }
+
+                heap.Release(mark);
+                return Value.Of(to);
+            }
+
+            case Tag.Map:
+            case Tag.Set:
+            {
+                TableCell* from = source.Table;
+                TableCell* to = heap.NewTable(source.Tag == Tag.Map ? CellKind.Map : CellKind.Set, from->Count);
+                Value result = new(source.Tag, (long)to);
+                int mark = heap.Protect(result);
+                for (int i = 0; i < from->Count; i++)
+                {
+                    Entry* entry = from->At(i);
+                    heap.Put(to, entry->Key, Copy(entry->Item, heap));
+                }
+
+                heap.Release(mark);
+                return result;
+            }
+
+            default:
+                return source;
+        }
+    }
+}

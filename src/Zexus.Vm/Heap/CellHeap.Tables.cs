@@ -1,0 +1,292 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
+
+namespace Zexus.Vm;
+
+/// <summary>Maps and Sets. Keys are Null, Bool, Int, Float (never NaN) and String; the callers see to it.</summary>
+internal sealed unsafe partial class CellHeap
+{
+    /// <summary>Up to here a scan of the entries' hashes is faster than an index.</summary>
+    private const int Scanned = 8;
+
+    private static readonly ulong Secret = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8));
+
+    public TableCell* NewTable(CellKind kind, int capacity)
+    {
+        TableCell* cell = (TableCell*)Allocate(kind, sizeof(TableCell));
+        cell->Count = 0;
+        cell->Capacity = 0;
+        cell->Mask = 0;
+        cell->Entries = null;
+        cell->Index = null;
+        cell->EntriesOwner = null;
+        cell->IndexOwner = null;
+        if (capacity > 0)
+        {
+            Reserve(cell, capacity);
+        }
+
+        return cell;
+    }
+
+    /// <summary>Equal keys hash alike: 1, 1.0 and true; a big Int and the Float of the same value.</summary>
+    public static int HashKey(Value* key)
+    {
+        switch (key->Tag)
+        {
+            case Tag.String:
+                return Text.Hash(key->String);
+            case Tag.Int:
+            case Tag.Bool:
+                return HashInteger(key->Payload);
+            case Tag.Float:
+                return HashFloat(key->Float);
+            case Tag.BigInt:
+                BigInteger big = Integers.Of(key->Big);
+                double near = Integers.ToDouble(big);
+                return Integers.Compare(big, near) == 0
+                    ? HashFloat(near)
+                    : HashInteger(
+                        string.GetHashCode(new ReadOnlySpan<char>(BigCell.Data(key->Big), key->Big->Bytes / 2))
+                    );
+            default:
+                return 1;
+        }
+    }
+
+    private static int HashFloat(double value)
+    {
+        if (value >= -9223372036854775808.0 && value < 9223372036854775808.0)
+        {
+            long whole = (long)value;
+            if (whole == value)
+            {
+                return HashInteger(whole);
+            }
+        }
+
+        return HashInteger(BitConverter.DoubleToInt64Bits(value) ^ 0x5555);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int HashInteger(long value)
+    {
+        ulong high = Math.BigMul((ulong)value ^ Secret, 0x9E3779B97F4A7C15UL, out ulong low);
+        ulong mixed = high ^ low;
+        return (int)(mixed ^ (mixed >> 32));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool SameKey(Value* a, Value* b)
+    {
+        if (a->Tag == b->Tag && a->Tag != Tag.String)
+        {
+            if (a->Tag <= Tag.Int)
+            {
+                return a->Payload == b->Payload;
+            }
+        }
+        else if (a->Tag == Tag.String || b->Tag == Tag.String)
+        {
+            return a->Tag == b->Tag && Text.Equal(a->String, b->String);
+        }
+
+        return SameNumber(a, b);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static bool SameNumber(Value* a, Value* b) =>
+        a->Tag == Tag.Null || b->Tag == Tag.Null ? a->Tag == b->Tag : Integers.CompareNumbers(a, b) == 0;
+
+    /// <summary>The number of the entry under a key; -1 when there is none.</summary>
+    public static int Find(TableCell* table, Value* key) => Find(table, key, HashKey(key));
+
+    private static int Find(TableCell* table, Value* key, int hash)
+    {
+        Entry* entries = table->Entries;
+        if (table->Mask == 0)
+        {
+            int count = table->Count;
+            for (int i = 0; i < count; i++)
+            {
+                if (entries[i].Hash == hash && SameKey(&entries[i].Key, key))
+                {
+                    return i;
+                }
+            }
+
+            return -1;
+        }
+
+        int mask = table->Mask;
+        int* index = table->Index;
+        for (int slot = hash & mask; ; slot = (slot + 1) & mask)
+        {
+            int entry = index[slot] - 1;
+            if (entry < 0)
+            {
+                return -1;
+            }
+
+            if (entries[entry].Hash == hash && SameKey(&entries[entry].Key, key))
+            {
+                return entry;
+            }
+        }
+    }
+
+    /// <summary>Puts an item under a key, in the key's place or at the end; true when the key is new.</summary>
+    public bool Put(TableCell* table, Value key, Value item)
+    {
+        int hash = HashKey(&key);
+        int found = Find(table, &key, hash);
+        if (found >= 0)
+        {
+            table->At(found)->Item = item;
+            return false;
+        }
+
+        Add(table, key, item, hash);
+        return true;
+    }
+
+    /// <summary>Adds an element unless an equal one is there; true when it is new.</summary>
+    public bool Add(TableCell* table, Value key)
+    {
+        int hash = HashKey(&key);
+        if (Find(table, &key, hash) >= 0)
+        {
+            return false;
+        }
+
+        Add(table, key, default, hash);
+        return true;
+    }
+
+    private void Add(TableCell* table, Value key, Value item, int hash)
+    {
+        int count = table->Count;
+        if (count == table->Capacity)
+        {
+            Reserve(table, count + 1);
+        }
+
+        Entry* entry = table->Entries + count;
+        entry->Key = key;
+        entry->Item = item;
+        entry->Hash = hash;
+        table->Count = count + 1;
+        if (table->Mask != 0 && (count + 1) * 3L <= table->Mask * 2L)
+        {
+            Insert(table, hash, count);
+        }
+        else if (count + 1 > Scanned)
+        {
+            Reindex(table);
+        }
+    }
+
+    private void Reserve(TableCell* table, int atLeast)
+    {
+        long wanted = Math.Max(atLeast, Math.Max(4L, table->Capacity * 2L));
+        BufferCell* buffer = NewBuffer(wanted * sizeof(Entry));
+        Entry* entries = (Entry*)BufferCell.Data(buffer);
+        long bytes = (long)table->Count * sizeof(Entry);
+        Buffer.MemoryCopy(table->Entries, entries, bytes, bytes);
+        FreeBuffer(table->EntriesOwner);
+        table->EntriesOwner = buffer;
+        table->Entries = entries;
+        table->Capacity = BufferCell.Capacity(buffer) / sizeof(Entry);
+    }
+
+    private static void Insert(TableCell* table, int hash, int entry)
+    {
+        int mask = table->Mask;
+        int* index = table->Index;
+        int slot = hash & mask;
+        while (index[slot] != 0)
+        {
+            slot = (slot + 1) & mask;
+        }
+
+        index[slot] = entry + 1;
+    }
+
+    /// <summary>Makes the index anew, half full, as large as the capacity of the entries wants it.</summary>
+    private void Reindex(TableCell* table)
+    {
+        int slots = (int)BitOperations.RoundUpToPowerOf2((uint)(Math.Max(table->Capacity, table->Count) * 2));
+        FreeBuffer(table->IndexOwner);
+        table->IndexOwner = NewBuffer((long)slots * sizeof(int));
+        table->Index = (int*)BufferCell.Data(table->IndexOwner);
+        table->Mask = slots - 1;
+        new Span<int>(table->Index, slots).Clear();
+        for (int i = 0; i < table->Count; i++)
+        {
+            Insert(table, table->Entries[i].Hash, i);
+        }
+    }
+
+    /// <summary>Takes an entry out; those behind it move up, so that the k-th entry stays at k.</summary>
+    public static void RemoveAt(TableCell* table, int entry)
+    {
+        if (table->Mask != 0)
+        {
+            RemoveFromIndex(table, entry);
+        }
+
+        int behind = table->Count - entry - 1;
+        if (behind > 0)
+        {
+            long bytes = (long)behind * sizeof(Entry);
+            Buffer.MemoryCopy(table->Entries + entry + 1, table->Entries + entry, bytes, bytes);
+        }
+
+        table->Count--;
+    }
+
+    private static void RemoveFromIndex(TableCell* table, int entry)
+    {
+        int mask = table->Mask;
+        int* index = table->Index;
+        int hole = table->Entries[entry].Hash & mask;
+        while (index[hole] != entry + 1)
+        {
+            hole = (hole + 1) & mask;
+        }
+
+        // Linear probing without tombstones: what was pushed past the hole moves back into it.
+        for (int slot = (hole + 1) & mask; index[slot] != 0; slot = (slot + 1) & mask)
+        {
+            int home = table->Entries[index[slot] - 1].Hash & mask;
+            if (((slot - home) & mask) >= ((slot - hole) & mask))
+            {
+                index[hole] = index[slot];
+                hole = slot;
+            }
+        }
+
+        index[hole] = 0;
+        if (entry == table->Count - 1)
+        {
+            return;
+        }
+
+        Vector<int> limit = new(entry + 1);
+        int i = 0;
+        for (; i + Vector<int>.Count <= mask + 1; i += Vector<int>.Count)
+        {
+            Vector<int> slots = Vector.Load(index + i);
+            Vector.Store(slots + Vector.GreaterThan(slots, limit), index + i);
+        }
+
+        for (; i <= mask; i++)
+        {
+            if (index[i] > entry + 1)
+            {
+                index[i]--;
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Zexus.Vm;
+
+internal enum CellKind : byte
+{
+    /// <summary>Storage that one other cell owns: items, entries, an index, text.</summary>
+    Buffer = 1,
+    String = 2,
+    BigInt = 3,
+    List = 4,
+    Map = 5,
+    Set = 6,
+    Function = 7,
+    Variable = 8,
+}
+
+/// <summary>The header that every cell starts with: enough to walk an arena from cell to cell and to mark.</summary>
+[StructLayout(LayoutKind.Sequential, Size = 8)]
+internal struct Cell
+{
+    /// <summary>A cell of a loaded program or of the engine itself: shared by threads, never written, never freed.</summary>
+    public const byte Immortal = 1;
+
+    public CellKind Kind;
+    public byte Mark;
+
+    /// <summary>Of a String: bytes of a scalar, 1, 2 or 4; always the least that fits its largest.</summary>
+    public byte Width;
+    public byte Flags;
+
+    /// <summary>The size of the cell, header included, in units of 16 bytes.</summary>
+    public uint Units;
+}
+
+[StructLayout(LayoutKind.Sequential, Size = 16)]
+internal unsafe struct BufferCell
+{
+    public Cell Header;
+
+    /// <summary>Bytes in use. Only text uses it: a String that ends here may grow in place.</summary>
+    public int Used;
+
+    public static byte* Data(BufferCell* cell) => (byte*)(cell + 1);
+
+    public static int Capacity(BufferCell* cell) => (int)Math.Min((cell->Header.Units * 16L) - 16, int.MaxValue);
+}
+
+/// <summary>
+/// Text as scalars of one width. The scalars follow the cell, or stand at the start of a buffer that longer strings
+/// may share: what a string can see of the buffer never changes.
+/// </summary>
+[StructLayout(LayoutKind.Sequential, Size = 32)]
+internal unsafe struct StringCell
+{
+    public Cell Header;
+    public int Length;
+
+    /// <summary>0 until it is asked for.</summary>
+    public int Hash;
+    public byte* Data;
+
+    /// <summary>The buffer that has the scalars; null when they follow the cell.</summary>
+    public BufferCell* Owner;
+
+    public readonly int Bytes => Length * Header.Width;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly int At(int index)
+    {
+        CellChecks.Index(index, Length);
+        return Header.Width switch
+        {
+            1 => Data[index],
+            2 => ((ushort*)Data)[index],
+            _ => ((int*)Data)[index],
+        };
+    }
+}
+
+/// <summary>An Int that does not fit 64 bits: two's complement, little-endian, behind the cell.</summary>
+[StructLayout(LayoutKind.Sequential, Size = 16)]
+internal unsafe struct BigCell
+{
+    public Cell Header;
+    public int Bytes;
+
+    /// <summary>Bit length of two's complement without the sign bit.</summary>
+    public int Bits;
+
+    public static byte* Data(BigCell* cell) => (byte*)(cell + 1);
+}
+
+[StructLayout(LayoutKind.Sequential, Size = 32)]
+internal unsafe struct ListCell
+{
+    public Cell Header;
+    public int Count;
+    public int Capacity;
+    public Value* Items;
+
+    /// <summary>The buffer that has the items; null when they follow the cell.</summary>
+    public BufferCell* Owner;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly Value* At(int index)
+    {
+        CellChecks.Index(index, Count);
+        return Items + index;
+    }
+}
+
+[StructLayout(LayoutKind.Sequential, Size = 40)]
+internal struct Entry
+{
+    public Value Key;
+
+    /// <summary>Null in a Set.</summary>
+    public Value Item;
+    public int Hash;
+}
+
+/// <summary>
+/// A Map or a Set: entries in insertion order without gaps, so that the k-th is at k, and, from nine entries on, an
+/// open-addressing index of entry numbers plus one.
+/// </summary>
+[StructLayout(LayoutKind.Sequential, Size = 64)]
+internal unsafe struct TableCell
+{
+    public Cell Header;
+    public int Count;
+    public int Capacity;
+
+    /// <summary>Slots of the index minus one; 0 when there is no index.</summary>
+    public int Mask;
+    public Entry* Entries;
+    public int* Index;
+    public BufferCell* EntriesOwner;
+    public BufferCell* IndexOwner;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly Entry* At(int index)
+    {
+        CellChecks.Index(index, Count);
+        return Entries + index;
+    }
+}
+
+/// <summary>A closure: a function of the table and, behind the cell, the variables that it captured.</summary>
+[StructLayout(LayoutKind.Sequential, Size = 16)]
+internal unsafe struct FunctionCell
+{
+    public Cell Header;
+    public int Function;
+    public int Captures;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static VariableCell** Captured(FunctionCell* cell) => (VariableCell**)(cell + 1);
+}
+
+/// <summary>A variable that frames and closures share.</summary>
+[StructLayout(LayoutKind.Sequential, Size = 32)]
+internal struct VariableCell
+{
+    public Cell Header;
+    private readonly long _pad;
+    public Value Value;
+}

@@ -1,0 +1,84 @@
+using System.Numerics;
+using Zexus.Isa;
+
+namespace Zexus.Vm;
+
+/// <summary>An event that an execution emitted.</summary>
+/// <param name="Name">The event's name.</param>
+/// <param name="Payload">Its payload, as plain data.</param>
+public sealed record EmittedEvent(string Name, Data Payload);
+
+/// <summary>An entry of the audit log.</summary>
+/// <param name="Data">What was logged.</param>
+/// <param name="Action">What was done with it.</param>
+/// <param name="Timestamp">The block's timestamp.</param>
+public sealed record AuditEntry(Data Data, Data Action, BigInteger Timestamp);
+
+/// <summary>The outcome of an execution: everything that can be observed of it. Immutable, and free of the machine.</summary>
+public sealed class ExecutionResult
+{
+    internal ExecutionResult(
+        ZexusValue value,
+        Fault? fault,
+        ZexusValue? faultValue,
+        int faultFunction,
+        int faultInstruction,
+        long gasUsed,
+        long steps,
+        World world,
+        string output
+    )
+    {
+        Value = value;
+        Fault = fault;
+        FaultValue = faultValue;
+        FaultFunction = faultFunction;
+        FaultInstruction = faultInstruction;
+        GasUsed = gasUsed;
+        Steps = steps;
+        State = world.State;
+        Ledger = world.Ledger;
+        Events = world.Events;
+        Audit = world.AuditLog;
+        Output = output;
+    }
+
+    /// <summary>Did it end without a fault?</summary>
+    public bool IsCompleted => Fault is null;
+
+    /// <summary>What the entry function returned; Null after a fault.</summary>
+    public ZexusValue Value { get; }
+
+    /// <summary>The fault that nobody caught; null when it completed.</summary>
+    public Fault? Fault { get; }
+
+    /// <summary>What a handler would have got: the value thrown, or the fault's name. Null when it completed.</summary>
+    public ZexusValue? FaultValue { get; }
+
+    /// <summary>The function that the fault arose in; -1 when it completed.</summary>
+    public int FaultFunction { get; }
+
+    /// <summary>The instruction that the fault arose at; -1 when it completed.</summary>
+    public int FaultInstruction { get; }
+
+    /// <summary>Gas used; a charge that did not fit is not in it.</summary>
+    public long GasUsed { get; }
+
+    /// <summary>Instructions, and ends of functions, that were begun.</summary>
+    public long Steps { get; }
+
+    /// <summary>The state afterwards; the one it started from after a fault.</summary>
+    public IReadOnlyDictionary<string, Data> State { get; }
+
+    /// <summary>What this execution appended to the ledger.</summary>
+    public IReadOnlyList<Data> Ledger { get; }
+
+    /// <summary>The events that this execution emitted.</summary>
+    public IReadOnlyList<EmittedEvent> Events { get; }
+
+    /// <summary>What this execution logged; a fault or a revert takes nothing from it.</summary>
+    public IReadOnlyList<AuditEntry> Audit { get; }
+
+    /// <summary>What this execution printed; a fault or a revert takes nothing from it.</summary>
+    public string Output { get; }
+}

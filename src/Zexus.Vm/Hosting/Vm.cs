@@ -1,0 +1,125 @@
+using Zexus.Isa;
+
+namespace Zexus.Vm;
+
+/// <summary>
+/// Executes programs, one after the other, and keeps its memory between them. Belongs to one thread at a time; programs
+/// can be shared.
+/// </summary>
+public sealed class Vm : IDisposable
+{
+    private readonly Machine _machine = new();
+    private VmOptions _options;
+
+    // The state of the options, copied, and the limits that it was last found to keep.
+    private Dictionary<string, Data>? _state;
+    private Limits? _checked;
+    private int _busy;
+    private bool _disposed;
+
+    /// <summary>A machine with the default options.</summary>
+    public Vm()
+        : this(new VmOptions()) { }
+
+    /// <summary>A machine with these options.</summary>
+    public Vm(VmOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentOutOfRangeException.ThrowIfNegative(options.GasLimit);
+        _options = options;
+    }
+
+    /// <summary>What executions get from the host. May be replaced between executions.</summary>
+    public VmOptions Options
+    {
+        get => _options;
+        set
+        {
+            ArgumentNullException.ThrowIfNull(value);
+            ArgumentOutOfRangeException.ThrowIfNegative(value.GasLimit);
+            if (!ReferenceEquals(value.State, _options.State))
+            {
+                _state = null;
+            }
+
+            _checked = null;
+            _options = value;
+        }
+    }
+
+    /// <summary>Executes a program from its entry function to its outcome.</summary>
+    /// <param name="program">The program.</param>
+    /// <param name="cancellationToken">Looked at after every 262,144 gas.</param>
+    /// <exception cref="OperationCanceledException">It was cancelled; nothing has changed and the machine can be used again.</exception>
+    /// <exception cref="HostGuardException">A guard of the host ended it.</exception>
+    /// <exception cref="ArgumentException">State, block context or a host function's outcome is no plain data within the program's limits.</exception>
+    public ExecutionResult Execute(ZexusProgram program, CancellationToken cancellationToken = default)
+    {
+        NoHook hook = default;
+        return Execute(program, ref hook, cancellationToken);
+    }
+
+    /// <summary>Executes a program and calls the hook before every step.</summary>
+    /// <typeparam name="THook">A struct, so that each has a loop of its own and the call can be inlined.</typeparam>
+    /// <param name="program">The program.</param>
+    /// <param name="hook">Called before each instruction and before the end of each function's code.</param>
+    /// <param name="cancellationToken">Looked at after every 262,144 gas.</param>
+    /// <exception cref="OperationCanceledException">It was cancelled; nothing has changed and the machine can be used again.</exception>
+    /// <exception cref="HostGuardException">A guard of the host ended it.</exception>
+    /// <exception cref="ArgumentException">State, block context or a host function's outcome is no plain data within the program's limits.</exception>
+    public ExecutionResult Execute<THook>(
+        ZexusProgram program,
+        ref THook hook,
+        CancellationToken cancellationToken = default
+    )
+        where THook : struct, IStepHook
+    {
+        ArgumentNullException.ThrowIfNull(program);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (Interlocked.Exchange(ref _busy, 1) != 0)
+        {
+            throw new InvalidOperationException("this Vm is executing already; one thread, one execution at a time");
+        }
+
+        try
+        {
+            Dictionary<string, Data> state = CheckOptions(program.Limits);
+            return _machine.Execute(program, _options, state, ref hook, cancellationToken);
+        }
+        finally
+        {
+            _busy = 0;
+        }
+    }
+
+    /// <summary>Frees the memory.</summary>
+    public void Dispose()
+    {
+        if (!_disposed && Interlocked.Exchange(ref _busy, 1) == 0)
+        {
+            _disposed = true;
+            _machine.Dispose();
+        }
+    }
+
+    private Dictionary<string, Data> CheckOptions(Limits limits)
+    {
+        _state ??= new Dictionary<string, Data>(_options.State, StringComparer.Ordinal);
+        if (_checked is not null && _checked.Equals(limits))
+        {
+            return _state;
+        }
+
+        foreach (KeyValuePair<string, Data> pair in _state)
+        {
+            HostData.Check(Data.NewString(pair.Key), limits, $"the state key \"{pair.Key}\"");
+            HostData.Check(pair.Value, limits, $"the state under \"{pair.Key}\"");
+        }
+
+        HostData.Check(Data.NewInt(_options.Block.Timestamp), limits, "the block's timestamp");
+        HostData.Check(Data.NewInt(_options.Block.Height), limits, "the block's height");
+        HostData.Check(Data.NewString(_options.Block.Caller), limits, "the block's caller");
+        _checked = limits;
+        return _state;
+    }
+}

@@ -1,0 +1,84 @@
+using System.Numerics;
+using Zexus.Isa;
+
+namespace Zexus.Vm;
+
+/// <summary>The block that an execution belongs to: the only clock and the only caller that a program sees.</summary>
+public sealed record BlockContext
+{
+    /// <summary>Everything zero, nobody calling.</summary>
+    public static BlockContext Default { get; } = new();
+
+    /// <summary>What the builtin <c>timestamp</c> gives, and what ledger and audit entries carry.</summary>
+    public BigInteger Timestamp { get; init; }
+
+    /// <summary>What the builtin <c>height</c> gives.</summary>
+    public BigInteger Height { get; init; }
+
+    /// <summary>What the builtin <c>caller</c> gives.</summary>
+    public string Caller { get; init; } = "";
+}
+
+/// <summary>Is it the signature of the message by the key? Malformed input is false, never an exception.</summary>
+public delegate bool SignatureVerifier(string signature, string message, string key);
+
+/// <summary>What a host gives to executions.</summary>
+public sealed record VmOptions
+{
+    /// <summary>Gas for one execution.</summary>
+    public long GasLimit { get; init; } = Gas.DefaultLimit;
+
+    /// <summary>The block that executions belong to.</summary>
+    public BlockContext Block { get; init; } = BlockContext.Default;
+
+    /// <summary>The state that executions start from. An execution never changes it; its own is in the result.</summary>
+    public IReadOnlyDictionary<string, Data> State { get; init; } = new Dictionary<string, Data>();
+
+    /// <summary>Functions that programs can call besides the builtins.</summary>
+    public HostFunctions Host { get; init; } = new();
+
+    /// <summary>
+    /// Checks signatures. When null: Ed25519, with the raw public key and signature in hex and the message as UTF-8.
+    /// </summary>
+    public SignatureVerifier? VerifySignature { get; init; }
+
+    /// <summary>
+    /// A guard of the host, not an outcome: an execution that has taken more time ends with <see cref="HostGuardException"/>.
+    /// Looked at after every 262,144 gas, as the other guards and cancellation are.
+    /// </summary>
+    public TimeSpan? TimeLimit { get; init; }
+
+    /// <summary>A guard of the host: more steps end the execution with <see cref="HostGuardException"/>.</summary>
+    public long? StepLimit { get; init; }
+
+    /// <summary>A guard of the host: more bytes of heap end the execution with <see cref="HostGuardException"/>.</summary>
+    public long MemoryLimit { get; init; } = 8L * 1024 * 1024 * 1024;
+
+    internal SignatureVerifier Verifier => VerifySignature ?? Ed25519.Verify;
+}
+
+/// <summary>What a host guards besides the limits that belong to the meaning of a program.</summary>
+public enum HostGuard
+{
+    /// <summary><see cref="VmOptions.TimeLimit"/>.</summary>
+    Time,
+
+    /// <summary><see cref="VmOptions.StepLimit"/>.</summary>
+    Steps,
+
+    /// <summary><see cref="VmOptions.MemoryLimit"/>.</summary>
+    Memory,
+}
+
+/// <summary>An execution was ended by a guard of the host. It has no outcome; the <see cref="Vm"/> can be used again.</summary>
+public sealed class HostGuardException : Exception
+{
+    internal HostGuardException(HostGuard guard, string message)
+        : base(message)
+    {
+        Guard = guard;
+    }
+
+    /// <summary>Which guard.</summary>
+    public HostGuard Guard { get; }
+}

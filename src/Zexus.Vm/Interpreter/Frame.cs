@@ -1,0 +1,101 @@
+namespace Zexus.Vm;
+
+/// <summary>How an instruction ended. The faults stand in the order of Zexus.Isa's, from 1.</summary>
+internal enum Code
+{
+    /// <summary>The execution is over; its result is in the machine.</summary>
+    Finished = -2,
+
+    /// <summary>Done, and another frame or instruction is current: the loop reads its registers anew.</summary>
+    Switched = -1,
+    Done = 0,
+    Thrown = 1,
+    RequireFailed = 2,
+    TypeMismatch = 3,
+    DivisionByZero = 4,
+    Domain = 5,
+    UndefinedFunction = 6,
+    OutOfGas = 7,
+    CallTooDeep = 8,
+    IntegerTooLarge = 9,
+    StringTooLong = 10,
+    CollectionTooLarge = 11,
+    TooDeep = 12,
+}
+
+/// <summary>
+/// A frame of the call stack. A code frame has a function; a callback frame has none, its state is in
+/// <see cref="Callback"/>. Below the first there is one more without a function: the bottom.
+/// </summary>
+internal unsafe struct Frame
+{
+    public FunctionCode* Function;
+
+    /// <summary>Where it goes on; current only while another frame is above.</summary>
+    public Instr* Ip;
+
+    /// <summary>Its slots. The arguments are the caller's operands, in place. Of a callback: where its calls put theirs.</summary>
+    public Value* Vars;
+
+    /// <summary>Where its result goes: a cell of the caller's operand stack.</summary>
+    public Value* Result;
+
+    /// <summary>Handlers when it was entered.</summary>
+    public int Handlers;
+
+    /// <summary>Did it need a new segment of the value stack?</summary>
+    public bool OwnsSegment;
+
+    /// <summary>Of a callback frame: the number of its state.</summary>
+    public int Callback;
+}
+
+/// <summary>A SETUP_TRY that is still in force.</summary>
+internal unsafe struct Handler
+{
+    public Frame* Frame;
+    public Instr* Target;
+    public int Height;
+
+    /// <summary>The number of the last transaction that had begun.</summary>
+    public long Transaction;
+}
+
+internal enum CallbackKind
+{
+    Map,
+    Filter,
+    Reduce,
+    Sort,
+    Event,
+}
+
+/// <summary>What a callback frame is doing.</summary>
+internal struct Callback
+{
+    public CallbackKind Kind;
+
+    /// <summary>The Function; of an event its payload.</summary>
+    public Value Subject;
+
+    /// <summary>The elements as they were: nobody else has this List.</summary>
+    public Value Source;
+
+    /// <summary>The List that is filled, or the accumulator.</summary>
+    public Value Target;
+
+    /// <summary>The next element, or the next handler.</summary>
+    public int Next;
+
+    /// <summary>Of an event: the handlers' names, as registered when it was emitted.</summary>
+    public Registration[]? Handlers;
+
+    // Of a sort: the width of the runs, the run that is merged, and the heads of its halves.
+    public int Width;
+    public int Low;
+    public int Left;
+    public int Right;
+}
+
+/// <summary>A handler of an event: its name's number and its global.</summary>
+internal readonly record struct Registration(int Name, int Global);

@@ -1,0 +1,117 @@
+using Zexus.Isa;
+
+namespace Zexus.Vm;
+
+internal static unsafe class Faults
+{
+    private static readonly Fault[] ByCode =
+    [
+        Fault.Thrown,
+        Fault.RequireFailed,
+        Fault.TypeMismatch,
+        Fault.DivisionByZero,
+        Fault.Domain,
+        Fault.UndefinedFunction,
+        Fault.OutOfGas,
+        Fault.CallTooDeep,
+        Fault.IntegerTooLarge,
+        Fault.StringTooLong,
+        Fault.CollectionTooLarge,
+        Fault.TooDeep,
+    ];
+
+    private static readonly nint[] Names = [.. ByCode.Select(fault => (nint)WellKnown.Make(fault.Name))];
+
+    public static Fault Of(Code code) => ByCode[(int)code - 1];
+
+    /// <summary>The name as a String: what a handler gets.</summary>
+    public static Value NameOf(Code code) => Value.Of((StringCell*)Names[(int)code - 1]);
+
+    public static bool IsCatchable(Code code) => code is >= Code.Thrown and <= Code.UndefinedFunction;
+}
+
+/// <summary>Faults and handlers: docs/semantics.md, section 8.</summary>
+internal sealed unsafe partial class Machine
+{
+    /// <summary>Unwinds to the innermost handler; false when there is none or the fault is not catchable.</summary>
+    private bool Catch(Code code)
+    {
+        if (code is not (Code.Thrown or Code.RequireFailed))
+        {
+            _faultValue = Faults.NameOf(code);
+        }
+
+        if (_handlerCount == 0 || !Faults.IsCatchable(code))
+        {
+            Locate();
+            return false;
+        }
+
+        Handler* handler = _handlers + --_handlerCount;
+        while (_frame != handler->Frame)
+        {
+            if (_frame->Function is null)
+            {
+                DropCallback();
+                continue;
+            }
+
+            if (_frame->OwnsSegment)
+            {
+                PopSegment();
+            }
+
+            _frame--;
+        }
+
+        _world.RevertTo(handler->Transaction);
+        Value* sp = _frame->Vars + _frame->Function->Slots + handler->Height;
+        *sp = _faultValue;
+        _sp = sp + 1;
+        _ip = handler->Target;
+        _faultValue = default;
+        return true;
+    }
+
+    /// <summary>The source: the current instruction of the innermost code frame.</summary>
+    private void Locate()
+    {
+        Frame* frame = _frame;
+        Instr* next = _ip;
+        if (frame->Function is null)
+        {
+            frame--;
+            next = frame->Ip;
+        }
+
+        _faultFunction = frame->Function->Number;
+        _faultInstruction = (int)(next - frame->Function->Code) - 1;
+    }
+
+    private void SetupTry(Instr* at)
+    {
+        if (_handlerCount == _handlerCapacity)
+        {
+            _handlerCapacity = Math.Max(32, _handlerCapacity * 2);
+            _handlers = (Handler*)
+                System.Runtime.InteropServices.NativeMemory.Realloc(
+                    _handlers,
+                    (nuint)_handlerCapacity * (nuint)sizeof(Handler)
+                );
+        }
+
+        Handler* handler = _handlers + _handlerCount++;
+        handler->Frame = _frame;
+        handler->Target = (Instr*)((byte*)_ip + at->A);
+        handler->Height = (int)(_sp - _frame->Vars) - _frame->Function->Slots;
+        handler->Transaction = _world.LastTransaction;
+    }
+
+    private void PopTry()
+    {
+        if (_handlerCount > _frame->Handlers)
+        {
+            _handlerCount--;
+        }
+    }
+}

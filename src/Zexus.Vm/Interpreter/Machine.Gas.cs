@@ -1,0 +1,102 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+
+namespace Zexus.Vm;
+
+internal sealed unsafe partial class Machine
+{
+    /// <summary>Gas used before the current slice.</summary>
+    private long _used;
+    private long _slice;
+    private long _gasLimit;
+    private long _steps;
+    private long _stepLimit;
+    private long _deadline;
+    private CancellationToken _cancellation;
+
+    public long GasUsed => _used + _slice - (_counter >> Fuel.Shift);
+
+    private void StartGas(VmOptions options, CancellationToken cancellation)
+    {
+        _used = 0;
+        _steps = 0;
+        _gasLimit = options.GasLimit;
+        _stepLimit = options.StepLimit ?? long.MaxValue;
+        _deadline = options.TimeLimit is { } time
+            ? Stopwatch.GetTimestamp() + (long)(time.TotalSeconds * Stopwatch.Frequency)
+            : long.MaxValue;
+        _cancellation = cancellation;
+        NewSlice();
+    }
+
+    private void NewSlice()
+    {
+        _slice = Math.Min(Fuel.Slice, _gasLimit - _used);
+        _counter = _slice << Fuel.Shift;
+    }
+
+    /// <summary>Moves what the counter says into the totals.</summary>
+    private void FlushGas()
+    {
+        _used = GasUsed;
+        _steps += _counter & Fuel.StepMask;
+        _slice = 0;
+        _counter = 0;
+    }
+
+    /// <summary>Takes a charge; false, with nothing taken, when the limit does not allow it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool Charge(long gas)
+    {
+        if ((ulong)gas < 1UL << 38)
+        {
+            long left = _counter - (gas << Fuel.Shift);
+            if (left >= 0)
+            {
+                _counter = left;
+                return true;
+            }
+        }
+
+        return Refill(gas);
+    }
+
+    /// <summary>
+    /// The slice does not have the charge. Looks at the host's guards, then takes the charge from the limit itself, or
+    /// tells that this is the end of the gas.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool Refill(long gas)
+    {
+        FlushGas();
+        _cancellation.ThrowIfCancellationRequested();
+        if (_steps > _stepLimit)
+        {
+            throw new HostGuardException(HostGuard.Steps, "the execution takes more steps than the host allows");
+        }
+
+        if (_deadline != long.MaxValue && Stopwatch.GetTimestamp() > _deadline)
+        {
+            throw new HostGuardException(HostGuard.Time, "the execution takes more time than the host allows");
+        }
+
+        // Charges that do not fit 64 bits are cut to the largest number.
+        if (gas > _gasLimit - _used || gas == long.MaxValue)
+        {
+            return false;
+        }
+
+        _used += gas;
+        NewSlice();
+        return true;
+    }
+
+    /// <summary>The static charge of an instruction did not fit: undo what the loop took, the step excepted.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private Code RefillFor(Instr* at)
+    {
+        long gas = (at->Cost + 1) >> Fuel.Shift;
+        _counter += gas << Fuel.Shift;
+        return Refill(gas) ? Code.Done : Code.OutOfGas;
+    }
+}

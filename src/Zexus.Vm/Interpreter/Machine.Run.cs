@@ -1,0 +1,739 @@
+using System.Runtime.CompilerServices;
+
+namespace Zexus.Vm;
+
+internal sealed unsafe partial class Machine
+{
+    /// <summary>
+    /// The loop. Int, Float and Bool operations that can neither fault nor charge by size are done here; all else is a
+    /// call to a helper that is not inlined, so that the locals stay in registers.
+    /// </summary>
+    private Code Run<THook>(ref THook hook)
+        where THook : struct, IStepHook
+    {
+        Frame* frame = _frame;
+        Instr* ip = _ip;
+        Value* sp = _sp;
+        Value* vars = frame->Vars;
+        long counter = _counter;
+        Code code;
+        Value* a;
+        Value* b;
+
+        while (true)
+        {
+            if (typeof(THook) != typeof(NoHook))
+            {
+                _ip = ip;
+                _sp = sp;
+                _frame = frame;
+                _counter = counter;
+                hook.BeforeStep(new MachineView(this));
+            }
+
+            Instr* at = ip++;
+            counter -= at->Cost;
+            if (counter < 0)
+            {
+                _counter = counter;
+                code = RefillFor(at);
+                counter = _counter;
+                if (code != Code.Done)
+                {
+                    goto Fault;
+                }
+            }
+
+            switch ((Op)at->Op)
+            {
+                case Op.LoadConst:
+                    Value.Copy(sp, (Value*)((byte*)_constants + at->A));
+                    sp++;
+                    continue;
+
+                case Op.LoadLocal:
+                    Value.Copy(sp, (Value*)((byte*)vars + at->A));
+                    sp++;
+                    continue;
+
+                case Op.LoadCell:
+                    Value.Copy(sp, &((Value*)((byte*)vars + at->A))->Variable->Value);
+                    sp++;
+                    continue;
+
+                case Op.LoadGlobal:
+                    Value.Copy(sp, (Value*)((byte*)_globals + at->A));
+                    sp++;
+                    continue;
+
+                case Op.StoreLocal:
+                    sp--;
+                    Value.Copy((Value*)((byte*)vars + at->A), sp);
+                    continue;
+
+                case Op.StoreCell:
+                    sp--;
+                    Value.Copy(&((Value*)((byte*)vars + at->A))->Variable->Value, sp);
+                    continue;
+
+                case Op.StoreGlobal:
+                    sp--;
+                    Value.Copy((Value*)((byte*)_globals + at->A), sp);
+                    continue;
+
+                case Op.Pop:
+                    sp--;
+                    continue;
+
+                case Op.Dup:
+                    Value.Copy(sp, sp - 1);
+                    sp++;
+                    continue;
+
+                case Op.Inc:
+                    a = sp - 1;
+                    if (a->Tag == Tag.Int && a->Payload != long.MaxValue)
+                    {
+                        a->Payload++;
+                        continue;
+                    }
+
+                    goto Unary;
+
+                case Op.Dec:
+                    a = sp - 1;
+                    if (a->Tag == Tag.Int && a->Payload != long.MinValue)
+                    {
+                        a->Payload--;
+                        continue;
+                    }
+
+                    goto Unary;
+
+                case Op.Neg:
+                    a = sp - 1;
+                    if (a->Tag == Tag.Int && a->Payload != long.MinValue)
+                    {
+                        a->Payload = -a->Payload;
+                        continue;
+                    }
+
+                    goto Unary;
+
+                case Op.Not:
+                    a = sp - 1;
+                    a->Payload = IsTrue(a) ? 0 : 1;
+                    a->Tag = Tag.Bool;
+                    continue;
+
+                case Op.Add:
+                    b = sp - 1;
+                    a = sp - 2;
+                    if (a->Tag == Tag.Int && b->Tag == Tag.Int)
+                    {
+                        long x = a->Payload;
+                        long y = b->Payload;
+                        long sum = x + y;
+                        if (((x ^ sum) & (y ^ sum)) >= 0)
+                        {
+                            a->Payload = sum;
+                            sp = b;
+                            continue;
+                        }
+                    }
+                    else if (a->Tag == Tag.Float && b->Tag == Tag.Float)
+                    {
+                        StoreFloat(a, a->Float + b->Float);
+                        sp = b;
+                        continue;
+                    }
+
+                    goto Binary;
+
+                case Op.Sub:
+                    b = sp - 1;
+                    a = sp - 2;
+                    if (a->Tag == Tag.Int && b->Tag == Tag.Int)
+                    {
+                        long x = a->Payload;
+                        long y = b->Payload;
+                        long difference = x - y;
+                        if (((x ^ y) & (x ^ difference)) >= 0)
+                        {
+                            a->Payload = difference;
+                            sp = b;
+                            continue;
+                        }
+                    }
+                    else if (a->Tag == Tag.Float && b->Tag == Tag.Float)
+                    {
+                        StoreFloat(a, a->Float - b->Float);
+                        sp = b;
+                        continue;
+                    }
+
+                    goto Binary;
+
+                case Op.Mul:
+                    b = sp - 1;
+                    a = sp - 2;
+                    if (a->Tag == Tag.Int && b->Tag == Tag.Int)
+                    {
+                        // The full 128-bit check would make locals address-exposed; larger factors take the slow path.
+                        long x = a->Payload;
+                        long y = b->Payload;
+                        if ((int)x == x && (int)y == y)
+                        {
+                            a->Payload = x * y;
+                            sp = b;
+                            continue;
+                        }
+                    }
+                    else if (a->Tag == Tag.Float && b->Tag == Tag.Float)
+                    {
+                        StoreFloat(a, a->Float * b->Float);
+                        sp = b;
+                        continue;
+                    }
+
+                    goto Binary;
+
+                case Op.Div:
+                    b = sp - 1;
+                    a = sp - 2;
+                    if (a->Tag == Tag.Float && b->Tag == Tag.Float && b->Float != 0)
+                    {
+                        StoreFloat(a, a->Float / b->Float);
+                        sp = b;
+                        continue;
+                    }
+
+                    goto Binary;
+
+                case Op.Mod:
+                    b = sp - 1;
+                    a = sp - 2;
+                    if (a->Tag == Tag.Int && b->Tag == Tag.Int && b->Payload > 0)
+                    {
+                        long x = a->Payload;
+                        long y = b->Payload;
+                        if ((((ulong)x | (ulong)y) >> 32) == 0)
+                        {
+                            // 32-bit division is much the faster one.
+                            a->Payload = (uint)x % (uint)y;
+                        }
+                        else
+                        {
+                            long remainder = x % y;
+                            a->Payload = remainder + ((remainder >> 63) & y);
+                        }
+
+                        sp = b;
+                        continue;
+                    }
+
+                    goto Binary;
+
+                case Op.Pow:
+                    b = sp - 1;
+                    a = sp - 2;
+                    goto Binary;
+
+                case Op.Eq:
+                    b = sp - 1;
+                    a = sp - 2;
+                    if (a->Tag == Tag.Int && b->Tag == Tag.Int)
+                    {
+                        StoreBool(a, a->Payload == b->Payload);
+                        sp = b;
+                        continue;
+                    }
+
+                    goto Binary;
+
+                case Op.Neq:
+                    b = sp - 1;
+                    a = sp - 2;
+                    if (a->Tag == Tag.Int && b->Tag == Tag.Int)
+                    {
+                        StoreBool(a, a->Payload != b->Payload);
+                        sp = b;
+                        continue;
+                    }
+
+                    goto Binary;
+
+                case Op.Lt:
+                    b = sp - 1;
+                    a = sp - 2;
+                    if (a->Tag == Tag.Int && b->Tag == Tag.Int)
+                    {
+                        StoreBool(a, a->Payload < b->Payload);
+                        sp = b;
+                        continue;
+                    }
+
+                    if (a->Tag == Tag.Float && b->Tag == Tag.Float)
+                    {
+                        StoreBool(a, a->Float < b->Float);
+                        sp = b;
+                        continue;
+                    }
+
+                    goto Binary;
+
+                case Op.Gt:
+                    b = sp - 1;
+                    a = sp - 2;
+                    if (a->Tag == Tag.Int && b->Tag == Tag.Int)
+                    {
+                        StoreBool(a, a->Payload > b->Payload);
+                        sp = b;
+                        continue;
+                    }
+
+                    if (a->Tag == Tag.Float && b->Tag == Tag.Float)
+                    {
+                        StoreBool(a, a->Float > b->Float);
+                        sp = b;
+                        continue;
+                    }
+
+                    goto Binary;
+
+                case Op.Lte:
+                    b = sp - 1;
+                    a = sp - 2;
+                    if (a->Tag == Tag.Int && b->Tag == Tag.Int)
+                    {
+                        StoreBool(a, a->Payload <= b->Payload);
+                        sp = b;
+                        continue;
+                    }
+
+                    goto Binary;
+
+                case Op.Gte:
+                    b = sp - 1;
+                    a = sp - 2;
+                    if (a->Tag == Tag.Int && b->Tag == Tag.Int)
+                    {
+                        StoreBool(a, a->Payload >= b->Payload);
+                        sp = b;
+                        continue;
+                    }
+
+                    goto Binary;
+
+                case Op.And:
+                    b = sp - 1;
+                    a = sp - 2;
+                    StoreBool(a, IsTrue(a) & IsTrue(b));
+                    sp = b;
+                    continue;
+
+                case Op.Or:
+                    b = sp - 1;
+                    a = sp - 2;
+                    StoreBool(a, IsTrue(a) | IsTrue(b));
+                    sp = b;
+                    continue;
+
+                case Op.Jump:
+                    ip = (Instr*)((byte*)ip + at->A);
+                    continue;
+
+                case Op.JumpIfFalse:
+                    sp--;
+                    if (!IsTrue(sp))
+                    {
+                        ip = (Instr*)((byte*)ip + at->A);
+                    }
+
+                    continue;
+
+                case Op.JumpIfTrue:
+                    sp--;
+                    if (IsTrue(sp))
+                    {
+                        ip = (Instr*)((byte*)ip + at->A);
+                    }
+
+                    continue;
+
+                case Op.Return:
+                case Op.End:
+                {
+                    Frame* caller = frame - 1;
+                    Value* result = frame->Result;
+                    if (caller->Function is null || frame->OwnsSegment)
+                    {
+                        break;
+                    }
+
+                    if (sp > vars + frame->Function->Slots)
+                    {
+                        Value.Copy(result, sp - 1);
+                    }
+                    else
+                    {
+                        *result = default;
+                    }
+
+                    _handlerCount = frame->Handlers;
+                    sp = result + 1;
+                    frame = caller;
+                    ip = caller->Ip;
+                    vars = caller->Vars;
+                    continue;
+                }
+
+                case Op.CallFunction:
+                {
+                    FunctionCode* function = _functions + at->A;
+                    Value* arguments = sp - at->B;
+                    if (
+                        function->HasCells
+                        || frame == _lastFrame
+                        || function->FrameSize > _segmentEnd - arguments
+                    )
+                    {
+                        break;
+                    }
+
+                    frame->Ip = ip;
+                    frame++;
+                    frame->Function = function;
+                    frame->Vars = arguments;
+                    frame->Result = arguments;
+                    frame->Handlers = _handlerCount;
+                    frame->OwnsSegment = false;
+                    sp = arguments + function->Slots;
+                    for (Value* slot = arguments + Math.Min(at->B, function->Parameters); slot < sp; slot++)
+                    {
+                        *slot = default;
+                    }
+
+                    vars = arguments;
+                    ip = function->Code;
+                    continue;
+                }
+
+                case Op.CallLocal:
+                    a = (Value*)((byte*)vars + at->A);
+                    goto CallValue;
+
+                case Op.CallCell:
+                    a = &((Value*)((byte*)vars + at->A))->Variable->Value;
+                    goto CallValue;
+
+                case Op.CallGlobal:
+                    a = (Value*)((byte*)_globals + at->A);
+                    goto CallValue;
+
+                case Op.Index:
+                    b = sp - 1;
+                    a = sp - 2;
+                    if (a->Tag == Tag.List && b->Tag == Tag.Int)
+                    {
+                        ListCell* list = a->List;
+                        if ((ulong)b->Payload < (ulong)list->Count)
+                        {
+                            Value.Copy(a, list->At((int)b->Payload));
+                            sp = b;
+                            continue;
+                        }
+                    }
+
+                    break;
+
+                case Op.MovReg:
+                    Value.Copy(Register(vars, at->A), Register(vars, at->B));
+                    continue;
+
+                case Op.PushReg:
+                    Value.Copy(sp, Register(vars, at->A));
+                    sp++;
+                    continue;
+
+                case Op.PopReg:
+                    sp--;
+                    Value.Copy(Register(vars, at->A), sp);
+                    continue;
+
+                case Op.AddReg:
+                    a = Register(vars, at->B);
+                    b = Register(vars, at->C);
+                    if (a->Tag == Tag.Int && b->Tag == Tag.Int)
+                    {
+                        long x = a->Payload;
+                        long y = b->Payload;
+                        long sum = x + y;
+                        if (((x ^ sum) & (y ^ sum)) >= 0)
+                        {
+                            StoreInt(Register(vars, at->A), sum);
+                            continue;
+                        }
+                    }
+
+                    goto BinaryRegisters;
+
+                case Op.SubReg:
+                    a = Register(vars, at->B);
+                    b = Register(vars, at->C);
+                    if (a->Tag == Tag.Int && b->Tag == Tag.Int)
+                    {
+                        long x = a->Payload;
+                        long y = b->Payload;
+                        long difference = x - y;
+                        if (((x ^ y) & (x ^ difference)) >= 0)
+                        {
+                            StoreInt(Register(vars, at->A), difference);
+                            continue;
+                        }
+                    }
+
+                    goto BinaryRegisters;
+
+                case Op.MulReg:
+                    a = Register(vars, at->B);
+                    b = Register(vars, at->C);
+                    if (a->Tag == Tag.Int && b->Tag == Tag.Int)
+                    {
+                        long x = a->Payload;
+                        long y = b->Payload;
+                        if ((int)x == x && (int)y == y)
+                        {
+                            StoreInt(Register(vars, at->A), x * y);
+                            continue;
+                        }
+                    }
+
+                    goto BinaryRegisters;
+
+                case Op.ModReg:
+                    a = Register(vars, at->B);
+                    b = Register(vars, at->C);
+                    if (a->Tag == Tag.Int && b->Tag == Tag.Int && (((ulong)a->Payload | (ulong)b->Payload) >> 32) == 0 && b->Payload != 0)
+                    {
+                        StoreInt(Register(vars, at->A), (uint)a->Payload % (uint)b->Payload);
+                        continue;
+                    }
+
+                    goto BinaryRegisters;
+
+                case Op.EqReg:
+                    a = Register(vars, at->B);
+                    b = Register(vars, at->C);
+                    if (a->Tag == Tag.Int && b->Tag == Tag.Int)
+                    {
+                        StoreBool(Register(vars, at->A), a->Payload == b->Payload);
+                        continue;
+                    }
+
+                    goto BinaryRegisters;
+
+                case Op.LtReg:
+                    a = Register(vars, at->B);
+                    b = Register(vars, at->C);
+                    if (a->Tag == Tag.Int && b->Tag == Tag.Int)
+                    {
+                        StoreBool(Register(vars, at->A), a->Payload < b->Payload);
+                        continue;
+                    }
+
+                    goto BinaryRegisters;
+
+                case Op.LteReg:
+                    a = Register(vars, at->B);
+                    b = Register(vars, at->C);
+                    if (a->Tag == Tag.Int && b->Tag == Tag.Int)
+                    {
+                        StoreBool(Register(vars, at->A), a->Payload <= b->Payload);
+                        continue;
+                    }
+
+                    goto BinaryRegisters;
+
+                case Op.DivReg:
+                case Op.PowReg:
+                case Op.NeqReg:
+                case Op.GtReg:
+                case Op.GteReg:
+                case Op.AndReg:
+                case Op.OrReg:
+                    a = Register(vars, at->B);
+                    b = Register(vars, at->C);
+                    goto BinaryRegisters;
+
+                case Op.NotReg:
+                    StoreBool(Register(vars, at->A), !IsTrue(Register(vars, at->B)));
+                    continue;
+
+                case Op.Nop:
+                    if ((counter & Fuel.StepMask) < Fuel.ManySteps)
+                    {
+                        continue;
+                    }
+
+                    break;
+
+                default:
+                    break;
+            }
+
+            // Everything that is not done by now.
+            _ip = ip;
+            _sp = sp;
+            _frame = frame;
+            _counter = counter;
+            code = Rare(at, sp, vars);
+            goto After;
+
+            Unary:
+            _ip = ip;
+            _sp = sp;
+            _frame = frame;
+            _counter = counter;
+            code = Unary((Op)at->Op, a, a);
+            counter = _counter;
+            if (code == Code.Done)
+            {
+                continue;
+            }
+
+            goto Fault;
+
+            Binary:
+            _ip = ip;
+            _sp = sp;
+            _frame = frame;
+            _counter = counter;
+            code = Binary((Op)at->Op, a, b, a);
+            counter = _counter;
+            sp = b;
+            if (code == Code.Done)
+            {
+                continue;
+            }
+
+            goto Fault;
+
+            BinaryRegisters:
+            _ip = ip;
+            _sp = sp;
+            _frame = frame;
+            _counter = counter;
+            code = Binary((Op)(at->Op - (Op.AddReg - Op.Add)), a, b, Register(vars, at->A));
+            counter = _counter;
+            if (code == Code.Done)
+            {
+                continue;
+            }
+
+            goto Fault;
+
+            CallValue:
+            if (a->Tag == Tag.Function)
+            {
+                FunctionCell* closure = a->Function;
+                FunctionCode* function = _functions + closure->Function;
+                Value* arguments = sp - at->B;
+                if (!function->HasCells && frame != _lastFrame && function->FrameSize <= _segmentEnd - arguments)
+                {
+                    frame->Ip = ip;
+                    frame++;
+                    frame->Function = function;
+                    frame->Vars = arguments;
+                    frame->Result = arguments;
+                    frame->Handlers = _handlerCount;
+                    frame->OwnsSegment = false;
+                    sp = arguments + function->Slots;
+                    for (Value* slot = arguments + Math.Min(at->B, function->Parameters); slot < sp; slot++)
+                    {
+                        *slot = default;
+                    }
+
+                    vars = arguments;
+                    ip = function->Code;
+                    continue;
+                }
+            }
+
+            _ip = ip;
+            _sp = sp;
+            _frame = frame;
+            _counter = counter;
+            code = CallValue(a, sp - at->B, at->B, at->C);
+
+            After:
+            counter = _counter;
+            sp = _sp;
+            if (code == Code.Done)
+            {
+                continue;
+            }
+
+            frame = _frame;
+            if (code == Code.Switched)
+            {
+                ip = _ip;
+                vars = frame->Vars;
+                continue;
+            }
+
+            if (code == Code.Finished)
+            {
+                return code;
+            }
+
+            Fault:
+            _ip = ip;
+            _frame = frame;
+            _counter = counter;
+            if (!Catch(code))
+            {
+                return code;
+            }
+
+            frame = _frame;
+            ip = _ip;
+            sp = _sp;
+            vars = frame->Vars;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreBool(Value* to, bool value)
+    {
+        to->Payload = value ? 1 : 0;
+        to->Tag = Tag.Bool;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreInt(Value* to, long value)
+    {
+        to->Payload = value;
+        to->Tag = Tag.Int;
+    }
+
+    /// <summary>Where a Float stands already.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreFloat(Value* to, double value) =>
+        to->Payload = double.IsNaN(value) ? Floats.NaNBits : BitConverter.DoubleToInt64Bits(value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool IsTrue(Value* value) =>
+        value->Tag <= Tag.Int ? value->Payload != 0 : IsTrueElse(value);
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static bool IsTrueElse(Value* value) =>
+        value->Tag switch
+        {
+            Tag.Float => value->Float != 0,
+            Tag.String => value->String->Length != 0,
+            Tag.List => value->List->Count != 0,
+            Tag.Map or Tag.Set => value->Table->Count != 0,
+            _ => true,
+        };
+}

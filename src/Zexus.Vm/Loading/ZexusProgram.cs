@@ -1,0 +1,128 @@
+using System.Collections.Frozen;
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
+using Zexus.Isa;
+
+namespace Zexus.Vm;
+
+/// <summary>
+/// A program that has passed validation and is ready to run. Immutable: any number of threads may execute it at once,
+/// each with a <see cref="Vm"/> of its own.
+/// </summary>
+public sealed unsafe class ZexusProgram
+{
+    /// <summary>Deeper nesting than this would need more native stack than every thread has.</summary>
+    internal const int LargestNesting = 1024;
+    internal const int LargestCallDepth = 1_000_000;
+    internal const int LargestIntegerBits = 1_000_000;
+    internal const int LargestLength = 1 << 26;
+
+    // Constants of this program, freed with it.
+    private readonly CellHeap _heap;
+    private readonly List<nint> _blocks = [];
+
+    private ZexusProgram(Program image, Limits limits, int[] heights)
+    {
+        Image = image;
+        Limits = limits;
+        _heap = new CellHeap(immortal: true);
+        Decoder decoder = new(image, limits, heights, _heap, Allocate);
+        Functions = decoder.Functions;
+        Constants = decoder.Constants;
+        ConstantElements = decoder.ConstantElements;
+        CaptureSlots = decoder.CaptureSlots;
+        Names = decoder.Names;
+        Routines = decoder.Routines;
+        Globals = decoder.Globals.ToFrozenDictionary(StringComparer.Ordinal);
+        Amounts = decoder.Amounts;
+    }
+
+    /// <summary>Frees the native memory of a program that nobody holds any more.</summary>
+    ~ZexusProgram()
+    {
+        _heap?.Dispose();
+        foreach (nint block in _blocks ?? [])
+        {
+            NativeMemory.Free((void*)block);
+        }
+    }
+
+    /// <summary>The program as it was given.</summary>
+    public Program Image { get; }
+
+    /// <summary>The limits that it was validated under and that its executions keep.</summary>
+    public Limits Limits { get; }
+
+    internal FunctionCode* Functions { get; }
+
+    internal Value* Constants { get; }
+
+    internal long* ConstantElements { get; }
+
+    internal int* CaptureSlots { get; }
+
+    /// <summary>Each name's number among the distinct ones.</summary>
+    internal string[] Names { get; }
+
+    /// <summary>By name and receiver, <see cref="Decoder.Receivers"/> to a name: a Routine's tag, or -1.</summary>
+    internal int* Routines { get; }
+
+    internal FrozenDictionary<string, int> Globals { get; }
+
+    internal long[] Amounts { get; }
+
+    /// <summary>Validates a program and prepares it to run.</summary>
+    /// <param name="image">The program. It must not be changed afterwards.</param>
+    /// <param name="limits">The limits of its executions; the defaults when null.</param>
+    /// <exception cref="ProgramRefusedException">The program is not valid.</exception>
+    /// <exception cref="ArgumentException">The limits are beyond what this engine can keep.</exception>
+    public static ZexusProgram Load(Program image, Limits? limits = null) =>
+        TryLoad(image, limits, out ZexusProgram? program, out Refusal? refusal)
+            ? program
+            : throw new ProgramRefusedException(image, refusal);
+
+    /// <summary>Validates a program and prepares it to run; a refusal is an answer, not an exception.</summary>
+    /// <param name="image">The program. It must not be changed afterwards.</param>
+    /// <param name="limits">The limits of its executions; the defaults when null.</param>
+    /// <param name="program">The loaded program.</param>
+    /// <param name="refusal">The first problem.</param>
+    /// <exception cref="ArgumentException">The limits are beyond what this engine can keep.</exception>
+    public static bool TryLoad(
+        Program image,
+        Limits? limits,
+        [NotNullWhen(true)] out ZexusProgram? program,
+        [NotNullWhen(false)] out Refusal? refusal
+    )
+    {
+        ArgumentNullException.ThrowIfNull(image);
+        limits ??= Limits.Default;
+        CheckLimits(limits);
+        refusal = Validator.Check(image, limits, out int[] heights);
+        program = refusal is null ? new ZexusProgram(image, limits, heights) : null;
+        return program is not null;
+    }
+
+    private static void CheckLimits(Limits limits)
+    {
+        Check(nameof(limits.CallDepth), limits.CallDepth, 1, LargestCallDepth);
+        Check(nameof(limits.IntegerBits), limits.IntegerBits, 1, LargestIntegerBits);
+        Check(nameof(limits.StringLength), limits.StringLength, 0, LargestLength);
+        Check(nameof(limits.CollectionLength), limits.CollectionLength, 0, LargestLength);
+        Check(nameof(limits.Nesting), limits.Nesting, 0, LargestNesting);
+
+        static void Check(string name, int value, int least, int most)
+        {
+            if (value < least || value > most)
+            {
+                throw new ArgumentException($"Limits.{name} is {value}; this engine keeps limits from {least} to {most}", nameof(limits));
+            }
+        }
+    }
+
+    private nint Allocate(long bytes)
+    {
+        nint block = (nint)NativeMemory.AllocZeroed((nuint)Math.Max(bytes, 8));
+        _blocks.Add(block);
+        return block;
+    }
+}
