@@ -223,7 +223,7 @@ module internal Show =
 
 /// Plays the oracle along with one execution of the engine. Before each step of the engine the oracle has done the step
 /// before, and the two states must be the same; references are the same through a bijection that lasts for the run.
-[<Sealed>]
+[<Sealed; AllowNullLiteral>]
 type internal Comparer(case: Case, loaded: Loaded, coverage: Coverage) =
     let program = case.Program
     /// Longer text is compared only when it is new on the stack, and now and then.

@@ -23,16 +23,20 @@ let private declared = Branches.byRule |> List.collect snd |> set
 let private literals (pattern: string) =
     Regex.Matches(rules, pattern) |> Seq.map _.Groups[1].Value |> set
 
-/// Every literal in an expression that is handed to `branch`, and the shared parts' names with theirs.
+/// Every literal that is handed to `branch`, or put among the branches reached by the vocabulary itself.
 let private said =
-    let expressions =
-        Regex.Matches(rules, "branch (\"[^\"]+\"|\(if [^\n]+\))|\"control/catch\", (\(if [^\n]+\))")
-        |> Seq.map _.Value
+    let onOneLine = Regex.Replace(rules, @"\s+", " ")
+    let handed = """branch "[^"]+"|branch \( ?if [^)]+\)|\("control/catch", \( ?if [^)]+\)"""
+    let quoted = "\"([a-z-]+)\""
 
-    let named =
-        expressions |> Seq.collect (fun e -> Regex.Matches(e, "\"([^\"]+)\"") |> Seq.map _.Groups[1].Value)
+    let inExpressions =
+        Regex.Matches(onOneLine, handed)
+        |> Seq.collect (fun e -> Regex.Matches(e.Value, quoted) |> Seq.map _.Groups[1].Value)
 
-    set named + literals "branchOf \"[^\"]+\" \"([^\"]+)\"" + literals "-> Some\(\"([a-z-]+)\"\)"
+    set inExpressions
+    + literals "branchOf \"[^\"]+\" \"([^\"]+)\""
+    + literals "\(name, \"([a-z-]+)\"\) :: s.Reached"
+    + literals "-> Some\(\"([a-z-]+)\"\)"
 
 [<Tests>]
 let branches =
