@@ -1,0 +1,128 @@
+using System.Globalization;
+using System.Numerics;
+using System.Text.Json;
+using Xunit;
+using Zexus.Isa;
+
+namespace Zexus.Vm.Tests;
+
+/// <summary>The shipped examples on the engine: every observable is what stands beside the program.</summary>
+public class ExampleTests
+{
+    private static readonly string Folder = Path.Combine(AppContext.BaseDirectory, "examples");
+
+    public static TheoryData<string> Names =>
+        [.. Directory.GetFiles(Folder, "*.zxa").Select(file => Path.GetFileNameWithoutExtension(file)).Order()];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void An_example_gives_what_stands_beside_it(string name)
+    {
+        JsonElement expected = Read($"{name}.expected.json");
+        ExecutionResult result = new Vm(Given(name, expected.GetProperty("given"))).Execute(Load(name));
+
+        if (expected.TryGetProperty("fault", out JsonElement fault))
+        {
+            Assert.Equal(fault.GetProperty("name").GetString(), result.Fault?.Name);
+            if (fault.TryGetProperty("value", out JsonElement value))
+            {
+                Assert.NotNull(result.FaultValue);
+                Assert.Equal(Plain(value), Plain(result.FaultValue));
+            }
+        }
+        else
+        {
+            Assert.Null(result.Fault);
+            Assert.Equal(Plain(expected.GetProperty("result")), Plain(result.Value));
+        }
+
+        Assert.Equal(expected.GetProperty("output").GetString(), result.Output);
+        Assert.Equal(State(expected.GetProperty("state")), result.State.OrderBy(e => e.Key, StringComparer.Ordinal));
+        Assert.Equal(Items(expected, "ledger"), result.Ledger);
+        Assert.Equal(
+            Items(expected, "events"),
+            result.Events.Select(e => Entry(("event", Data.NewString(e.Name)), ("payload", e.Payload)))
+        );
+        Assert.Equal(
+            Items(expected, "audit"),
+            result.Audit.Select(e =>
+                Entry(("data", e.Data), ("action", e.Action), ("timestamp", Data.NewInt(e.Timestamp)))
+            )
+        );
+        Assert.Equal(expected.GetProperty("gas").GetInt64(), result.GasUsed);
+    }
+
+    private static JsonElement Read(string file) =>
+        JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, file))).RootElement;
+
+    private static ZexusProgram Load(string name)
+    {
+        AssemblyResult assembly = Assembler.Assemble(File.ReadAllText(Path.Combine(Folder, $"{name}.zxa")), name);
+        Assert.True(assembly.Succeeded, string.Join('\n', assembly.Diagnostics));
+        return ZexusProgram.Load(assembly.Program);
+    }
+
+    private static VmOptions Given(string name, JsonElement given)
+    {
+        string start = $"{name}.state.json";
+
+        return new VmOptions
+        {
+            GasLimit = given.TryGetProperty("gas", out JsonElement gas) ? gas.GetInt64() : Gas.DefaultLimit,
+            Block = new BlockContext
+            {
+                Timestamp = given.GetProperty("timestamp").GetInt64(),
+                Height = given.GetProperty("height").GetInt64(),
+                Caller = given.GetProperty("caller").GetString()!,
+            },
+            State = File.Exists(Path.Combine(Folder, start))
+                ? State(Read(start)).ToDictionary(entry => entry.Key, entry => entry.Value)
+                : [],
+        };
+    }
+
+    private static IEnumerable<KeyValuePair<string, Data>> State(JsonElement json) =>
+        json.EnumerateObject()
+            .Select(entry => KeyValuePair.Create(entry.Name, Plain(entry.Value)))
+            .OrderBy(entry => entry.Key, StringComparer.Ordinal);
+
+    private static IEnumerable<Data> Items(JsonElement json, string property) =>
+        json.GetProperty(property).EnumerateArray().Select(Plain);
+
+    private static Data Entry(params (string Key, Data Value)[] entries) =>
+        Data.NewMap([.. entries.Select(entry => KeyValuePair.Create(Data.NewString(entry.Key), entry.Value))]);
+
+    private static Data Plain(JsonElement json) =>
+        json.ValueKind switch
+        {
+            JsonValueKind.Null => Data.Null,
+            JsonValueKind.True => Data.NewBool(true),
+            JsonValueKind.False => Data.NewBool(false),
+            JsonValueKind.String => Data.NewString(json.GetString()),
+            JsonValueKind.Number when json.GetRawText().AsSpan().IndexOfAny('.', 'e', 'E') < 0 => Data.NewInt(
+                BigInteger.Parse(json.GetRawText(), CultureInfo.InvariantCulture)
+            ),
+            JsonValueKind.Number => Data.NewFloat(json.GetDouble()),
+            JsonValueKind.Array => Data.NewList([.. json.EnumerateArray().Select(Plain)]),
+            JsonValueKind.Object => Entry([.. json.EnumerateObject().Select(e => (e.Name, Plain(e.Value)))]),
+            JsonValueKind.Undefined or _ => throw new InvalidDataException($"{json.ValueKind} in an example's JSON"),
+        };
+
+    private static Data Plain(ZexusValue value) =>
+        value.Kind switch
+        {
+            ValueKind.Null => Data.Null,
+            ValueKind.Bool => Data.NewBool(value.AsBool),
+            ValueKind.Int => Data.NewInt(value.AsInteger),
+            ValueKind.Float => Data.NewFloat(value.AsFloat),
+            ValueKind.String => Data.NewString(value.AsString),
+            ValueKind.List => Data.NewList([.. value.Items.Select(Plain)]),
+            ValueKind.Set => Data.NewSet([.. value.Items.Select(Plain)]),
+            ValueKind.Map => Data.NewMap([
+                .. value.Entries.Select(e => KeyValuePair.Create(Plain(e.Key), Plain(e.Value))),
+            ]),
+            ValueKind.Function or ValueKind.Task or _ => throw new InvalidDataException(
+                $"{value.Kind} is no plain data"
+            ),
+        };
+}
