@@ -40,7 +40,10 @@ public class ApiTests
         Assert.Equal(HostGuard.Steps, Assert.Throws<HostGuardException>(() => vm.Execute(Forever())).Guard);
 
         Assembly a = new();
-        a.Function("main", [Op(Opcode.BUILD_LIST, 0), a.Load("x"), Op(Opcode.BUILD_LIST, 2), a.Store("x"), Op(Opcode.JUMP, 0)]);
+        a.Function(
+            "main",
+            [Op(Opcode.BUILD_LIST, 0), a.Load("x"), Op(Opcode.BUILD_LIST, 2), a.Store("x"), Op(Opcode.JUMP, 0)]
+        );
         vm.Options = new VmOptions { GasLimit = long.MaxValue, MemoryLimit = 10_000_000 };
         Assert.Equal(
             HostGuard.Memory,
@@ -160,7 +163,14 @@ public class ApiTests
         a.Function(
             "main",
             [
-                a.Const(new object?[] { 1, "two", new Dictionary<object, object?> { ["three"] = 3 } }),
+                a.Const(
+                    new object?[]
+                    {
+                        1,
+                        "two",
+                        new Dictionary<object, object?> { ["three"] = 3 },
+                    }
+                ),
                 a.Store("x"),
                 a.Load("x"),
                 a.Load("x"),

@@ -52,9 +52,9 @@ internal sealed class Assembly
             BigInteger number => Data.NewInt(number),
             double number => Data.NewFloat(number),
             string text => Data.NewString(text),
-            Dictionary<object, object?> map => Data.NewMap(
-                [.. map.Select(pair => new KeyValuePair<Data, Data>(ToData(pair.Key), ToData(pair.Value)))]
-            ),
+            Dictionary<object, object?> map => Data.NewMap([
+                .. map.Select(pair => new KeyValuePair<Data, Data>(ToData(pair.Key), ToData(pair.Value))),
+            ]),
             HashSet<object> set => Data.NewSet([.. set.Select(ToData)]),
             object?[] items => Data.NewList([.. items.Select(ToData)]),
             _ => throw new ArgumentException($"no data: {value}"),

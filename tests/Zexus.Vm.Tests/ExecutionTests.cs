@@ -11,7 +11,11 @@ public class ExecutionTests
     private static Instruction Op(Opcode opcode, long a = 0, long b = 0, long c = 0) => Assembly.Op(opcode, a, b, c);
 
     /// <summary>The value of one instruction on constants.</summary>
-    private static ExecutionResult Apply(Func<Assembly, Instruction[]> code, VmOptions? options = null, Limits? limits = null)
+    private static ExecutionResult Apply(
+        Func<Assembly, Instruction[]> code,
+        VmOptions? options = null,
+        Limits? limits = null
+    )
     {
         Assembly a = new();
         return a.Function("main", code(a)).Run(options, limits);
@@ -36,7 +40,9 @@ public class ExecutionTests
             ValueKind.String => "'" + value.AsString + "'",
             ValueKind.List => "[" + string.Join(", ", value.Items.Select(Show)) + "]",
             ValueKind.Set => "#{" + string.Join(", ", value.Items.Select(Show)) + "}",
-            ValueKind.Map => "{" + string.Join(", ", value.Entries.Select(e => Show(e.Key) + ": " + Show(e.Value))) + "}",
+            ValueKind.Map => "{"
+                + string.Join(", ", value.Entries.Select(e => Show(e.Key) + ": " + Show(e.Value)))
+                + "}",
             _ => "<" + value.FunctionIndex + ">",
         };
 
@@ -91,7 +97,10 @@ public class ExecutionTests
         Faults(Fault.Domain, Binary(Opcode.POW, -9.0, 0.5));
         Faults(Fault.DivisionByZero, Binary(Opcode.POW, 0, -1));
         Faults(Fault.IntegerTooLarge, Binary(Opcode.POW, 2, 8192));
-        Gives((-(BigInteger.One << 8192)).ToString(), Apply(a => [a.Const(-(BigInteger.One << 4096)), a.Const(BigInteger.One << 4096), Op(Opcode.MUL)]));
+        Gives(
+            (-(BigInteger.One << 8192)).ToString(),
+            Apply(a => [a.Const(-(BigInteger.One << 4096)), a.Const(BigInteger.One << 4096), Op(Opcode.MUL)])
+        );
         Faults(Fault.OutOfGas, Binary(Opcode.MUL, "ab", BigInteger.One << 100));
         Gives("-1", Apply(a => [a.Const(true), Op(Opcode.NEG)]));
         Gives("9223372036854775808", Apply(a => [a.Const(long.MinValue), Op(Opcode.NEG)]));
@@ -110,14 +119,16 @@ public class ExecutionTests
         Faults(Fault.IntegerTooLarge, Apply(a => [a.Const(-256), Op(Opcode.NEG)], null, limits));
         Faults(
             Fault.IntegerTooLarge,
-            Apply(
-                a => [Op(Opcode.LOAD_REG, 1, a.Constant(16)), Op(Opcode.MUL_REG, 0, 1, 1)],
-                null,
-                limits
-            )
+            Apply(a => [Op(Opcode.LOAD_REG, 1, a.Constant(16)), Op(Opcode.MUL_REG, 0, 1, 1)], null, limits)
         );
-        Faults(Fault.CollectionTooLarge, Apply(a => [a.Const(21), Op(Opcode.CALL_BUILTIN, a.Name("range"), 1)], null, limits));
-        Faults(Fault.StringTooLong, Apply(a => [a.Const("0123456789"), a.Const("01234567890"), Op(Opcode.ADD)], null, limits));
+        Faults(
+            Fault.CollectionTooLarge,
+            Apply(a => [a.Const(21), Op(Opcode.CALL_BUILTIN, a.Name("range"), 1)], null, limits)
+        );
+        Faults(
+            Fault.StringTooLong,
+            Apply(a => [a.Const("0123456789"), a.Const("01234567890"), Op(Opcode.ADD)], null, limits)
+        );
     }
 
     [Fact]
@@ -189,19 +200,41 @@ public class ExecutionTests
         Gives("null", Binary(Opcode.INDEX, null, "x"));
         Faults(Fault.TypeMismatch, Binary(Opcode.INDEX, list, 1.0));
         Gives("7", Binary(Opcode.INDEX, new Dictionary<object, object?> { [1] = 7 }, 1.0));
-        Faults(Fault.Domain, Binary(Opcode.INDEX, new Dictionary<object, object?>(), BitConverter.Int64BitsToDouble(0x7FF8000000000000)));
+        Faults(
+            Fault.Domain,
+            Binary(Opcode.INDEX, new Dictionary<object, object?>(), BitConverter.Int64BitsToDouble(0x7FF8000000000000))
+        );
         Gives("[20, 30]", Apply(a => [a.Const(list), a.Const(-2), a.Const(null), Op(Opcode.SLICE)]));
         Gives("'bc'", Apply(a => [a.Const("abcd"), a.Const(1), a.Const(-1), Op(Opcode.SLICE)]));
         Gives("[]", Apply(a => [a.Const(list), a.Const(2), a.Const(1), Op(Opcode.SLICE)]));
-        Gives("{1: 'b', 2: 'c'}", Apply(a => [a.Const(1), a.Const("a"), a.Const(2), a.Const("c"), a.Const(true), a.Const("b"), Op(Opcode.BUILD_MAP, 3)]));
+        Gives(
+            "{1: 'b', 2: 'c'}",
+            Apply(a =>
+                [
+                    a.Const(1),
+                    a.Const("a"),
+                    a.Const(2),
+                    a.Const("c"),
+                    a.Const(true),
+                    a.Const("b"),
+                    Op(Opcode.BUILD_MAP, 3),
+                ]
+            )
+        );
         Gives("#{1, 2}", Apply(a => [a.Const(1), a.Const(2), a.Const(1.0), Op(Opcode.BUILD_SET, 3)]));
         Gives("[1, 20]", Apply(a => [a.Const(list), a.Const(1), Op(Opcode.FOR_ITER, 2), Op(Opcode.BUILD_LIST, 2)]));
-        Gives("'k'", Apply(a => [a.Const(new Dictionary<object, object?> { ["k"] = 5 }), a.Const(0), Op(Opcode.FOR_ITER, 1)]));
+        Gives(
+            "'k'",
+            Apply(a => [a.Const(new Dictionary<object, object?> { ["k"] = 5 }), a.Const(0), Op(Opcode.FOR_ITER, 1)])
+        );
         Gives("null", Apply(a => [a.Const(null), a.Const(0), Op(Opcode.FOR_ITER, 1)]));
         Faults(Fault.TypeMismatch, Apply(a => [a.Const(null), a.Const("0"), Op(Opcode.FOR_ITER, 1)]));
         Gives("0", Apply(a => [a.Const(null), Op(Opcode.GET_LENGTH)]));
         Gives("2", Apply(a => [a.Const("a😀"), Op(Opcode.GET_LENGTH)]));
-        Gives("5", Apply(a => [a.Const(new Dictionary<object, object?> { ["k"] = 5 }), a.Const("k"), Op(Opcode.GET_ATTR)]));
+        Gives(
+            "5",
+            Apply(a => [a.Const(new Dictionary<object, object?> { ["k"] = 5 }), a.Const("k"), Op(Opcode.GET_ATTR)])
+        );
     }
 
     [Fact]
@@ -217,7 +250,22 @@ public class ExecutionTests
         Faults(Fault.IntegerTooLarge, Builtin("int", new string('9', 2468)));
         Gives("12345678901234567890123", Builtin("int", "12345678901234567890123"));
         Gives("1e+22", Builtin("float", "1e22"));
-        Gives("'[1, \"a\\\"\\n\", {\"k\": 1.0}, #{true}]'", Builtin("str", new object?[] { new object?[] { 1, "a\"\n", new Dictionary<object, object?> { ["k"] = 1.0 }, new HashSet<object> { true } } }[0]));
+        Gives(
+            "'[1, \"a\\\"\\n\", {\"k\": 1.0}, #{true}]'",
+            Builtin(
+                "str",
+                new object?[]
+                {
+                    new object?[]
+                    {
+                        1,
+                        "a\"\n",
+                        new Dictionary<object, object?> { ["k"] = 1.0 },
+                        new HashSet<object> { true },
+                    },
+                }[0]
+            )
+        );
         Gives("'null'", Builtin("type"));
         Gives("'int'", Builtin("type", Big));
         Gives("[1, 2]", Builtin("push", new object?[] { 1 }, 2));
@@ -272,7 +320,12 @@ public class ExecutionTests
         Faults(Fault.TypeMismatch, Method(new object?[] { 1, "a" }, "sort"));
     }
 
-    private static ExecutionResult WithFunction(string method, Instruction[] body, object?[] list, params object?[] more)
+    private static ExecutionResult WithFunction(
+        string method,
+        Instruction[] body,
+        object?[] list,
+        params object?[] more
+    )
     {
         Assembly a = new();
         Instruction[] code =
@@ -337,7 +390,11 @@ public class ExecutionTests
                 [a.Const(0), a.Store("count"), Op(Opcode.STORE_FUNC, a.Name("counter"), 2), a.Load("counter")],
                 locals: ["count", "counter"]
             )
-            .Function("counter", [a.Load("count"), Op(Opcode.INC), a.Store("count"), a.Load("count")], captures: ["count"])
+            .Function(
+                "counter",
+                [a.Load("count"), Op(Opcode.INC), a.Store("count"), a.Load("count")],
+                captures: ["count"]
+            )
             .Run();
         Gives("[[2, 1], <2>]", result);
         Assert.Equal(2, (int)result.Value.Items[1].Captures[0].AsInteger);
@@ -394,10 +451,35 @@ public class ExecutionTests
     [Fact]
     public void Faults_are_caught_where_a_handler_stands()
     {
-        Gives("['Domain', 5]", Apply(a => [a.Const(5), Op(Opcode.SETUP_TRY, 5), a.Const(9), a.Const(0.3), Op(Opcode.POW), a.Store("e"), a.Store("five"), a.Load("e"), a.Load("five"), Op(Opcode.BUILD_LIST, 2)]));
+        Gives(
+            "['Domain', 5]",
+            Apply(a =>
+                [
+                    a.Const(5),
+                    Op(Opcode.SETUP_TRY, 5),
+                    a.Const(9),
+                    a.Const(0.3),
+                    Op(Opcode.POW),
+                    a.Store("e"),
+                    a.Store("five"),
+                    a.Load("e"),
+                    a.Load("five"),
+                    Op(Opcode.BUILD_LIST, 2),
+                ]
+            )
+        );
         Gives("'boom'", Apply(a => [Op(Opcode.SETUP_TRY, 3), a.Const("boom"), Op(Opcode.THROW)]));
         Gives("'m'", Apply(a => [Op(Opcode.SETUP_TRY, 4), a.Const(0), a.Const("m"), Op(Opcode.REQUIRE)]));
-        ExecutionResult thrown = Apply(a => [Op(Opcode.SETUP_TRY, 3), Op(Opcode.POP_TRY), Op(Opcode.JUMP, 4), Op(Opcode.POP), a.Const(7), Op(Opcode.THROW)]);
+        ExecutionResult thrown = Apply(a =>
+            [
+                Op(Opcode.SETUP_TRY, 3),
+                Op(Opcode.POP_TRY),
+                Op(Opcode.JUMP, 4),
+                Op(Opcode.POP),
+                a.Const(7),
+                Op(Opcode.THROW),
+            ]
+        );
         Assert.Equal(Fault.Thrown, thrown.Fault);
         Assert.Equal("7", Show(thrown.FaultValue!));
         Assert.Equal((0, 5), (thrown.FaultFunction, thrown.FaultInstruction));
@@ -467,7 +549,8 @@ public class ExecutionTests
     [Fact]
     public void Transactions_nest()
     {
-        Instruction[] Write(Assembly a, string key, object? value) => [a.Const(key), a.Const(value), Op(Opcode.STATE_WRITE)];
+        Instruction[] Write(Assembly a, string key, object? value) =>
+            [a.Const(key), a.Const(value), Op(Opcode.STATE_WRITE)];
         VmOptions options = new() { State = new Dictionary<string, Data> { ["k"] = Data.NewInt(0) } };
         ExecutionResult result = Apply(
             a =>
@@ -583,19 +666,39 @@ public class ExecutionTests
         string Hash(object? value) => Apply(a => [a.Const(value), Op(Opcode.HASH_BLOCK)]).Value.AsString;
         Assert.Equal(Sha("é😀"), Hash("é😀"));
         Assert.Equal(
-            Sha("""{"a": [1, 1.5, null, true, NaN, -Infinity, 1e+16], "b\u00e9": "\ud83d\ude00\"\\\n\u0001\u007f"}""".Replace("\\u007f", "\u007f")),
+            Sha(
+                """{"a": [1, 1.5, null, true, NaN, -Infinity, 1e+16], "b\u00e9": "\ud83d\ude00\"\\\n\u0001\u007f"}""".Replace(
+                    "\\u007f",
+                    "\u007f"
+                )
+            ),
             Hash(
                 new Dictionary<object, object?>
                 {
                     ["bé"] = "😀\"\\\n\u0001\u007f",
-                    ["a"] = new object?[] { 1, 1.5, null, true, BitConverter.Int64BitsToDouble(0x7FF8000000000000), double.NegativeInfinity, 1e16 },
+                    ["a"] = new object?[]
+                    {
+                        1,
+                        1.5,
+                        null,
+                        true,
+                        BitConverter.Int64BitsToDouble(0x7FF8000000000000),
+                        double.NegativeInfinity,
+                        1e16,
+                    },
                 }
             )
         );
         Assert.Equal(Sha("""{"2": 1, "10": 2}"""), Hash(new Dictionary<object, object?> { [10] = 2, [2] = 1 }));
-        Assert.Equal(Sha("""{"\uffff": 1, "\ud83d\ude00": 2}"""), Hash(new Dictionary<object, object?> { ["😀"] = 2, ["\uffff"] = 1 }));
+        Assert.Equal(
+            Sha("""{"\uffff": 1, "\ud83d\ude00": 2}"""),
+            Hash(new Dictionary<object, object?> { ["😀"] = 2, ["\uffff"] = 1 })
+        );
         Assert.Equal(Sha("{}"), Hash(new Dictionary<object, object?>()));
-        Faults(Fault.TypeMismatch, Apply(a => [a.Const(new Dictionary<object, object?> { [1] = 1, ["a"] = 2 }), Op(Opcode.HASH_BLOCK)]));
+        Faults(
+            Fault.TypeMismatch,
+            Apply(a => [a.Const(new Dictionary<object, object?> { [1] = 1, ["a"] = 2 }), Op(Opcode.HASH_BLOCK)])
+        );
         Faults(Fault.TypeMismatch, Apply(a => [a.Const(new HashSet<object>()), Op(Opcode.HASH_BLOCK)]));
     }
 
@@ -693,16 +796,39 @@ public class ExecutionTests
                 ]
             )
         );
-        foreach ((Opcode register, Opcode stack) in new[] {
-            (Opcode.ADD_REG, Opcode.ADD), (Opcode.SUB_REG, Opcode.SUB), (Opcode.MUL_REG, Opcode.MUL), (Opcode.DIV_REG, Opcode.DIV), (Opcode.MOD_REG, Opcode.MOD), (Opcode.POW_REG, Opcode.POW),
-            (Opcode.EQ_REG, Opcode.EQ), (Opcode.NEQ_REG, Opcode.NEQ), (Opcode.LT_REG, Opcode.LT), (Opcode.GT_REG, Opcode.GT), (Opcode.LTE_REG, Opcode.LTE), (Opcode.GTE_REG, Opcode.GTE), (Opcode.AND_REG, Opcode.AND), (Opcode.OR_REG, Opcode.OR) })
+        foreach (
+            (Opcode register, Opcode stack) in new[]
+            {
+                (Opcode.ADD_REG, Opcode.ADD),
+                (Opcode.SUB_REG, Opcode.SUB),
+                (Opcode.MUL_REG, Opcode.MUL),
+                (Opcode.DIV_REG, Opcode.DIV),
+                (Opcode.MOD_REG, Opcode.MOD),
+                (Opcode.POW_REG, Opcode.POW),
+                (Opcode.EQ_REG, Opcode.EQ),
+                (Opcode.NEQ_REG, Opcode.NEQ),
+                (Opcode.LT_REG, Opcode.LT),
+                (Opcode.GT_REG, Opcode.GT),
+                (Opcode.LTE_REG, Opcode.LTE),
+                (Opcode.GTE_REG, Opcode.GTE),
+                (Opcode.AND_REG, Opcode.AND),
+                (Opcode.OR_REG, Opcode.OR),
+            }
+        )
         {
             foreach (object? x in new object?[] { 7, -7, 0.5, null, Big, "a", long.MinValue, true })
             {
                 foreach (object? y in new object?[] { 2, -3, 1.5, 0, Big, "b", false, -1 })
                 {
                     ExecutionResult one = Binary(stack, x, y);
-                    ExecutionResult two = Apply(a => [Op(Opcode.LOAD_REG, 1, a.Constant(x)), Op(Opcode.LOAD_REG, 2, a.Constant(y)), Op(register, 1, 1, 2), Op(Opcode.PUSH_REG, 1)]);
+                    ExecutionResult two = Apply(a =>
+                        [
+                            Op(Opcode.LOAD_REG, 1, a.Constant(x)),
+                            Op(Opcode.LOAD_REG, 2, a.Constant(y)),
+                            Op(register, 1, 1, 2),
+                            Op(Opcode.PUSH_REG, 1),
+                        ]
+                    );
                     Assert.Equal(one.Fault, two.Fault);
                     Assert.Equal(Show(one.Value), Show(two.Value));
                     Assert.Equal(one.GasUsed + (one.Fault is null ? 1 : 0), two.GasUsed);

@@ -211,7 +211,14 @@ public unsafe class HeapTests
     public void Copies_of_constants_are_trees_of_their_own()
     {
         using CellHeap heap = new();
-        Data data = Assembly.ToData(new object?[] { 1, new object?[] { "a" }, new Dictionary<object, object?> { ["k"] = 2.5 } });
+        Data data = Assembly.ToData(
+            new object?[]
+            {
+                1,
+                new object?[] { "a" },
+                new Dictionary<object, object?> { ["k"] = 2.5 },
+            }
+        );
         Value template = PlainData.ToValue(data, heap);
         Value copy = PlainData.Copy(template, heap);
         heap.Append(copy.List->At(1)->List, Value.Of(3L));

@@ -10,7 +10,13 @@ public class ValidationTests
 
     private static Instruction Raw(int number) => Instruction.Of(number, 0, 0, 0);
 
-    private static void Refused(Isa.Program program, RefusalReason reason, int function, int index, Limits? limits = null)
+    private static void Refused(
+        Isa.Program program,
+        RefusalReason reason,
+        int function,
+        int index,
+        Limits? limits = null
+    )
     {
         Assert.False(ZexusProgram.TryLoad(program, limits, out ZexusProgram? loaded, out Refusal? refusal));
         Assert.Null(loaded);
@@ -18,7 +24,12 @@ public class ValidationTests
     }
 
     private static void CodeRefused(RefusalReason reason, int index, params Instruction[] code) =>
-        Refused(new Isa.Program([Data.Null], ["x"], [new FunctionDefinition("main", [], [], [], code)]), reason, 0, index);
+        Refused(
+            new Isa.Program([Data.Null], ["x"], [new FunctionDefinition("main", [], [], [], code)]),
+            reason,
+            0,
+            index
+        );
 
     private static void ConstantRefused(RefusalReason reason, Data data, Limits? limits = null) =>
         Refused(
@@ -54,15 +65,29 @@ public class ValidationTests
         ConstantRefused(RefusalReason.ConstantTooLarge, Data.NewList([Data.Null, Data.Null, Data.Null]), small);
         ConstantRefused(RefusalReason.ConstantTooDeep, Nested(3), small);
         ConstantRefused(RefusalReason.BadString, Data.NewString("\ud800"));
-        ConstantRefused(RefusalReason.BadNaN, Data.NewFloat(BitConverter.Int64BitsToDouble(unchecked((long)0xFFF8000000000000))));
-        ConstantRefused(RefusalReason.BadKey, Data.NewSet([Data.NewFloat(BitConverter.Int64BitsToDouble(0x7FF8000000000000))]));
+        ConstantRefused(
+            RefusalReason.BadNaN,
+            Data.NewFloat(BitConverter.Int64BitsToDouble(unchecked((long)0xFFF8000000000000)))
+        );
+        ConstantRefused(
+            RefusalReason.BadKey,
+            Data.NewSet([Data.NewFloat(BitConverter.Int64BitsToDouble(0x7FF8000000000000))])
+        );
         ConstantRefused(RefusalReason.BadKey, Data.NewSet([Data.NewInt(1), Data.NewFloat(1.0)]));
         ConstantRefused(RefusalReason.BadKey, Data.NewSet([Nested(1)]));
-        ConstantRefused(RefusalReason.BadKey, Data.NewMap([new(Data.NewBool(true), Data.Null), new(Data.NewInt(1), Data.Null)]));
+        ConstantRefused(
+            RefusalReason.BadKey,
+            Data.NewMap([new(Data.NewBool(true), Data.Null), new(Data.NewInt(1), Data.Null)])
+        );
         Assert.NotNull(
             ZexusProgram.Load(
                 new Isa.Program(
-                    [Data.NewInt(-256), Data.NewString("a😀b"), Nested(2), Data.NewFloat(double.NaN * 0 == 0 ? 0 : 1.5)],
+                    [
+                        Data.NewInt(-256),
+                        Data.NewString("a😀b"),
+                        Nested(2),
+                        Data.NewFloat(double.NaN * 0 == 0 ? 0 : 1.5),
+                    ],
                     [],
                     [new FunctionDefinition("main", [], [], [], [])]
                 ),
@@ -106,8 +131,18 @@ public class ValidationTests
             0,
             1024
         );
-        Refused(new Isa.Program([], [], [new FunctionDefinition("main", ["a"], [], [], [])]), RefusalReason.BadEntry, 0, 0);
-        Refused(new Isa.Program([], [], [new FunctionDefinition("main", [], [], ["a"], [])]), RefusalReason.BadEntry, 0, 0);
+        Refused(
+            new Isa.Program([], [], [new FunctionDefinition("main", ["a"], [], [], [])]),
+            RefusalReason.BadEntry,
+            0,
+            0
+        );
+        Refused(
+            new Isa.Program([], [], [new FunctionDefinition("main", [], [], ["a"], [])]),
+            RefusalReason.BadEntry,
+            0,
+            0
+        );
     }
 
     [Fact]

@@ -393,11 +393,7 @@ internal sealed unsafe partial class Machine
                 {
                     FunctionCode* function = _functions + ip->A;
                     Value* arguments = sp - ip->B;
-                    if (
-                        function->HasCells
-                        || frame == _lastFrame
-                        || function->FrameSize > _segmentEnd - arguments
-                    )
+                    if (function->HasCells || frame == _lastFrame || function->FrameSize > _segmentEnd - arguments)
                     {
                         break;
                     }
@@ -515,7 +511,12 @@ internal sealed unsafe partial class Machine
                 case Op.ModReg:
                     a = Register(vars, ip->B);
                     b = Register(vars, ip->C);
-                    if (a->Tag == Tag.Int && b->Tag == Tag.Int && (((ulong)a->Payload | (ulong)b->Payload) >> 32) == 0 && b->Payload != 0)
+                    if (
+                        a->Tag == Tag.Int
+                        && b->Tag == Tag.Int
+                        && (((ulong)a->Payload | (ulong)b->Payload) >> 32) == 0
+                        && b->Payload != 0
+                    )
                     {
                         StoreInt(Register(vars, ip->A), (uint)a->Payload % (uint)b->Payload);
                         continue;
@@ -724,8 +725,7 @@ internal sealed unsafe partial class Machine
         to->Payload = double.IsNaN(value) ? Floats.NaNBits : BitConverter.DoubleToInt64Bits(value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static bool IsTrue(Value* value) =>
-        value->Tag <= Tag.Int ? value->Payload != 0 : IsTrueElse(value);
+    private static bool IsTrue(Value* value) => value->Tag <= Tag.Int ? value->Payload != 0 : IsTrueElse(value);
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static bool IsTrueElse(Value* value) =>
