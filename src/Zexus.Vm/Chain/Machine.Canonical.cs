@@ -126,17 +126,11 @@ internal sealed unsafe partial class Machine
         nint entries = (nint)map->Entries;
         if (texts)
         {
-            Array.Sort(
-                order,
-                (x, y) => Text.Compare(((Entry*)entries)[x].Key.String, ((Entry*)entries)[y].Key.String)
-            );
+            Array.Sort(order, (x, y) => Text.Compare(((Entry*)entries)[x].Key.String, ((Entry*)entries)[y].Key.String));
         }
         else
         {
-            Array.Sort(
-                order,
-                (x, y) => Integers.CompareNumbers(&((Entry*)entries)[x].Key, &((Entry*)entries)[y].Key)
-            );
+            Array.Sort(order, (x, y) => Integers.CompareNumbers(&((Entry*)entries)[x].Key, &((Entry*)entries)[y].Key));
         }
 
         _canonical.Add("{");

@@ -144,7 +144,12 @@ internal sealed unsafe partial class CellHeap
         int width = Math.Max(a->Header.Width, b->Header.Width);
         int length = checked(a->Length + b->Length);
         long bytes = (long)length * width;
-        if (a->Header.Width == width && a->Owner is not null && a->Owner->Used == a->Bytes && bytes <= BufferCell.Capacity(a->Owner))
+        if (
+            a->Header.Width == width
+            && a->Owner is not null
+            && a->Owner->Used == a->Bytes
+            && bytes <= BufferCell.Capacity(a->Owner)
+        )
         {
             // The left side ends where its buffer's text ends: the right side goes behind it, and both strings stay as they are.
             return InBuffer(a->Owner, a, b, length, width);
@@ -198,7 +203,10 @@ internal sealed unsafe partial class CellHeap
 /// <summary>Scalars in memory: widths, comparison, search, hashes.</summary>
 internal static unsafe class Text
 {
-    public static int WidthOf(int maximum) => maximum < 0x100 ? 1 : maximum < 0x10000 ? 2 : 4;
+    public static int WidthOf(int maximum) =>
+        maximum < 0x100 ? 1
+        : maximum < 0x10000 ? 2
+        : 4;
 
     public static void Copy(byte* from, int fromWidth, byte* to, int toWidth, int length)
     {
@@ -242,7 +250,8 @@ internal static unsafe class Text
                 return string.Create(
                     length,
                     (nint)data,
-                    static (span, at) => System.Text.Encoding.Latin1.GetChars(new ReadOnlySpan<byte>((byte*)at, span.Length), span)
+                    static (span, at) =>
+                        System.Text.Encoding.Latin1.GetChars(new ReadOnlySpan<byte>((byte*)at, span.Length), span)
                 );
             case 2:
                 return new string((char*)data, 0, length);
@@ -325,7 +334,9 @@ internal static unsafe class Text
         int shared = Math.Min(a->Length, b->Length);
         if (a->Header.Width == 1 && b->Header.Width == 1)
         {
-            int order = new ReadOnlySpan<byte>(a->Data, shared).SequenceCompareTo(new ReadOnlySpan<byte>(b->Data, shared));
+            int order = new ReadOnlySpan<byte>(a->Data, shared).SequenceCompareTo(
+                new ReadOnlySpan<byte>(b->Data, shared)
+            );
             return order != 0 ? order : a->Length.CompareTo(b->Length);
         }
 
@@ -378,7 +389,9 @@ internal static unsafe class Text
             2 => new ReadOnlySpan<ushort>((ushort*)text->Data + from, left).IndexOf(
                 new ReadOnlySpan<ushort>(data, part->Length)
             ),
-            _ => new ReadOnlySpan<int>((int*)text->Data + from, left).IndexOf(new ReadOnlySpan<int>(data, part->Length)),
+            _ => new ReadOnlySpan<int>((int*)text->Data + from, left).IndexOf(
+                new ReadOnlySpan<int>(data, part->Length)
+            ),
         };
         NativeMemory.Free(widened);
         return found < 0 ? -1 : found + from;

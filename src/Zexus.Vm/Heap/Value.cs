@@ -113,8 +113,7 @@ internal unsafe struct Value
     public readonly TableCell* Table
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get =>
-            (TableCell*)CellChecks.Verify((Cell*)Payload, Tag == Tag.Map ? CellKind.Map : CellKind.Set);
+        get => (TableCell*)CellChecks.Verify((Cell*)Payload, Tag == Tag.Map ? CellKind.Map : CellKind.Set);
     }
 
     public readonly FunctionCell* Function

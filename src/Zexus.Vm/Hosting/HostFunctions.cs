@@ -138,7 +138,8 @@ internal static class HostData
                 RefusalReason.Tags.ConstantTooDeep => "nests collections deeper than the limits allow",
                 RefusalReason.Tags.BadString => "has text with half of a surrogate pair",
                 RefusalReason.Tags.BadNaN => "has a NaN other than 0x7FF8000000000000",
-                _ => "has a Map key or Set element that is no Null, Bool, Int, Float or String, is NaN, or stands there twice",
+                _ =>
+                    "has a Map key or Set element that is no Null, Bool, Int, Float or String, is NaN, or stands there twice",
             };
             throw new ArgumentException($"{what} {problem}");
         }

@@ -258,9 +258,7 @@ internal sealed unsafe partial class Machine
         if (AreSmall(a, b))
         {
             long high = Math.BigMul(a->Payload, b->Payload, out long low);
-            return high == low >> 63
-                ? StoreInteger(to, low)
-                : StoreInteger(to, (BigInteger)a->Payload * b->Payload);
+            return high == low >> 63 ? StoreInteger(to, low) : StoreInteger(to, (BigInteger)a->Payload * b->Payload);
         }
 
         if (a->Tag is Tag.String or Tag.List)
@@ -337,7 +335,8 @@ internal sealed unsafe partial class Machine
         return Code.Done;
     }
 
-    private static int Sign(Value* value) => value->Tag == Tag.BigInt ? Integers.Of(value).Sign : Math.Sign(value->Payload);
+    private static int Sign(Value* value) =>
+        value->Tag == Tag.BigInt ? Integers.Of(value).Sign : Math.Sign(value->Payload);
 
     private static bool IsZero(Value* value) =>
         value->Tag == Tag.Float ? value->Float == 0 : value->Tag != Tag.BigInt && value->Payload == 0;
@@ -367,9 +366,7 @@ internal sealed unsafe partial class Machine
             {
                 const long Exact = 1L << 53;
                 *to = Value.Of(
-                    x is >= -Exact and <= Exact && y is >= -Exact and <= Exact
-                        ? (double)x / y
-                        : Integers.Quotient(x, y)
+                    x is >= -Exact and <= Exact && y is >= -Exact and <= Exact ? (double)x / y : Integers.Quotient(x, y)
                 );
                 return Code.Done;
             }

@@ -12,7 +12,8 @@ internal sealed unsafe partial class Machine
         where THook : struct, IStepHook
     {
         Frame* frame = _frame;
-        Instr* ip = _ip;
+        // One before the instruction to run next: with a second pointer to the current one the allocator spills.
+        Instr* ip = _ip - 1;
         Value* sp = _sp;
         Value* vars = frame->Vars;
         long counter = _counter;
@@ -24,19 +25,19 @@ internal sealed unsafe partial class Machine
         {
             if (typeof(THook) != typeof(NoHook))
             {
-                _ip = ip;
+                _ip = ip + 1;
                 _sp = sp;
                 _frame = frame;
                 _counter = counter;
                 hook.BeforeStep(new MachineView(this));
             }
 
-            Instr* at = ip++;
-            counter -= at->Cost;
+            ip++;
+            counter -= ip->Cost;
             if (counter < 0)
             {
                 _counter = counter;
-                code = RefillFor(at);
+                code = RefillFor(ip);
                 counter = _counter;
                 if (code != Code.Done)
                 {
@@ -44,41 +45,41 @@ internal sealed unsafe partial class Machine
                 }
             }
 
-            switch ((Op)at->Op)
+            switch ((Op)ip->Op)
             {
                 case Op.LoadConst:
-                    Value.Copy(sp, (Value*)((byte*)_constants + at->A));
+                    Value.Copy(sp, (Value*)((byte*)_constants + ip->A));
                     sp++;
                     continue;
 
                 case Op.LoadLocal:
-                    Value.Copy(sp, (Value*)((byte*)vars + at->A));
+                    Value.Copy(sp, (Value*)((byte*)vars + ip->A));
                     sp++;
                     continue;
 
                 case Op.LoadCell:
-                    Value.Copy(sp, &((Value*)((byte*)vars + at->A))->Variable->Value);
+                    Value.Copy(sp, &((Value*)((byte*)vars + ip->A))->Variable->Value);
                     sp++;
                     continue;
 
                 case Op.LoadGlobal:
-                    Value.Copy(sp, (Value*)((byte*)_globals + at->A));
+                    Value.Copy(sp, (Value*)((byte*)_globals + ip->A));
                     sp++;
                     continue;
 
                 case Op.StoreLocal:
                     sp--;
-                    Value.Copy((Value*)((byte*)vars + at->A), sp);
+                    Value.Copy((Value*)((byte*)vars + ip->A), sp);
                     continue;
 
                 case Op.StoreCell:
                     sp--;
-                    Value.Copy(&((Value*)((byte*)vars + at->A))->Variable->Value, sp);
+                    Value.Copy(&((Value*)((byte*)vars + ip->A))->Variable->Value, sp);
                     continue;
 
                 case Op.StoreGlobal:
                     sp--;
-                    Value.Copy((Value*)((byte*)_globals + at->A), sp);
+                    Value.Copy((Value*)((byte*)_globals + ip->A), sp);
                     continue;
 
                 case Op.Pop:
@@ -340,14 +341,14 @@ internal sealed unsafe partial class Machine
                     continue;
 
                 case Op.Jump:
-                    ip = (Instr*)((byte*)ip + at->A);
+                    ip = (Instr*)((byte*)ip + ip->A);
                     continue;
 
                 case Op.JumpIfFalse:
                     sp--;
                     if (!IsTrue(sp))
                     {
-                        ip = (Instr*)((byte*)ip + at->A);
+                        ip = (Instr*)((byte*)ip + ip->A);
                     }
 
                     continue;
@@ -356,7 +357,7 @@ internal sealed unsafe partial class Machine
                     sp--;
                     if (IsTrue(sp))
                     {
-                        ip = (Instr*)((byte*)ip + at->A);
+                        ip = (Instr*)((byte*)ip + ip->A);
                     }
 
                     continue;
@@ -383,25 +384,21 @@ internal sealed unsafe partial class Machine
                     _handlerCount = frame->Handlers;
                     sp = result + 1;
                     frame = caller;
-                    ip = caller->Ip;
+                    ip = caller->Ip - 1;
                     vars = caller->Vars;
                     continue;
                 }
 
                 case Op.CallFunction:
                 {
-                    FunctionCode* function = _functions + at->A;
-                    Value* arguments = sp - at->B;
-                    if (
-                        function->HasCells
-                        || frame == _lastFrame
-                        || function->FrameSize > _segmentEnd - arguments
-                    )
+                    FunctionCode* function = _functions + ip->A;
+                    Value* arguments = sp - ip->B;
+                    if (function->HasCells || frame == _lastFrame || function->FrameSize > _segmentEnd - arguments)
                     {
                         break;
                     }
 
-                    frame->Ip = ip;
+                    frame->Ip = ip + 1;
                     frame++;
                     frame->Function = function;
                     frame->Vars = arguments;
@@ -409,26 +406,26 @@ internal sealed unsafe partial class Machine
                     frame->Handlers = _handlerCount;
                     frame->OwnsSegment = false;
                     sp = arguments + function->Slots;
-                    for (Value* slot = arguments + Math.Min(at->B, function->Parameters); slot < sp; slot++)
+                    for (Value* slot = arguments + Math.Min(ip->B, function->Parameters); slot < sp; slot++)
                     {
                         *slot = default;
                     }
 
                     vars = arguments;
-                    ip = function->Code;
+                    ip = function->Code - 1;
                     continue;
                 }
 
                 case Op.CallLocal:
-                    a = (Value*)((byte*)vars + at->A);
+                    a = (Value*)((byte*)vars + ip->A);
                     goto CallValue;
 
                 case Op.CallCell:
-                    a = &((Value*)((byte*)vars + at->A))->Variable->Value;
+                    a = &((Value*)((byte*)vars + ip->A))->Variable->Value;
                     goto CallValue;
 
                 case Op.CallGlobal:
-                    a = (Value*)((byte*)_globals + at->A);
+                    a = (Value*)((byte*)_globals + ip->A);
                     goto CallValue;
 
                 case Op.Index:
@@ -448,22 +445,22 @@ internal sealed unsafe partial class Machine
                     break;
 
                 case Op.MovReg:
-                    Value.Copy(Register(vars, at->A), Register(vars, at->B));
+                    Value.Copy(Register(vars, ip->A), Register(vars, ip->B));
                     continue;
 
                 case Op.PushReg:
-                    Value.Copy(sp, Register(vars, at->A));
+                    Value.Copy(sp, Register(vars, ip->A));
                     sp++;
                     continue;
 
                 case Op.PopReg:
                     sp--;
-                    Value.Copy(Register(vars, at->A), sp);
+                    Value.Copy(Register(vars, ip->A), sp);
                     continue;
 
                 case Op.AddReg:
-                    a = Register(vars, at->B);
-                    b = Register(vars, at->C);
+                    a = Register(vars, ip->B);
+                    b = Register(vars, ip->C);
                     if (a->Tag == Tag.Int && b->Tag == Tag.Int)
                     {
                         long x = a->Payload;
@@ -471,7 +468,7 @@ internal sealed unsafe partial class Machine
                         long sum = x + y;
                         if (((x ^ sum) & (y ^ sum)) >= 0)
                         {
-                            StoreInt(Register(vars, at->A), sum);
+                            StoreInt(Register(vars, ip->A), sum);
                             continue;
                         }
                     }
@@ -479,8 +476,8 @@ internal sealed unsafe partial class Machine
                     goto BinaryRegisters;
 
                 case Op.SubReg:
-                    a = Register(vars, at->B);
-                    b = Register(vars, at->C);
+                    a = Register(vars, ip->B);
+                    b = Register(vars, ip->C);
                     if (a->Tag == Tag.Int && b->Tag == Tag.Int)
                     {
                         long x = a->Payload;
@@ -488,7 +485,7 @@ internal sealed unsafe partial class Machine
                         long difference = x - y;
                         if (((x ^ y) & (x ^ difference)) >= 0)
                         {
-                            StoreInt(Register(vars, at->A), difference);
+                            StoreInt(Register(vars, ip->A), difference);
                             continue;
                         }
                     }
@@ -496,15 +493,15 @@ internal sealed unsafe partial class Machine
                     goto BinaryRegisters;
 
                 case Op.MulReg:
-                    a = Register(vars, at->B);
-                    b = Register(vars, at->C);
+                    a = Register(vars, ip->B);
+                    b = Register(vars, ip->C);
                     if (a->Tag == Tag.Int && b->Tag == Tag.Int)
                     {
                         long x = a->Payload;
                         long y = b->Payload;
                         if ((int)x == x && (int)y == y)
                         {
-                            StoreInt(Register(vars, at->A), x * y);
+                            StoreInt(Register(vars, ip->A), x * y);
                             continue;
                         }
                     }
@@ -512,44 +509,49 @@ internal sealed unsafe partial class Machine
                     goto BinaryRegisters;
 
                 case Op.ModReg:
-                    a = Register(vars, at->B);
-                    b = Register(vars, at->C);
-                    if (a->Tag == Tag.Int && b->Tag == Tag.Int && (((ulong)a->Payload | (ulong)b->Payload) >> 32) == 0 && b->Payload != 0)
+                    a = Register(vars, ip->B);
+                    b = Register(vars, ip->C);
+                    if (
+                        a->Tag == Tag.Int
+                        && b->Tag == Tag.Int
+                        && (((ulong)a->Payload | (ulong)b->Payload) >> 32) == 0
+                        && b->Payload != 0
+                    )
                     {
-                        StoreInt(Register(vars, at->A), (uint)a->Payload % (uint)b->Payload);
+                        StoreInt(Register(vars, ip->A), (uint)a->Payload % (uint)b->Payload);
                         continue;
                     }
 
                     goto BinaryRegisters;
 
                 case Op.EqReg:
-                    a = Register(vars, at->B);
-                    b = Register(vars, at->C);
+                    a = Register(vars, ip->B);
+                    b = Register(vars, ip->C);
                     if (a->Tag == Tag.Int && b->Tag == Tag.Int)
                     {
-                        StoreBool(Register(vars, at->A), a->Payload == b->Payload);
+                        StoreBool(Register(vars, ip->A), a->Payload == b->Payload);
                         continue;
                     }
 
                     goto BinaryRegisters;
 
                 case Op.LtReg:
-                    a = Register(vars, at->B);
-                    b = Register(vars, at->C);
+                    a = Register(vars, ip->B);
+                    b = Register(vars, ip->C);
                     if (a->Tag == Tag.Int && b->Tag == Tag.Int)
                     {
-                        StoreBool(Register(vars, at->A), a->Payload < b->Payload);
+                        StoreBool(Register(vars, ip->A), a->Payload < b->Payload);
                         continue;
                     }
 
                     goto BinaryRegisters;
 
                 case Op.LteReg:
-                    a = Register(vars, at->B);
-                    b = Register(vars, at->C);
+                    a = Register(vars, ip->B);
+                    b = Register(vars, ip->C);
                     if (a->Tag == Tag.Int && b->Tag == Tag.Int)
                     {
-                        StoreBool(Register(vars, at->A), a->Payload <= b->Payload);
+                        StoreBool(Register(vars, ip->A), a->Payload <= b->Payload);
                         continue;
                     }
 
@@ -562,12 +564,12 @@ internal sealed unsafe partial class Machine
                 case Op.GteReg:
                 case Op.AndReg:
                 case Op.OrReg:
-                    a = Register(vars, at->B);
-                    b = Register(vars, at->C);
+                    a = Register(vars, ip->B);
+                    b = Register(vars, ip->C);
                     goto BinaryRegisters;
 
                 case Op.NotReg:
-                    StoreBool(Register(vars, at->A), !IsTrue(Register(vars, at->B)));
+                    StoreBool(Register(vars, ip->A), !IsTrue(Register(vars, ip->B)));
                     continue;
 
                 case Op.Nop:
@@ -583,19 +585,19 @@ internal sealed unsafe partial class Machine
             }
 
             // Everything that is not done by now.
-            _ip = ip;
+            _ip = ip + 1;
             _sp = sp;
             _frame = frame;
             _counter = counter;
-            code = Rare(at, sp, vars);
+            code = Rare(ip, sp, vars);
             goto After;
 
             Unary:
-            _ip = ip;
+            _ip = ip + 1;
             _sp = sp;
             _frame = frame;
             _counter = counter;
-            code = Unary((Op)at->Op, a, a);
+            code = Unary((Op)ip->Op, a, a);
             counter = _counter;
             if (code == Code.Done)
             {
@@ -605,11 +607,11 @@ internal sealed unsafe partial class Machine
             goto Fault;
 
             Binary:
-            _ip = ip;
+            _ip = ip + 1;
             _sp = sp;
             _frame = frame;
             _counter = counter;
-            code = Binary((Op)at->Op, a, b, a);
+            code = Binary((Op)ip->Op, a, b, a);
             counter = _counter;
             sp = b;
             if (code == Code.Done)
@@ -620,11 +622,11 @@ internal sealed unsafe partial class Machine
             goto Fault;
 
             BinaryRegisters:
-            _ip = ip;
+            _ip = ip + 1;
             _sp = sp;
             _frame = frame;
             _counter = counter;
-            code = Binary((Op)(at->Op - (Op.AddReg - Op.Add)), a, b, Register(vars, at->A));
+            code = Binary((Op)(ip->Op - (Op.AddReg - Op.Add)), a, b, Register(vars, ip->A));
             counter = _counter;
             if (code == Code.Done)
             {
@@ -638,10 +640,10 @@ internal sealed unsafe partial class Machine
             {
                 FunctionCell* closure = a->Function;
                 FunctionCode* function = _functions + closure->Function;
-                Value* arguments = sp - at->B;
+                Value* arguments = sp - ip->B;
                 if (!function->HasCells && frame != _lastFrame && function->FrameSize <= _segmentEnd - arguments)
                 {
-                    frame->Ip = ip;
+                    frame->Ip = ip + 1;
                     frame++;
                     frame->Function = function;
                     frame->Vars = arguments;
@@ -649,22 +651,22 @@ internal sealed unsafe partial class Machine
                     frame->Handlers = _handlerCount;
                     frame->OwnsSegment = false;
                     sp = arguments + function->Slots;
-                    for (Value* slot = arguments + Math.Min(at->B, function->Parameters); slot < sp; slot++)
+                    for (Value* slot = arguments + Math.Min(ip->B, function->Parameters); slot < sp; slot++)
                     {
                         *slot = default;
                     }
 
                     vars = arguments;
-                    ip = function->Code;
+                    ip = function->Code - 1;
                     continue;
                 }
             }
 
-            _ip = ip;
+            _ip = ip + 1;
             _sp = sp;
             _frame = frame;
             _counter = counter;
-            code = CallValue(a, sp - at->B, at->B, at->C);
+            code = CallValue(a, sp - ip->B, ip->B, ip->C);
 
             After:
             counter = _counter;
@@ -677,7 +679,7 @@ internal sealed unsafe partial class Machine
             frame = _frame;
             if (code == Code.Switched)
             {
-                ip = _ip;
+                ip = _ip - 1;
                 vars = frame->Vars;
                 continue;
             }
@@ -688,7 +690,7 @@ internal sealed unsafe partial class Machine
             }
 
             Fault:
-            _ip = ip;
+            _ip = ip + 1;
             _frame = frame;
             _counter = counter;
             if (!Catch(code))
@@ -697,7 +699,7 @@ internal sealed unsafe partial class Machine
             }
 
             frame = _frame;
-            ip = _ip;
+            ip = _ip - 1;
             sp = _sp;
             vars = frame->Vars;
         }
@@ -723,8 +725,7 @@ internal sealed unsafe partial class Machine
         to->Payload = double.IsNaN(value) ? Floats.NaNBits : BitConverter.DoubleToInt64Bits(value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static bool IsTrue(Value* value) =>
-        value->Tag <= Tag.Int ? value->Payload != 0 : IsTrueElse(value);
+    private static bool IsTrue(Value* value) => value->Tag <= Tag.Int ? value->Payload != 0 : IsTrueElse(value);
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static bool IsTrueElse(Value* value) =>

@@ -268,7 +268,8 @@ internal sealed unsafe partial class Machine : IDisposable
             }
 
             // The operands end where the next frame's arguments begin; those are its own slots.
-            Value* end = frame == _frame ? _sp
+            Value* end =
+                frame == _frame ? _sp
                 : frame[1].Function is null ? frame[1].Vars
                 : frame[1].Result;
             for (Value* slot = frame->Vars; slot < end; slot++)

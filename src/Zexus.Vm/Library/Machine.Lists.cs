@@ -186,7 +186,8 @@ internal sealed unsafe partial class Machine
 
         // A second argument counts even when it is Null.
         bool given = count >= 2;
-        Value start = given ? *initial
+        Value start =
+            given ? *initial
             : list->Count > 0 ? *list->At(0)
             : default;
         int next = given ? 0 : 1;

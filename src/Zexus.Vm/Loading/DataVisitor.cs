@@ -51,16 +51,14 @@ internal static class DataVisitor
             case Data.Int integer:
                 return Integers.Fits(integer.value, limits.IntegerBits) ? null : RefusalReason.ConstantTooLarge;
             case Data.Float number:
-                return
-                    double.IsNaN(number.value)
-                    && BitConverter.DoubleToInt64Bits(number.value) != Floats.NaNBits
+                return double.IsNaN(number.value) && BitConverter.DoubleToInt64Bits(number.value) != Floats.NaNBits
                     ? RefusalReason.BadNaN
                     : null;
             case Data.String text:
-                return text.value.Length > limits.StringLength && Text.Scalars(text.value) > limits.StringLength
-                    ? RefusalReason.ConstantTooLarge
-                : Text.HasUnpairedSurrogate(text.value) ? RefusalReason.BadString
-                : null;
+                return Text.HasUnpairedSurrogate(text.value) ? RefusalReason.BadString
+                    : text.value.Length > limits.StringLength && Text.Scalars(text.value) > limits.StringLength
+                        ? RefusalReason.ConstantTooLarge
+                    : null;
             case Data.List list:
                 return Collection(list.items.Length, depth, limits) ?? Items(list.items, depth, limits);
             case Data.Set set:

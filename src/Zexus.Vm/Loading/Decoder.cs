@@ -408,7 +408,9 @@ internal sealed unsafe class Decoder
             case Opcode.Tags.NOP:
                 return With(Op.Nop);
             default:
-                throw new InvalidOperationException($"{info.Mnemonic} has passed validation but this engine has no rule for it");
+                throw new InvalidOperationException(
+                    $"{info.Mnemonic} has passed validation but this engine has no rule for it"
+                );
         }
 
         Instr With(Op op, int a = 0, int b = 0, int c = 0)

@@ -8,7 +8,9 @@ namespace Zexus.Vm;
 /// </summary>
 internal sealed class Validator
 {
-    private static readonly HashSet<int> ReservedNumbers = InstructionSet.Reserved.Select(row => row.Number).ToHashSet();
+    private static readonly HashSet<int> ReservedNumbers = InstructionSet
+        .Reserved.Select(row => row.Number)
+        .ToHashSet();
 
     private readonly Program _program;
     private readonly Limits _limits;
@@ -24,7 +26,11 @@ internal sealed class Validator
     {
         Validator validator = new(program, limits);
         heights = new int[program.Functions.Length];
-        return validator.Constants() ?? validator.Names() ?? validator.Variables() ?? validator.Code() ?? validator.Heights(heights);
+        return validator.Constants()
+            ?? validator.Names()
+            ?? validator.Variables()
+            ?? validator.Code()
+            ?? validator.Heights(heights);
     }
 
     private static Refusal At(RefusalReason reason, int function, int index) => new(reason, function, index);

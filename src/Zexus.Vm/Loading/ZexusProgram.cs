@@ -114,7 +114,10 @@ public sealed unsafe class ZexusProgram
         {
             if (value < least || value > most)
             {
-                throw new ArgumentException($"Limits.{name} is {value}; this engine keeps limits from {least} to {most}", nameof(limits));
+                throw new ArgumentException(
+                    $"Limits.{name} is {value}; this engine keeps limits from {least} to {most}",
+                    nameof(limits)
+                );
             }
         }
     }

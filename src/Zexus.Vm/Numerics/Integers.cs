@@ -116,7 +116,9 @@ internal static unsafe class Integers
 
         double floor = Math.Floor(b);
         int order = a.CompareTo(new BigInteger(floor));
-        return order != 0 ? order : floor < b ? -1 : 0;
+        return order != 0 ? order
+            : floor < b ? -1
+            : 0;
     }
 
     /// <summary>By exact value. The Float is no NaN.</summary>
@@ -134,7 +136,9 @@ internal static unsafe class Integers
 
         double floor = Math.Floor(b);
         int order = a.CompareTo((long)floor);
-        return order != 0 ? order : floor < b ? -1 : 0;
+        return order != 0 ? order
+            : floor < b ? -1
+            : 0;
     }
 
     /// <summary>Two of Null, Bool, Int and Float by exact value, Null being 0. No NaN.</summary>
@@ -152,9 +156,7 @@ internal static unsafe class Integers
             return a->Tag == Tag.BigInt ? Compare(Of(a->Big), b->Float) : Compare(a->Payload, b->Float);
         }
 
-        return a->Tag == Tag.BigInt || b->Tag == Tag.BigInt
-            ? Of(a).CompareTo(Of(b))
-            : a->Payload.CompareTo(b->Payload);
+        return a->Tag == Tag.BigInt || b->Tag == Tag.BigInt ? Of(a).CompareTo(Of(b)) : a->Payload.CompareTo(b->Payload);
     }
 
     private static int Order(double a, double b) =>
