@@ -32,7 +32,7 @@ internal static class CommandLine
             terminal.Fail("stopped");
             return ExitCode.Stopped;
         }
-        catch (Exception e) when (e is OutOfMemoryException or InsufficientMemoryException)
+        catch (Exception e) when (e is OutOfMemoryException or InsufficientMemoryException || e.GetType().Name == "HostGuardException")
         {
             terminal.Fail("there is not enough memory for this", "A lower --gas stops a program earlier.");
             return ExitCode.Stopped;

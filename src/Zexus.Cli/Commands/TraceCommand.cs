@@ -17,7 +17,7 @@ internal static class TraceCommand
     public static Command Create(Terminal terminal)
     {
         Argument<string> file = ProgramArgument.Create();
-        Option<string> engine = EngineChoice.Option();
+        Option<IEngine> engine = EngineChoice.Option("oracle");
         HostOptions host = new();
         Option<long?> limit = WholeNumber.Optional("--limit", "Stop after so many steps.");
         Option<bool> json = new("--json") { Description = "A JSON object a line instead of columns (docs/json.md)." };
@@ -34,7 +34,7 @@ internal static class TraceCommand
         {
             ProgramFile program = ProgramFile.Read(parsed.GetRequiredValue(file), terminal);
             Inputs inputs = host.Read(parsed, terminal);
-            ILoadedProgram loaded = ProgramArgument.Load(EngineChoice.Of(parsed.GetValue(engine)!), program);
+            ILoadedProgram loaded = ProgramArgument.Load(parsed.GetValue(engine)!, program);
             bool isJson = parsed.GetValue(json);
             return Trace(program, loaded, inputs, parsed.GetValue(limit), isJson, terminal);
         });

@@ -26,15 +26,15 @@ internal static class OutputFile
         try
         {
             FileInfo file = new(path);
-            if (file.ResolveLinkTarget(returnFinalTarget: true) is FileInfo target)
+            if (file.LinkTarget is not null)
             {
-                file = target;
+                file = (FileInfo)file.ResolveLinkTarget(returnFinalTarget: true)!;
             }
 
-            // A pipe or /dev/null cannot be replaced, only written to.
-            if (file.Exists && file.Attributes.HasFlag(FileAttributes.Device))
+            if (file.Exists && !IsRegular(file))
             {
-                using FileStream device = new(file.FullName, FileMode.Open, FileAccess.Write);
+                // A pipe or a device cannot be replaced, only written to.
+                using FileStream device = new(file.FullName, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, 0);
                 device.Write(bytes);
                 return;
             }
@@ -53,6 +53,17 @@ internal static class OutputFile
         {
             throw Problem.File($"'{shown}' cannot be written: {Terminal.Printable(e.Message)}");
         }
+    }
+
+    private static bool IsRegular(FileInfo file)
+    {
+        if (file.FullName.StartsWith("/dev/", StringComparison.Ordinal) || file.FullName.StartsWith("/proc/", StringComparison.Ordinal))
+        {
+            return false;
+        }
+
+        using FileStream stream = new(file.FullName, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, 0);
+        return stream.CanSeek;
     }
 
     private static void Replace(FileInfo file, ReadOnlySpan<byte> bytes)
