@@ -6,7 +6,7 @@ open System.Globalization
 open System.Numerics
 
 /// What assembling a text gave: a program, or what is wrong with the text.
-type AssemblyResult internal (program: Program, diagnostics: Diagnostic[]) =
+type AssemblyResult internal (program: Program, lines: int[][], diagnostics: Diagnostic[]) =
     member _.Succeeded = diagnostics.Length = 0
 
     /// Null when there are diagnostics.
@@ -14,6 +14,9 @@ type AssemblyResult internal (program: Program, diagnostics: Diagnostic[]) =
 
     /// At most 20, in the order of the text; empty when there is a program.
     member _.Diagnostics: IReadOnlyList<Diagnostic> = diagnostics
+
+    /// The line of the text, from 1, where an instruction of the program stands; for the end of a function's code, its `.end`.
+    member _.LineOf(func: int, instruction: int) : int = lines[func][instruction]
 
 /// Constants or names: each under the first index where it stands.
 type private Pool<'T>(comparer: IEqualityComparer<'T>) =
@@ -52,6 +55,8 @@ type private OpenFunction = {
     mutable Locals: string[]
     mutable Captures: string[]
     Code: ResizeArray<int64[]>
+    /// Of each instruction, then of the end.
+    Lines: ResizeArray<int>
     Labels: Dictionary<string, struct (int * Token)>
     Jumps: ResizeArray<Reference>
 }
@@ -542,6 +547,7 @@ type private AssemblyParser(source: AssemblySource) =
 
         endOfStatement (takes info)
         func.Code.Add instruction
+        func.Lines.Add(source.Line mnemonic.Start)
 
     let unknown (mnemonic: Token) =
         let word = mnemonic.Value
@@ -619,6 +625,7 @@ type private AssemblyParser(source: AssemblySource) =
             if i < operands.Count then operands[i] else 0L
 
         func.Code.Add [| number; at 0; at 1; at 2 |]
+        func.Lines.Add(source.Line directive.Start)
 
     let resolveJumps (func: OpenFunction) =
         for jump in func.Jumps do
@@ -730,6 +737,7 @@ type private AssemblyParser(source: AssemblySource) =
             Locals = Array.Empty()
             Captures = Array.Empty()
             Code = ResizeArray()
+            Lines = ResizeArray()
             Labels = Dictionary StringComparer.Ordinal
             Jumps = ResizeArray()
         }
@@ -741,6 +749,7 @@ type private AssemblyParser(source: AssemblySource) =
     let endFunction (directive: Token) =
         match current with
         | ValueSome func ->
+            func.Lines.Add(source.Line directive.Start)
             close func
             endOfStatement ".end stands alone"
         | ValueNone -> lexer.Fail(directive, "there is no function to end", "")
@@ -884,6 +893,8 @@ type private AssemblyParser(source: AssemblySource) =
         Functions = Array.init functions.Count (fun i -> definition functions[i])
     }
 
+    member _.Lines = Array.init functions.Count (fun i -> functions[i].Lines.ToArray())
+
 /// The text form of a program, `.zxa`, to a program. `docs/assembly.md` describes the text.
 [<AbstractClass; Sealed>]
 type Assembler private () =
@@ -895,6 +906,6 @@ type Assembler private () =
         let diagnostics = source.Diagnostics
 
         if diagnostics.Length = 0 then
-            AssemblyResult(parser.Program, diagnostics)
+            AssemblyResult(parser.Program, parser.Lines, diagnostics)
         else
-            AssemblyResult(Unchecked.defaultof<Program>, diagnostics)
+            AssemblyResult(Unchecked.defaultof<Program>, Array.Empty(), diagnostics)

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
 using Zexus.Cli.Commands;
 
 namespace Zexus.Cli;
@@ -31,7 +32,7 @@ internal static class CommandLine
             terminal.Fail("stopped");
             return ExitCode.Stopped;
         }
-        catch (Exception e) when (e is OutOfMemoryException or InsufficientMemoryException)
+        catch (Exception e) when (e is OutOfMemoryException or InsufficientMemoryException || e.GetType().Name == "HostGuardException")
         {
             terminal.Fail("there is not enough memory for this", "A lower --gas stops a program earlier.");
             return ExitCode.Stopped;
@@ -56,7 +57,8 @@ internal static class CommandLine
     {
         RootCommand root = Root(terminal);
         ParseResult parsed = root.Parse(arguments);
-        if (parsed.Action is ParseErrorAction || (parsed.Errors.Count > 0 && parsed.Action is not HelpWithExamples))
+        bool isHelp = parsed.Action is HelpWithExamples;
+        if (parsed.Action is ParseErrorAction || (!isHelp && (parsed.Errors.Count > 0 || UnknownOption(parsed) is not null)))
         {
             return Reject(parsed, terminal);
         }
@@ -91,6 +93,18 @@ internal static class CommandLine
         return root;
     }
 
+    /// <summary>A word with a dash that was taken for an argument, or for nothing. What stands behind `--` is an argument.</summary>
+    private static string? UnknownOption(ParseResult parsed)
+    {
+        IEnumerable<string> arguments = parsed
+            .CommandResult.Children.OfType<ArgumentResult>()
+            .SelectMany(argument => argument.Tokens)
+            .Select(token => token.Value);
+        return parsed.Tokens.Any(token => token.Type == TokenType.DoubleDash)
+            ? null
+            : parsed.UnmatchedTokens.Concat(arguments).FirstOrDefault(word => word.Length > 1 && word[0] == '-');
+    }
+
     private static int Reject(ParseResult parsed, Terminal terminal)
     {
         Command command = parsed.CommandResult.Command;
@@ -101,20 +115,20 @@ internal static class CommandLine
             return ExitCode.Usage;
         }
 
-        string unknown = parsed.UnmatchedTokens is [string first, ..] ? first : "";
-        if (unknown != "" && command is RootCommand && !unknown.StartsWith('-'))
+        string word = parsed.UnmatchedTokens is [string first, ..] ? first : "";
+        if (word != "" && command is RootCommand && !word.StartsWith('-'))
         {
-            string near = Spelling.Nearest(unknown, command.Subcommands.Select(c => c.Name));
+            string near = Spelling.Nearest(word, command.Subcommands.Select(c => c.Name));
             terminal.Fail(
-                $"there is no command '{Terminal.Printable(unknown)}'",
+                $"there is no command '{Terminal.Printable(word)}'",
                 near == "" ? "zexus --help lists the commands." : $"Did you mean '{near}'?"
             );
             return ExitCode.Usage;
         }
 
-        if (unknown.StartsWith('-') && unknown.Length > 1)
+        if (UnknownOption(parsed) is string unknown)
         {
-            string near = Spelling.Nearest(unknown, command.Options.Select(o => o.Name));
+            string near = Spelling.Nearest(unknown.Split('=')[0], command.Options.Select(o => o.Name));
             terminal.Fail(
                 $"'{path}' has no option '{Terminal.Printable(unknown)}'",
                 near == "" ? $"{path} --help lists its options." : $"Did you mean '{near}'?"

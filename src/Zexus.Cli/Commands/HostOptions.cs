@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using Zexus.Cli.Engines;
 using Zexus.Cli.Files;
 using Zexus.Isa;
@@ -9,12 +8,7 @@ namespace Zexus.Cli.Commands;
 /// <summary>The options that say what a program runs in.</summary>
 internal sealed class HostOptions
 {
-    private readonly Option<long> _gas = new("--gas")
-    {
-        Description = "The gas limit.",
-        HelpName = "N",
-        DefaultValueFactory = _ => Gas.DefaultLimit,
-    };
+    private readonly Option<long> _gas = WholeNumber.Option("--gas", "The gas limit.", Gas.DefaultLimit);
 
     private readonly Option<string?> _state = new("--state")
     {
@@ -22,9 +16,9 @@ internal sealed class HostOptions
         HelpName = "FILE",
     };
 
-    private readonly Option<long> _timestamp = new("--timestamp") { Description = "The block's timestamp.", HelpName = "N" };
+    private readonly Option<long> _timestamp = WholeNumber.Option("--timestamp", "The block's timestamp.", 0, long.MinValue);
 
-    private readonly Option<long> _height = new("--height") { Description = "The block's height.", HelpName = "N" };
+    private readonly Option<long> _height = WholeNumber.Option("--height", "The block's height.", 0, long.MinValue);
 
     private readonly Option<string> _caller = new("--caller")
     {
@@ -35,7 +29,6 @@ internal sealed class HostOptions
 
     public void AddTo(Command command)
     {
-        _gas.Validators.Add(NotNegative);
         command.Add(_gas);
         command.Add(_state);
         command.Add(_timestamp);
@@ -55,13 +48,5 @@ internal sealed class HostOptions
             Caller = caller,
             State = state is null ? new Dictionary<string, Data>() : StateFile.Read(state, Limits.Default, terminal),
         };
-    }
-
-    public static void NotNegative(OptionResult result)
-    {
-        if (result.Tokens.Count == 1 && long.TryParse(result.Tokens[0].Value, out long value) && value < 0)
-        {
-            result.AddError($"{result.Option.Name} takes a number of 0 or more, not {value}.");
-        }
     }
 }

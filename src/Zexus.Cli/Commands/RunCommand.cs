@@ -13,7 +13,7 @@ internal static class RunCommand
     public static Command Create(Terminal terminal)
     {
         Argument<string> file = ProgramArgument.Create();
-        Option<string> engine = EngineChoice.Option();
+        Option<IEngine> engine = EngineChoice.Option();
         HostOptions host = new();
         Option<string?> stateOut = new("--state-out") { Description = "Where the state after the execution goes.", HelpName = "FILE" };
         Option<bool> json = new("--json") { Description = "One JSON document on standard output instead (docs/json.md)." };
@@ -38,7 +38,7 @@ internal static class RunCommand
             ProgramFile program = ProgramFile.Read(parsed.GetRequiredValue(file), terminal);
             Inputs inputs = host.Read(parsed, terminal);
             bool isJson = parsed.GetValue(json);
-            ILoadedProgram? loaded = EngineChoice.Of(parsed.GetValue(engine)!).Load(program.Program, out Refusal? refusal);
+            ILoadedProgram? loaded = parsed.GetValue(engine)!.Load(program.Program, out Refusal? refusal);
             if (loaded is null)
             {
                 if (isJson)

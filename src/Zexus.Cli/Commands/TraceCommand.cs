@@ -17,10 +17,9 @@ internal static class TraceCommand
     public static Command Create(Terminal terminal)
     {
         Argument<string> file = ProgramArgument.Create();
-        Option<string> engine = EngineChoice.Option();
+        Option<IEngine> engine = EngineChoice.Option("oracle");
         HostOptions host = new();
-        Option<long?> limit = new("--limit") { Description = "Stop after so many steps.", HelpName = "N" };
-        limit.Validators.Add(HostOptions.NotNegative);
+        Option<long?> limit = WholeNumber.Optional("--limit", "Stop after so many steps.");
         Option<bool> json = new("--json") { Description = "A JSON object a line instead of columns (docs/json.md)." };
         Command command = new("trace", "Run a program and show each step: where, what, gas so far, rule branches, stack afterwards.")
         {
@@ -35,7 +34,7 @@ internal static class TraceCommand
         {
             ProgramFile program = ProgramFile.Read(parsed.GetRequiredValue(file), terminal);
             Inputs inputs = host.Read(parsed, terminal);
-            ILoadedProgram loaded = ProgramArgument.Load(EngineChoice.Of(parsed.GetValue(engine)!), program);
+            ILoadedProgram loaded = ProgramArgument.Load(parsed.GetValue(engine)!, program);
             bool isJson = parsed.GetValue(json);
             return Trace(program, loaded, inputs, parsed.GetValue(limit), isJson, terminal);
         });
@@ -53,7 +52,7 @@ internal static class TraceCommand
     {
         if (!isJson)
         {
-            terminal.Out.WriteLine(Row("step", "at", "instruction", "gas", "branches", "stack"));
+            terminal.Out.WriteLine(Row("step", "at", "instruction", "gas", "stack", "branches"));
         }
 
         BigInteger gas = 0;
@@ -89,8 +88,8 @@ internal static class TraceCommand
         return execution.Ending.Fault is null ? ExitCode.Completed : ExitCode.Faulted;
     }
 
-    private static string Row(string step, string at, string instruction, string gas, string branches, string stack) =>
-        $"{step, 7}  {at, -14} {instruction, -26} {gas, 8}  {branches, -36} {stack}".TrimEnd();
+    private static string Row(string step, string at, string instruction, string gas, string stack, string branches) =>
+        $"{step, 7}  {at, -14} {instruction, -26} {gas, 8}  {stack, -24} {branches}".TrimEnd();
 
     private static string Line(ProgramFile program, TraceStep step) =>
         Row(
@@ -98,8 +97,8 @@ internal static class TraceCommand
             $"{FunctionName(program, step.Function)}:{step.Instruction}",
             InstructionText.Of(program.Program, step.Function, step.Instruction),
             Json.Of(step.GasUsed),
-            Branches(step),
-            "[" + string.Join(" ", step.Stack.Select(v => Literal.Of(v, 60))) + "]"
+            "[" + string.Join(" ", step.Stack.Select(v => Literal.Of(v, 60))) + "]",
+            Branches(step)
         );
 
     /// <summary>That a rule was entered says nothing beside its other branches.</summary>

@@ -12,7 +12,7 @@ internal static class ValidateCommand
     public static Command Create(Terminal terminal)
     {
         Argument<string> file = ProgramArgument.Create();
-        Option<string> engine = EngineChoice.Option();
+        Option<IEngine> engine = EngineChoice.Option();
         Option<bool> json = new("--json") { Description = "One JSON document on standard output (docs/json.md)." };
         Command command = new("validate", "Say whether a program loads, and if not, the first reason.") { file, engine, json };
         HelpWithExamples.Add(command, "zexus validate examples/fibonacci.zxa");
@@ -20,7 +20,7 @@ internal static class ValidateCommand
         {
             ProgramFile program = ProgramFile.Read(parsed.GetRequiredValue(file), terminal);
             bool isJson = parsed.GetValue(json);
-            ILoadedProgram? loaded = EngineChoice.Of(parsed.GetValue(engine)!).Load(program.Program, out Refusal? refusal);
+            ILoadedProgram? loaded = parsed.GetValue(engine)!.Load(program.Program, out Refusal? refusal);
             if (loaded is null)
             {
                 if (!isJson)

@@ -5,17 +5,36 @@ namespace Zexus.Cli.Engines;
 /// <summary>The option `--engine`.</summary>
 internal static class EngineChoice
 {
-    public static Option<string> Option() 
+    private const string Interpreter = "interpreter";
+    private const string Oracle = "oracle";
+
+    public static Option<IEngine> Option(string usual = Interpreter)
     {
-        Option<string> option = new("--engine")
+        Option<IEngine> option = new("--engine")
         {
-            Description = "Which engine executes: oracle (the specification).",
+            Description = $"{Interpreter}, the fast engine, or {Oracle}, the specification itself.",
             HelpName = "NAME",
-            DefaultValueFactory = _ => "oracle",
+            DefaultValueFactory = _ => Of(usual)!,
+            CustomParser = result =>
+            {
+                string name = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
+                IEngine? engine = Of(name);
+                if (engine is null)
+                {
+                    result.AddError($"there is no engine '{name}'; there are {Interpreter} and {Oracle}");
+                }
+
+                return engine;
+            },
         };
-        option.AcceptOnlyFromAmong("oracle");
         return option;
     }
 
-    public static IEngine Of(string name) => new Oracle();
+    private static IEngine? Of(string name) =>
+        name.ToLowerInvariant() switch
+        {
+            Interpreter => new Interpreter(),
+            Oracle => new Oracle(),
+            _ => null,
+        };
 }

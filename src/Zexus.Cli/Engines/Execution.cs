@@ -76,6 +76,7 @@ internal sealed record TraceStep
 /// <summary>Something that validates and executes programs.</summary>
 internal interface IEngine
 {
+    /// <summary>As `--engine` says it.</summary>
     string Name { get; }
 
     /// <summary>A program that may run, or null and the first reason why it may not.</summary>

@@ -4,6 +4,7 @@ using Microsoft.FSharp.Core;
 using Zexus.Cli.Output;
 using Zexus.Isa;
 using Zexus.Spec;
+using Zexus.Vm;
 
 namespace Zexus.Cli.Engines;
 
@@ -104,8 +105,8 @@ internal sealed class Oracle : IEngine
                 inputs.Height,
                 inputs.Caller,
                 state,
-                MapModule.Empty<string, HostFunction>(),
-                FuncConvert.FromFunc((string _, string _, string _) => false)
+                MapModule.Empty<string, Spec.HostFunction>(),
+                FuncConvert.FromFunc<string, string, string, bool>(Ed25519.Verify)
             );
         }
 

@@ -55,7 +55,7 @@ internal static class OracleValues
             {
                 Cell.Map => Node.Collection(NodeKind.Map),
                 Cell.Set => Node.Collection(NodeKind.Set),
-                Cell.Function function => Node.Function(state.Loaded.Program.Functions[function.index].Name),
+                Cell.Function function => Node.Function(state.Loaded.Program.Functions[function.index]),
                 _ => Node.Collection(NodeKind.List),
             };
             made.Add(address.Item, node);
@@ -66,7 +66,7 @@ internal static class OracleValues
         Node result = Make(root);
         while (pending.TryDequeue(out (Node Node, Cell Cell) next))
         {
-            next.Node.Items = [.. Contents(next.Cell, most - count).Select(Make)];
+            next.Node.Items = [.. Contents(state, next.Cell, most - count).Select(Make)];
         }
 
         return result;
@@ -102,10 +102,13 @@ internal static class OracleValues
         return node;
     }
 
-    private static IEnumerable<Value> Contents(Cell cell, int room)
+    private static IEnumerable<Value> Contents(State state, Cell cell, int room)
     {
         IEnumerable<Value> all = cell switch
         {
+            Cell.Function function => function.captures.Select(address =>
+                ((Cell.Variable)HeapModule.find(address, state.Heap)).Item
+            ),
             Cell.List list => list.Item,
             Cell.Map map => EntriesModule.toList(map.Item).SelectMany(e => new[] { e.Item1, e.Item2 }),
             Cell.Set set => EntriesModule.toList(set.Item).Select(e => e.Item1),

@@ -25,15 +25,21 @@ internal static class OutputFile
 
         try
         {
-            // /dev/null, a pipe: nothing to replace.
-            if (File.Exists(path) && !File.GetAttributes(path).HasFlag(FileAttributes.Normal) && IsDevice(path))
+            FileInfo file = new(path);
+            if (file.LinkTarget is not null)
             {
-                using FileStream device = new(path, FileMode.Open, FileAccess.Write);
+                file = (FileInfo)file.ResolveLinkTarget(returnFinalTarget: true)!;
+            }
+
+            if (file.Exists && !IsRegular(file))
+            {
+                // A pipe or a device cannot be replaced, only written to.
+                using FileStream device = new(file.FullName, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, 0);
                 device.Write(bytes);
                 return;
             }
 
-            Replace(File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path, bytes);
+            Replace(file, bytes);
         }
         catch (DirectoryNotFoundException)
         {
@@ -49,26 +55,39 @@ internal static class OutputFile
         }
     }
 
-    private static bool IsDevice(string path) => File.GetAttributes(path).HasFlag(FileAttributes.Device) || path.StartsWith("/dev/", StringComparison.Ordinal);
-
-    private static void Replace(string path, ReadOnlySpan<byte> bytes)
+    private static bool IsRegular(FileInfo file)
     {
-        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        string draft = Path.Combine(folder, $".{Path.GetFileName(path)}.{Environment.ProcessId}.tmp");
+        if (file.FullName.StartsWith("/dev/", StringComparison.Ordinal) || file.FullName.StartsWith("/proc/", StringComparison.Ordinal))
+        {
+            return false;
+        }
+
+        using FileStream stream = new(file.FullName, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, 0);
+        return stream.CanSeek;
+    }
+
+    private static void Replace(FileInfo file, ReadOnlySpan<byte> bytes)
+    {
+        if (!file.Directory!.Exists)
+        {
+            throw new DirectoryNotFoundException();
+        }
+
+        string draft = Path.Combine(file.DirectoryName!, $".{file.Name}.{Environment.ProcessId}.tmp");
         try
         {
-            using (FileStream file = new(draft, FileMode.Create, FileAccess.Write, FileShare.None))
+            using (FileStream stream = new(draft, FileMode.Create, FileAccess.Write, FileShare.None))
             {
-                file.Write(bytes);
-                file.Flush(flushToDisk: true);
+                stream.Write(bytes);
+                stream.Flush(flushToDisk: true);
             }
 
-            if (!OperatingSystem.IsWindows() && File.Exists(path))
+            if (!OperatingSystem.IsWindows() && file.Exists)
             {
-                File.SetUnixFileMode(draft, File.GetUnixFileMode(path));
+                File.SetUnixFileMode(draft, file.UnixFileMode);
             }
 
-            File.Move(draft, path, overwrite: true);
+            File.Move(draft, file.FullName, overwrite: true);
         }
         finally
         {

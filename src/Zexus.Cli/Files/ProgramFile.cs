@@ -19,6 +19,7 @@ internal sealed class ProgramFile
 
     public Program Program { get; }
 
+    /// <summary>Null for what came from a container.</summary>
     private AssemblyResult? Assembly { get; }
 
     private static ReadOnlySpan<byte> Magic => "ZXB\0"u8;
@@ -32,7 +33,7 @@ internal sealed class ProgramFile
             : Assemble(bytes, name);
     }
 
-    /// <summary>`function 0 (main), instruction 3, line 12`: whatever is known.</summary>
+    /// <summary>`function 0 (main), instruction 3, sum.zxa:12`: the last only for what was assembled from text.</summary>
     public string Place(int function, int instruction)
     {
         string name = Program.Functions[function].Name;
@@ -42,7 +43,8 @@ internal sealed class ProgramFile
     }
 
     /// <summary>Of the text that the program was assembled from.</summary>
-    public int? Line(int function, int instruction) => null;
+    public int? Line(int function, int instruction) =>
+        instruction <= Program.Functions[function].Code.Length ? Assembly?.LineOf(function, instruction) : null;
 
     private static ProgramFile Decode(byte[] bytes, string name)
     {

@@ -173,7 +173,20 @@ internal static class Json
             case NodeKind.Function:
                 text.Append("\"$function\": ");
                 AppendString(text, node.Text);
-                text.Append('}');
+                if (node.Items.Length == 0)
+                {
+                    text.Append('}');
+                    break;
+                }
+
+                text.Append(", \"$captures\": {");
+                pending.Push("}}");
+                for (int i = node.Items.Length - 1; i >= 0; i--)
+                {
+                    pending.Push(node.Items[i]);
+                    pending.Push((i > 0 ? ", " : "") + Of(node.Captures[i]) + ": ");
+                }
+
                 break;
             case NodeKind.Map:
                 text.Append("\"$map\": [");

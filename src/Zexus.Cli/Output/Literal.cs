@@ -31,12 +31,11 @@ internal static class Literal
                 : "-inf";
         }
 
-        string text = value.ToString("E16", CultureInfo.InvariantCulture);
-        string shortest = value.ToString("R", CultureInfo.InvariantCulture);
+        string shortest = Shortest(value);
         string digits = new([.. shortest.Split('E')[0].Where(char.IsAsciiDigit)]);
         digits = digits.Trim('0');
         int exponent = value == 0 ? 0 : Exponent(shortest);
-        string sign = text.StartsWith('-') ? "-" : "";
+        string sign = shortest.StartsWith('-') ? "-" : "";
         if (digits == "")
         {
             return sign + "0.0";
@@ -55,6 +54,18 @@ internal static class Literal
 
         digits = digits.PadRight(exponent + 1, '0');
         return sign + digits[..(exponent + 1)] + "." + (digits.Length > exponent + 1 ? digits[(exponent + 1)..] : "0");
+    }
+
+    /// <summary>"R" is not always the number: of 2^-958 it gives the one below.</summary>
+    private static string Shortest(double value)
+    {
+        string text = value.ToString("R", CultureInfo.InvariantCulture);
+        for (int digits = 15; double.Parse(text, CultureInfo.InvariantCulture) != value; digits++)
+        {
+            text = value.ToString($"E{digits}", CultureInfo.InvariantCulture);
+        }
+
+        return text;
     }
 
     /// <summary>As a literal of the assembly text; what would move the cursor is escaped.</summary>

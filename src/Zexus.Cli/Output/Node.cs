@@ -41,8 +41,11 @@ internal sealed class Node
     /// <summary>A String's text, a Function's name.</summary>
     public string Text { get; private init; } = "";
 
-    /// <summary>Elements of a List or Set; keys and values of a Map, in turn.</summary>
+    /// <summary>Elements of a List or Set; keys and values of a Map, in turn; what a Function's captured variables hold.</summary>
     public Node[] Items { get; set; } = [];
+
+    /// <summary>Of a Function: the names of its captured variables.</summary>
+    public string[] Captures { get; private init; } = [];
 
     public bool IsReference => Kind is NodeKind.List or NodeKind.Map or NodeKind.Set or NodeKind.Function;
 
@@ -54,7 +57,9 @@ internal sealed class Node
 
     public static Node Of(string value) => new(NodeKind.String) { Text = value };
 
-    public static Node Function(string name) => new(NodeKind.Function) { Text = name };
+    /// <summary>A Function whose captured variables are still to come.</summary>
+    public static Node Function(FunctionDefinition definition) =>
+        new(NodeKind.Function) { Text = definition.Name, Captures = definition.Captures };
 
     /// <summary>A collection whose items are still to come.</summary>
     public static Node Collection(NodeKind kind) => new(kind);

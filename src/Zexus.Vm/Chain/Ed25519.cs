@@ -4,7 +4,7 @@ using NSec.Cryptography;
 namespace Zexus.Vm;
 
 /// <summary>The default of <see cref="VmOptions.VerifySignature"/>.</summary>
-internal static class Ed25519
+public static class Ed25519
 {
     /// <summary>Key (32 bytes) and signature (64 bytes) in hex of either case, the message as UTF-8. Anything else is false.</summary>
     public static bool Verify(string signature, string message, string key)

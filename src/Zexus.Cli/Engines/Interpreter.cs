@@ -1,0 +1,265 @@
+using System.Numerics;
+using Zexus.Cli.Output;
+using Zexus.Isa;
+using Zexus.Vm;
+
+namespace Zexus.Cli.Engines;
+
+/// <summary>The engine of Zexus.Vm.</summary>
+internal sealed class Interpreter : IEngine
+{
+    public string Name => "interpreter";
+
+    public ILoadedProgram? Load(Program program, out Refusal? refusal) =>
+        ZexusProgram.TryLoad(program, Limits.Default, out ZexusProgram? loaded, out refusal)
+            ? new LoadedProgram(loaded)
+            : null;
+
+    private sealed class LoadedProgram(ZexusProgram program) : ILoadedProgram
+    {
+        public Execution Run(Inputs inputs, CancellationToken cancellation)
+        {
+            using Vm.Vm vm = new(Options(inputs));
+            return ExecutionOf(vm.Execute(program, cancellation));
+        }
+
+        public Execution? Trace(
+            Inputs inputs,
+            TraceDetail detail,
+            Func<TraceStep, bool> visit,
+            CancellationToken cancellation
+        )
+        {
+            using Vm.Vm vm = new(Options(inputs));
+            Tracer tracer = new(program.Image, detail, visit);
+            Hook hook = new(tracer);
+            try
+            {
+                ExecutionResult result = vm.Execute(program, ref hook, cancellation);
+                return tracer.Finish(result.GasUsed) ? ExecutionOf(result) : null;
+            }
+            catch (Stopped)
+            {
+                return null;
+            }
+        }
+
+        private static VmOptions Options(Inputs inputs) =>
+            new()
+            {
+                GasLimit = inputs.Gas,
+                State = inputs.State,
+                Block = new BlockContext
+                {
+                    Timestamp = inputs.Timestamp,
+                    Height = inputs.Height,
+                    Caller = inputs.Caller,
+                },
+            };
+
+        private Execution ExecutionOf(ExecutionResult result) =>
+            new()
+            {
+                Ending = result.Fault is null
+                    ? Ending.Completed(ToNode(result.Value))
+                    : new Ending(
+                        ToNode(result.FaultValue!),
+                        result.Fault,
+                        "",
+                        result.FaultFunction,
+                        result.FaultInstruction
+                    ),
+                GasUsed = result.GasUsed,
+                Steps = result.Steps,
+                Output = result.Output,
+                State = new SortedDictionary<string, Node>(
+                    result.State.ToDictionary(e => e.Key, e => Node.Of(e.Value)),
+                    StringComparer.Ordinal
+                ),
+                Ledger = [.. result.Ledger.Select(Node.Of)],
+                Events = [.. result.Events.Select(e => (e.Name, Node.Of(e.Payload)))],
+                Audit = [.. result.Audit.Select(e => (Node.Of(e.Data), Node.Of(e.Action), e.Timestamp))],
+            };
+
+        private Node ToNode(ZexusValue root)
+        {
+            Dictionary<ZexusValue, Node> made = new(ReferenceEqualityComparer.Instance);
+            Queue<ZexusValue> pending = [];
+
+            Node Make(ZexusValue value)
+            {
+                switch (value.Kind)
+                {
+                    case ValueKind.Null or ValueKind.Task:
+                        return Node.Null;
+                    case ValueKind.Bool:
+                        return Node.Of(value.AsBool);
+                    case ValueKind.Int:
+                        return Node.Of(value.AsInteger);
+                    case ValueKind.Float:
+                        return Node.Of(value.AsFloat);
+                    case ValueKind.String:
+                        return Node.Of(value.AsString);
+                    default:
+                        break;
+                }
+
+                if (!made.TryGetValue(value, out Node? node))
+                {
+                    node =
+                        value.Kind == ValueKind.Function
+                            ? Node.Function(program.Image.Functions[value.FunctionIndex])
+                            : Node.Collection(KindOf(value.Kind));
+                    made.Add(value, node);
+                    pending.Enqueue(value);
+                }
+
+                return node;
+            }
+
+            Node result = Make(root);
+            while (pending.TryDequeue(out ZexusValue? value))
+            {
+                made[value].Items = value.Kind switch
+                {
+                    ValueKind.Map => [.. value.Entries.SelectMany(e => new[] { Make(e.Key), Make(e.Value) })],
+                    ValueKind.Function => [.. value.Captures.Select(Make)],
+                    _ => [.. value.Items.Select(Make)],
+                };
+            }
+
+            return result;
+        }
+    }
+
+    private static NodeKind KindOf(ValueKind kind) =>
+        kind switch
+        {
+            ValueKind.List => NodeKind.List,
+            ValueKind.Map => NodeKind.Map,
+            ValueKind.Set => NodeKind.Set,
+            _ => throw new ArgumentOutOfRangeException(nameof(kind)),
+        };
+
+    /// <summary>Thrown through the engine when the visitor has seen enough.</summary>
+    private sealed class Stopped : Exception;
+
+    private readonly struct Hook(Tracer tracer) : IStepHook
+    {
+        public void BeforeStep(in MachineView view) => tracer.Before(view);
+    }
+
+    /// <summary>The engine shows itself before each step; a trace tells what each step did. So a step is told when the next begins.</summary>
+    private sealed class Tracer(Program program, TraceDetail detail, Func<TraceStep, bool> visit)
+    {
+        private long _number;
+        private int _depth;
+        private int _function;
+        private int _instruction;
+
+        public void Before(in MachineView view)
+        {
+            if (_number > 0 && !Tell(view.GasUsed, StackOf(view)))
+            {
+                throw new Stopped();
+            }
+
+            _number++;
+            _depth = view.FrameDepth;
+            _function = view.Function;
+            _instruction = view.Instruction;
+        }
+
+        /// <summary>The last step; its stack is gone.</summary>
+        public bool Finish(long gasUsed) => Tell(gasUsed, []);
+
+        private bool Tell(long gasUsed, IReadOnlyList<Node> stack) =>
+            visit(
+                new TraceStep
+                {
+                    Number = _number,
+                    Depth = _depth,
+                    Function = _function,
+                    Instruction = _instruction,
+                    Rule = "",
+                    Branches = [],
+                    GasUsed = gasUsed,
+                    Stack = stack,
+                }
+            );
+
+        private List<Node> StackOf(in MachineView view)
+        {
+            List<Node> cells = [];
+            for (int i = Math.Max(0, view.StackHeight - detail.Cells); i < view.StackHeight; i++)
+            {
+                int room = detail.Nodes;
+                cells.Add(ToNode(view.Stack(i), [], ref room));
+            }
+
+            return cells;
+        }
+
+        /// <summary>Recursion as deep as there is room at most.</summary>
+        private Node ToNode(HeapValue value, Dictionary<long, Node> made, ref int room)
+        {
+            if (--room < 0)
+            {
+                return Node.Cut;
+            }
+
+            switch (value.Kind)
+            {
+                case ValueKind.Null or ValueKind.Task:
+                    return Node.Null;
+                case ValueKind.Bool:
+                    return Node.Of(value.AsBool);
+                case ValueKind.Int:
+                    return Node.Of(value.AsInteger);
+                case ValueKind.Float:
+                    return Node.Of(value.AsFloat);
+                case ValueKind.String:
+                    return Node.Of(value.AsString);
+                case ValueKind.Function:
+                    return Node.Function(program.Functions[value.FunctionIndex]);
+                default:
+                    break;
+            }
+
+            if (made.TryGetValue(value.Identity, out Node? known))
+            {
+                return known;
+            }
+
+            Node node = Node.Collection(KindOf(value.Kind));
+            made.Add(value.Identity, node);
+            List<Node> items = [];
+            for (int i = 0; i < value.Count; i++)
+            {
+                if (room <= 0)
+                {
+                    items.Add(Node.Cut);
+                    if (value.Kind == ValueKind.Map)
+                    {
+                        items.Add(Node.Cut);
+                    }
+
+                    break;
+                }
+
+                if (value.Kind == ValueKind.Map)
+                {
+                    items.Add(ToNode(value.Key(i), made, ref room));
+                    items.Add(ToNode(value.Value(i), made, ref room));
+                }
+                else
+                {
+                    items.Add(ToNode(value.Item(i), made, ref room));
+                }
+            }
+
+            node.Items = [.. items];
+            return node;
+        }
+    }
+}
