@@ -196,7 +196,29 @@ module IllFormed =
                     let at = r.Below p.Functions.Length
                     p <- { p with Functions = p.Functions |> Array.mapi (fun i f -> if i = at then change f else f) }
 
-            match r.Below 20 with
+            match r.Below 21 with
+            | 20 ->
+                // A function with a capture that most others do not have, named by one of them.
+                let index = p.Functions.Length
+
+                let captured = {
+                    Name = "captor"
+                    Parameters = [||]
+                    Locals = [||]
+                    Captures = [| r.Pick [| "a"; "b"; "none" |] |]
+                    Code = [||]
+                }
+
+                let call = Instruction.Of((InstructionSet.Of Opcode.CALL_FUNC_CONST).Number, int64 index, 0L, 0L)
+
+                p <- {
+                    p with
+                        Functions = Array.append p.Functions [| captured |]
+                }
+
+                if index > 0 then
+                    let at = r.Below index
+                    p <- { p with Functions = p.Functions |> Array.mapi (fun i f -> if i = at then { f with Code = insert (r.Below(f.Code.Length + 1)) call f.Code } else f) }
             | 0
             | 1
             | 2 ->
@@ -212,9 +234,26 @@ module IllFormed =
 
         p
 
+    /// Operands that an opcode does not have are 0.
+    let private canonical (program: Program) =
+        let instruction (i: Instruction) =
+            let operands =
+                match InstructionSet.TryFind i.Number with
+                | true, info -> info.Operands.Length
+                | false, _ -> 0
+
+            let at k value = if k < operands then value else 0L
+            Instruction.Of(i.Number, at 0 i.A, at 1 i.B, at 2 i.C)
+
+        {
+            program with
+                Functions = program.Functions |> Array.map (fun f -> { f with Code = Array.map instruction f.Code })
+        }
+
     let program (r: Rng) (hosts: HostFunction[]) : Program =
         match r.Below 10 with
         | 0
         | 1
         | 2 -> raw r
         | _ -> mutated r (WellFormed.program r hosts)
+        |> canonical

@@ -223,7 +223,7 @@ module internal Show =
 
 /// Plays the oracle along with one execution of the engine. Before each step of the engine the oracle has done the step
 /// before, and the two states must be the same; references are the same through a bijection that lasts for the run.
-[<Sealed>]
+[<Sealed; AllowNullLiteral>]
 type internal Comparer(case: Case, loaded: Loaded, coverage: Coverage) =
     let program = case.Program
     /// Longer text is compared only when it is new on the stack, and now and then.
@@ -756,8 +756,9 @@ type internal Hook(comparer: Comparer) =
 
 /// Checks cases: loads each on both sides, runs it in lock step, compares everything that can be observed.
 /// Keeps one engine for all of them, so that what an execution leaves behind is checked as well.
+/// `twist` changes the program that the engine gets and the oracle does not: how the check itself is tested.
 [<Sealed>]
-type LockStep() =
+type LockStep(twist: Program -> Program) =
     let mutable vm = new Vm()
 
     let refused (refusal: Refusal) =
@@ -783,6 +784,8 @@ type LockStep() =
                 }
             |]
     }
+
+    new() = new LockStep(id)
 
     member private _.Execute(case: Case, loaded: Loaded, image: ZexusProgram, coverage: Coverage) : Verdict =
         let comparer = Comparer(case, loaded, coverage)
@@ -857,7 +860,7 @@ type LockStep() =
 
         let engine =
             try
-                Choice1Of2(ZexusProgram.TryLoad(case.Program, case.Limits, &image, &refusal))
+                Choice1Of2(ZexusProgram.TryLoad(twist case.Program, case.Limits, &image, &refusal))
             with error ->
                 Choice2Of2 error
 
