@@ -34,7 +34,9 @@ let private campaign sabotage programs =
 
 let private uses (opcode: Opcode) (case: Case) =
     let number = (InstructionSet.Of opcode).Number
-    case.Program.Functions |> Array.exists (fun f -> f.Code |> Array.exists (fun i -> i.Number = number))
+
+    case.Program.Functions
+    |> Array.exists (fun f -> f.Code |> Array.exists (fun i -> i.Number = number))
 
 [<Fact>]
 let ``a campaign checks every program and counts it`` () =

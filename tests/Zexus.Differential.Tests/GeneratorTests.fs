@@ -34,23 +34,33 @@ let ``other seeds give other cases`` () =
     let lines = [ for seed in 1UL .. 50UL -> Vector.toLine (Generate.case seed 1L) ]
     Assert.Equal(50, (List.distinct lines).Length)
 
-let private wellFormed = lazy [| for index in 0L .. 15_000L -> Generate.ofFamily Family.WellFormed 1UL index |]
-let private ruleDirected = lazy [| for index in 0L .. int64 RuleDirected.turns * 4L -> Generate.ofFamily Family.RuleDirected 1UL index |]
+let private wellFormed =
+    lazy
+        [|
+            for index in 0L .. 15_000L -> Generate.ofFamily Family.WellFormed 1UL index
+        |]
+
+let private ruleDirected =
+    lazy
+        [|
+            for index in 0L .. int64 RuleDirected.turns * 4L -> Generate.ofFamily Family.RuleDirected 1UL index
+        |]
 
 let private instructions (case: Case) =
     case.Program.Functions |> Seq.collect _.Code
 
-let private names (case: Case) = seq {
-    for i in instructions case do
-        match InstructionSet.TryFind i.Number with
-        | true, info ->
-            match info.Opcode with
-            | Opcode.CALL_METHOD
-            | Opcode.CALL_NAME
-            | Opcode.CALL_BUILTIN -> struct (info.Opcode, case.Program.Names[int i.A])
-            | _ -> ()
-        | false, _ -> ()
-}
+let private names (case: Case) =
+    seq {
+        for i in instructions case do
+            match InstructionSet.TryFind i.Number with
+            | true, info ->
+                match info.Opcode with
+                | Opcode.CALL_METHOD
+                | Opcode.CALL_NAME
+                | Opcode.CALL_BUILTIN -> struct (info.Opcode, case.Program.Names[int i.A])
+                | _ -> ()
+            | false, _ -> ()
+    }
 
 let private missingOpcodes (cases: Case[]) =
     let seen = HashSet<int>(cases |> Seq.collect instructions |> Seq.map _.Number)

@@ -53,37 +53,40 @@ let ``one engine runs case after case as if each were its first`` () =
         holds lockStep (Generate.case 77UL index)
 
 /// Both sides differ for good only in what the opcode does: heights and operands are the same.
-let twins: obj[] seq = seq {
-    for opcode, instead in
-        [
-            Opcode.ADD, Opcode.SUB
-            Opcode.SUB, Opcode.ADD
-            Opcode.MUL, Opcode.ADD
-            Opcode.DIV, Opcode.MUL
-            Opcode.MOD, Opcode.DIV
-            Opcode.POW, Opcode.MUL
-            Opcode.LT, Opcode.LTE
-            Opcode.GT, Opcode.GTE
-            Opcode.EQ, Opcode.NEQ
-            Opcode.AND, Opcode.OR
-            Opcode.NEG, Opcode.NOT
-            Opcode.INC, Opcode.DEC
-            Opcode.JUMP_IF_TRUE, Opcode.JUMP_IF_FALSE
-            Opcode.TX_COMMIT, Opcode.TX_REVERT
-            Opcode.STATE_READ, Opcode.HASH_BLOCK
-            Opcode.POP_TRY, Opcode.NOP
-            Opcode.PRINT, Opcode.POP
-            Opcode.BUILD_LIST, Opcode.BUILD_SET
-            Opcode.LEDGER_APPEND, Opcode.PRINT
-            Opcode.ADD_REG, Opcode.SUB_REG
-        ] do
-        [| box opcode; box instead |]
-}
+let twins: obj[] seq =
+    seq {
+        for opcode, instead in
+            [
+                Opcode.ADD, Opcode.SUB
+                Opcode.SUB, Opcode.ADD
+                Opcode.MUL, Opcode.ADD
+                Opcode.DIV, Opcode.MUL
+                Opcode.MOD, Opcode.DIV
+                Opcode.POW, Opcode.MUL
+                Opcode.LT, Opcode.LTE
+                Opcode.GT, Opcode.GTE
+                Opcode.EQ, Opcode.NEQ
+                Opcode.AND, Opcode.OR
+                Opcode.NEG, Opcode.NOT
+                Opcode.INC, Opcode.DEC
+                Opcode.JUMP_IF_TRUE, Opcode.JUMP_IF_FALSE
+                Opcode.TX_COMMIT, Opcode.TX_REVERT
+                Opcode.STATE_READ, Opcode.HASH_BLOCK
+                Opcode.POP_TRY, Opcode.NOP
+                Opcode.PRINT, Opcode.POP
+                Opcode.BUILD_LIST, Opcode.BUILD_SET
+                Opcode.LEDGER_APPEND, Opcode.PRINT
+                Opcode.ADD_REG, Opcode.SUB_REG
+            ] do
+            [| box opcode; box instead |]
+    }
 
 [<Theory; MemberData(nameof twins)>]
 let ``an engine with a wrong opcode is found out in a small program`` (opcode: Opcode) (instead: Opcode) =
     use lockStep = new LockStep(twist opcode instead)
-    let check (case: Case) = lockStep.Check(Coverage(), { case with GasShare = None })
+
+    let check (case: Case) =
+        lockStep.Check(Coverage(), { case with GasShare = None })
 
     let found =
         Seq.initInfinite int64

@@ -7,7 +7,9 @@ open Zexus.Differential
 
 let private uses (opcode: Opcode) (case: Case) =
     let number = (InstructionSet.Of opcode).Number
-    case.Program.Functions |> Array.exists (fun f -> f.Code |> Array.exists (fun i -> i.Number = number))
+
+    case.Program.Functions
+    |> Array.exists (fun f -> f.Code |> Array.exists (fun i -> i.Number = number))
 
 let rec private overflow (n: int) : int = 1 + overflow (n + 1) * 2
 

@@ -13,7 +13,9 @@ let private loads (case: Case) =
 
 let private uses (opcode: Opcode) (case: Case) =
     let number = (InstructionSet.Of opcode).Number
-    case.Program.Functions |> Array.exists (fun f -> f.Code |> Array.exists (fun i -> i.Number = number))
+
+    case.Program.Functions
+    |> Array.exists (fun f -> f.Code |> Array.exists (fun i -> i.Number = number))
 
 [<Property(Arbitrary = [| typeof<Arbitraries> |], MaxTest = 50)>]
 let ``every candidate is lighter`` (case: Case) =

@@ -12,7 +12,10 @@ type RuleDirectedCase = RuleDirectedCase of Case
 /// FsCheck draws a seed and an index; the case is the one that a campaign of this seed has there.
 type Arbitraries =
     static member private Drawn(make: uint64 -> int64 -> Case) : Gen<Case> =
-        Gen.map2 (fun seed index -> make (uint64 (seed: int)) (int64 (index: int))) (Gen.choose (0, System.Int32.MaxValue)) (Gen.choose (0, 999_999))
+        Gen.map2
+            (fun seed index -> make (uint64 (seed: int)) (int64 (index: int)))
+            (Gen.choose (0, System.Int32.MaxValue))
+            (Gen.choose (0, 999_999))
 
     static member private OfFamily(family: Family, wrap: Case -> 'a, unwrap: 'a -> Case) : Arbitrary<'a> =
         Arb.fromGenShrink (
