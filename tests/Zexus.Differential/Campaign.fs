@@ -170,7 +170,11 @@ type CampaignResult = {
 
     /// No divergence, every program run, and something was checked.
     member this.IsGreen =
-        this.Divergences = 0L && not this.StoppedEarly && this.Programs > 0L && this.Steps > 0L && this.Undeclared.Length = 0
+        this.Divergences = 0L
+        && not this.StoppedEarly
+        && this.Programs > 0L
+        && this.Steps > 0L
+        && this.Undeclared.Length = 0
 
 /// What a campaign is to do.
 [<Sealed; AllowNullLiteral>]
@@ -320,7 +324,8 @@ module Campaign =
             })
 
         /// So many divergences that more of them tell nothing new.
-        member this.IsFull = lock this (fun () -> order.Count > options.MaxReports || divergences > 2000L)
+        member this.IsFull =
+            lock this (fun () -> order.Count > options.MaxReports || divergences > 2000L)
 
     let private caseOf (origin: Origin) (json: string) =
         match origin with
@@ -328,7 +333,12 @@ module Campaign =
         | Origin.Saved _ -> Vector.parse json
 
     /// Works off jobs until there are none, in one child after another.
-    let private work (options: CampaignOptions) (jobs: ConcurrentQueue<Job>) (ledger: Ledger) (cancel: CancellationToken) =
+    let private work
+        (options: CampaignOptions)
+        (jobs: ConcurrentQueue<Job>)
+        (ledger: Ledger)
+        (cancel: CancellationToken)
+        =
         let mutable child: Child = Unchecked.defaultof<Child>
         let mutable job = Unchecked.defaultof<Job>
 
@@ -370,7 +380,8 @@ module Campaign =
                     ledger.Diverged(at, Divergence.key d, (fun () -> caseOf at (json ())), (fun () -> d))
 
                     match job, at with
-                    | Job.Range(_, past), Origin.Generated(_, index) when index + 1L < past -> jobs.Enqueue(Job.Range(index + 1L, past))
+                    | Job.Range(_, past), Origin.Generated(_, index) when index + 1L < past ->
+                        jobs.Enqueue(Job.Range(index + 1L, past))
                     | _ -> ()
 
                 while busy do

@@ -98,7 +98,13 @@ module Tree =
         let mutable i = 0
 
         while i < s.Length do
-            i <- i + (if Char.IsHighSurrogate s[i] && i + 1 < s.Length && Char.IsLowSurrogate s[i + 1] then 2 else 1)
+            i <-
+                i
+                + (if Char.IsHighSurrogate s[i] && i + 1 < s.Length && Char.IsLowSurrogate s[i + 1] then
+                       2
+                   else
+                       1)
+
             n <- n + 1
 
         n
@@ -158,10 +164,18 @@ module Tree =
         | Data.Float x ->
             if Double.IsNaN x then
                 let bits = BitConverter.DoubleToInt64Bits x
-                if bits = 0x7FF8000000000000L then "nan" else $"nan:0x{bits:X16}"
+
+                if bits = 0x7FF8000000000000L then
+                    "nan"
+                else
+                    $"nan:0x{bits:X16}"
             else
                 let text = x.ToString("R", Globalization.CultureInfo.InvariantCulture)
-                if text |> Seq.forall (fun c -> Char.IsDigit c || c = '-') then text + ".0" else text
+
+                if text |> Seq.forall (fun c -> Char.IsDigit c || c = '-') then
+                    text + ".0"
+                else
+                    text
         | Data.String s -> quote s
         | Data.List items -> "[" + String.Join(", ", Array.map show items) + "]"
         | Data.Set items -> "#{" + String.Join(", ", Array.map show items) + "}"
@@ -187,7 +201,8 @@ module Tree =
 module Host =
     /// Ok: the value returned. Error: the value thrown. What a host hands in keeps the limits, so an echo that would not is Null.
     let call (limits: Limits) (f: HostFunction) (arguments: Data[]) : Result<Data, Data> =
-        let argument i = if i < arguments.Length then arguments[i] else Data.Null
+        let argument i =
+            if i < arguments.Length then arguments[i] else Data.Null
 
         match f.Behaviour with
         | HostBehaviour.Echoes when Tree.needs limits 0 (Data.List arguments) <> limits -> Ok Data.Null
@@ -195,7 +210,11 @@ module Host =
         | HostBehaviour.Throws data -> Error data
         | HostBehaviour.Echoes -> Ok(Data.List arguments)
         | HostBehaviour.ThrowsFirst -> Error(argument 0)
-        | HostBehaviour.Checks -> if Tree.isTrue (argument 0) then Ok(argument 0) else Error(argument 1)
+        | HostBehaviour.Checks ->
+            if Tree.isTrue (argument 0) then
+                Ok(argument 0)
+            else
+                Error(argument 1)
 
     /// The signatures that the host of a case accepts: the key, a colon and the message.
     let verify (signature: string) (message: string) (key: string) =

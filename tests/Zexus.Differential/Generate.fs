@@ -42,7 +42,13 @@ module Generate =
     }
 
     /// Limits near what the case needs at least, one or two of them; the others as they are by default.
-    let private limits (r: Rng) (program: Program) (state: KeyValuePair<string, Data>[]) (hosts: HostFunction[]) (block: Block) =
+    let private limits
+        (r: Rng)
+        (program: Program)
+        (state: KeyValuePair<string, Data>[])
+        (hosts: HostFunction[])
+        (block: Block)
+        =
         let none = {
             CallDepth = 1
             IntegerBits = 1
@@ -59,7 +65,8 @@ module Generate =
             Nesting = max a.Nesting b.Nesting
         }
 
-        let over items = items |> Seq.fold (fun l d -> Tree.needs l 0 d) none
+        let over items =
+            items |> Seq.fold (fun l d -> Tree.needs l 0 d) none
 
         let needs =
             both
@@ -83,25 +90,47 @@ module Generate =
                 ))
 
         // What a case needs may be more than the default allows: then that is so.
-        let fit wanted needed byDefault = if needed > byDefault then byDefault else max wanted needed
+        let fit wanted needed byDefault =
+            if needed > byDefault then byDefault else max wanted needed
+
         let d = Limits.Default
         let mutable l = d
 
         for _ in 1 .. r.Pick [| 1; 1; 2; 5 |] do
             match r.Below 5 with
-            | 0 -> l <- { l with CallDepth = r.Pick [| 1; 2; 3; 5; 8 |] }
+            | 0 ->
+                l <- {
+                    l with
+                        CallDepth = r.Pick [| 1; 2; 3; 5; 8 |]
+                }
             | 1 ->
                 let wanted = needs.IntegerBits + r.Pick [| 0; 1; 2; 8; 60 |]
-                l <- { l with IntegerBits = fit wanted needs.IntegerBits d.IntegerBits }
+
+                l <- {
+                    l with
+                        IntegerBits = fit wanted needs.IntegerBits d.IntegerBits
+                }
             | 2 ->
                 let wanted = needs.StringLength + r.Pick [| 0; 1; 2; 3; 8; 16 |]
-                l <- { l with StringLength = fit wanted needs.StringLength d.StringLength }
+
+                l <- {
+                    l with
+                        StringLength = fit wanted needs.StringLength d.StringLength
+                }
             | 3 ->
                 let wanted = needs.CollectionLength + r.Pick [| 0; 0; 1; 2; 4 |]
-                l <- { l with CollectionLength = fit wanted needs.CollectionLength d.CollectionLength }
+
+                l <- {
+                    l with
+                        CollectionLength = fit wanted needs.CollectionLength d.CollectionLength
+                }
             | _ ->
                 let wanted = needs.Nesting + r.Pick [| 0; 0; 1; 2 |]
-                l <- { l with Nesting = fit wanted needs.Nesting d.Nesting }
+
+                l <- {
+                    l with
+                        Nesting = fit wanted needs.Nesting d.Nesting
+                }
 
         l
 
@@ -112,7 +141,11 @@ module Generate =
 
         {
             Program = program
-            Limits = if r.Chance 300 then limits r program state hosts block else Limits.Default
+            Limits =
+                if r.Chance 300 then
+                    limits r program state hosts block
+                else
+                    Limits.Default
             GasLimit =
                 match r.Below 20 with
                 | 0 -> int64 (r.Below 400)
@@ -148,5 +181,4 @@ module Generate =
 
         around r hosts program
 
-    let case (seed: uint64) (index: int64) : Case =
-        ofFamily (family index) seed index
+    let case (seed: uint64) (index: int64) : Case = ofFamily (family index) seed index

@@ -46,7 +46,21 @@ module IllFormed =
     let private number (r: Rng) =
         match r.Below 12 with
         | 0 -> r.Pick reserved
-        | 1 -> r.Pick [| 0; -1; 17; 33; 73; 113 + 65536; 256; 310; 400; 1000; Int32.MaxValue; Int32.MinValue |]
+        | 1 ->
+            r.Pick [|
+                0
+                -1
+                17
+                33
+                73
+                113 + 65536
+                256
+                310
+                400
+                1000
+                Int32.MaxValue
+                Int32.MinValue
+            |]
         | _ -> r.Pick numbers
 
     let private operand (r: Rng) =
@@ -65,7 +79,12 @@ module IllFormed =
 
     let private badData (r: Rng) : Data =
         match r.Below 14 with
-        | 0 -> Data.Float(BitConverter.Int64BitsToDouble(r.Pick [| 0xFFF8000000000000L; 0x7FF8000000000001L; 0x7FF0000000000001L |]))
+        | 0 ->
+            Data.Float(
+                BitConverter.Int64BitsToDouble(
+                    r.Pick [| 0xFFF8000000000000L; 0x7FF8000000000001L; 0x7FF0000000000001L |]
+                )
+            )
         | 1 -> Data.String(r.Pick [| "\ud800"; "a\udc00b"; "\udc00\ud800"; "x\ud83d" |])
         | 2 -> Data.Map [| Tree.pair (Tree.ofInt 1) Data.Null; Tree.pair (Data.Float 1.0) Data.Null |]
         | 3 -> Data.Set [| Data.Bool true; Tree.ofInt 1 |]
@@ -73,12 +92,27 @@ module IllFormed =
         | 5 -> Data.Map [| Tree.pair (Data.List [||]) Data.Null |]
         | 6 -> Data.Set [| Data.Float Tree.nan |]
         | 7 -> Data.Set [| Data.Int(BigInteger.Pow(BigInteger 2, 53)); Data.Float 9007199254740992.0 |]
-        | 8 -> Data.Set [| Data.Int(BigInteger.Pow(BigInteger 2, 53) + BigInteger.One); Data.Float 9007199254740992.0 |]
-        | 9 -> Data.Int(r.Pick [| BigInteger.Pow(BigInteger 2, 8192); -BigInteger.Pow(BigInteger 2, 8192) - BigInteger.One |])
+        | 8 ->
+            Data.Set [|
+                Data.Int(BigInteger.Pow(BigInteger 2, 53) + BigInteger.One)
+                Data.Float 9007199254740992.0
+            |]
+        | 9 ->
+            Data.Int(
+                r.Pick [|
+                    BigInteger.Pow(BigInteger 2, 8192)
+                    -BigInteger.Pow(BigInteger 2, 8192) - BigInteger.One
+                |]
+            )
         | 10 -> Values.nested (r.Pick [| 256; 257; 255 |]) (Values.data r 0)
         | 11 -> Data.Map [| Tree.pair (Data.String "\ud800") (Data.Float -nan) |]
         | 12 -> Data.Set [| Data.String "é"; Data.String "e\u0301"; Data.String "é" |]
-        | _ -> Data.List [| Data.Null; Values.data r 2; Data.Set [| Data.Null; Data.Bool false; Tree.ofInt 0 |] |]
+        | _ ->
+            Data.List [|
+                Data.Null
+                Values.data r 2
+                Data.Set [| Data.Null; Data.Bool false; Tree.ofInt 0 |]
+            |]
 
     let private insert (at: int) (item: 'a) (items: 'a[]) =
         Array.concat [ items[.. at - 1]; [| item |]; items[at..] ]
@@ -86,7 +120,9 @@ module IllFormed =
     let private change (r: Rng) (f: FunctionDefinition) : FunctionDefinition =
         let code = f.Code
         let n = code.Length
-        let put at i = Array.mapi (fun j old -> if j = at then i else old) code
+
+        let put at i =
+            Array.mapi (fun j old -> if j = at then i else old) code
 
         if n = 0 then
             { f with Code = [| instruction r |] }
@@ -108,10 +144,19 @@ module IllFormed =
 
                     if jumps.Length > 0 then
                         let j = r.Pick jumps
-                        let target = if r.Chance 850 then int64 (r.Below(n + 1)) else r.Pick [| -1L; int64 n + 1L; int64 n; 4294967296L |]
+
+                        let target =
+                            if r.Chance 850 then
+                                int64 (r.Below(n + 1))
+                            else
+                                r.Pick [| -1L; int64 n + 1L; int64 n; 4294967296L |]
+
                         Array.mapi (fun k old -> if k = j then { old with A = target } else old) code
                     else
-                        insert at (Instruction.Of((InstructionSet.Of Opcode.JUMP).Number, int64 (r.Below(n + 2)), 0L, 0L)) code
+                        insert
+                            at
+                            (Instruction.Of((InstructionSet.Of Opcode.JUMP).Number, int64 (r.Below(n + 2)), 0L, 0L))
+                            code
                 | 2
                 | 3 -> Array.concat [ code[.. at - 1]; code[at + 1 ..] ]
                 | 4 -> insert at (instruction r) code
@@ -141,14 +186,24 @@ module IllFormed =
 
         match r.Below 5 with
         | 0 -> { f with Name = bad }
-        | 1 -> { f with Parameters = Array.append f.Parameters [| bad |] }
-        | 2 -> { f with Locals = Array.append f.Locals [| bad |] }
-        | 3 -> { f with Captures = Array.append f.Captures [| bad |] }
+        | 1 -> {
+            f with
+                Parameters = Array.append f.Parameters [| bad |]
+          }
+        | 2 -> {
+            f with
+                Locals = Array.append f.Locals [| bad |]
+          }
+        | 3 -> {
+            f with
+                Captures = Array.append f.Captures [| bad |]
+          }
         | _ ->
             let many = r.Pick [| 1023; 1024; 1025 |]
 
-            { f with
-                Locals = Array.init (max 0 (many - f.Parameters.Length - f.Captures.Length)) (fun i -> $"v{i}")
+            {
+                f with
+                    Locals = Array.init (max 0 (many - f.Parameters.Length - f.Captures.Length)) (fun i -> $"v{i}")
             }
 
     let private tall (r: Rng) : FunctionDefinition =
@@ -157,10 +212,16 @@ module IllFormed =
 
         let last =
             match r.Below 5 with
-            | 0 -> [| Instruction.Of((InstructionSet.Of Opcode.BUILD_LIST).Number, int64 (min n 1024), 0L, 0L) |]
+            | 0 -> [|
+                Instruction.Of((InstructionSet.Of Opcode.BUILD_LIST).Number, int64 (min n 1024), 0L, 0L)
+              |]
             | 1 -> [| Instruction.Of((InstructionSet.Of Opcode.DUP).Number, 0L, 0L, 0L) |]
-            | 2 -> [| Instruction.Of((InstructionSet.Of Opcode.SETUP_TRY).Number, int64 n + 1L, 0L, 0L) |]
-            | 3 -> [| Instruction.Of((InstructionSet.Of Opcode.MERKLE_ROOT).Number, int64 (min n 1024), 0L, 0L) |]
+            | 2 -> [|
+                Instruction.Of((InstructionSet.Of Opcode.SETUP_TRY).Number, int64 n + 1L, 0L, 0L)
+              |]
+            | 3 -> [|
+                Instruction.Of((InstructionSet.Of Opcode.MERKLE_ROOT).Number, int64 (min n 1024), 0L, 0L)
+              |]
             | _ -> [||]
 
         {
@@ -194,23 +255,100 @@ module IllFormed =
             let function' change =
                 if p.Functions.Length > 0 then
                     let at = r.Below p.Functions.Length
-                    p <- { p with Functions = p.Functions |> Array.mapi (fun i f -> if i = at then change f else f) }
 
-            match r.Below 20 with
+                    p <- {
+                        p with
+                            Functions = p.Functions |> Array.mapi (fun i f -> if i = at then change f else f)
+                    }
+
+            match r.Below 21 with
+            | 20 ->
+                // A function with a capture that most others do not have, named by one of them.
+                let index = p.Functions.Length
+
+                let captured = {
+                    Name = "captor"
+                    Parameters = [||]
+                    Locals = [||]
+                    Captures = [| r.Pick [| "a"; "b"; "none" |] |]
+                    Code = [||]
+                }
+
+                let call =
+                    Instruction.Of((InstructionSet.Of Opcode.CALL_FUNC_CONST).Number, int64 index, 0L, 0L)
+
+                p <- {
+                    p with
+                        Functions = Array.append p.Functions [| captured |]
+                }
+
+                if index > 0 then
+                    let at = r.Below index
+
+                    p <- {
+                        p with
+                            Functions =
+                                p.Functions
+                                |> Array.mapi (fun i f ->
+                                    if i = at then
+                                        {
+                                            f with
+                                                Code = insert (r.Below(f.Code.Length + 1)) call f.Code
+                                        }
+                                    else
+                                        f)
+                    }
             | 0
             | 1
             | 2 ->
                 let at = r.Below(p.Constants.Length + 1)
-                p <- { p with Constants = insert at (badData r) p.Constants }
+
+                p <- {
+                    p with
+                        Constants = insert at (badData r) p.Constants
+                }
             | 3 ->
                 let at = r.Below(p.Names.Length + 1)
-                p <- { p with Names = insert at (r.Pick [| "\ud800"; "x\udfff"; ""; "a" |]) p.Names }
+
+                p <- {
+                    p with
+                        Names = insert at (r.Pick [| "\ud800"; "x\udfff"; ""; "a" |]) p.Names
+                }
             | 4
             | 5 -> function' (names r)
-            | 6 -> p <- { p with Functions = if r.Chance 300 then [||] else Array.append p.Functions [| tall r |] }
+            | 6 ->
+                p <- {
+                    p with
+                        Functions =
+                            if r.Chance 300 then
+                                [||]
+                            else
+                                Array.append p.Functions [| tall r |]
+                }
             | _ -> function' (change r)
 
         p
+
+    /// Operands that an opcode does not have are 0.
+    let private canonical (program: Program) =
+        let instruction (i: Instruction) =
+            let operands =
+                match InstructionSet.TryFind i.Number with
+                | true, info -> info.Operands.Length
+                | false, _ -> 0
+
+            let at k value = if k < operands then value else 0L
+            Instruction.Of(i.Number, at 0 i.A, at 1 i.B, at 2 i.C)
+
+        {
+            program with
+                Functions =
+                    program.Functions
+                    |> Array.map (fun f -> {
+                        f with
+                            Code = Array.map instruction f.Code
+                    })
+        }
 
     let program (r: Rng) (hosts: HostFunction[]) : Program =
         match r.Below 10 with
@@ -218,3 +356,4 @@ module IllFormed =
         | 1
         | 2 -> raw r
         | _ -> mutated r (WellFormed.program r hosts)
+        |> canonical

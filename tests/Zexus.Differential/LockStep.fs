@@ -36,7 +36,8 @@ module internal Show =
             match Heap.find a heap with
             | Cell.List list -> $"@{number}" + items depth "[" "]" (list |> Seq.map show)
             | Cell.Map entries ->
-                $"@{number}" + items depth "{" "}" (Entries.toList entries |> Seq.map (fun (k, v) -> show k + ": " + show v))
+                $"@{number}"
+                + items depth "{" "}" (Entries.toList entries |> Seq.map (fun (k, v) -> show k + ": " + show v))
             | Cell.Set entries -> $"@{number}" + items depth "#{" "}" (Entries.toList entries |> Seq.map (fst >> show))
             | Cell.Function(index, captures) ->
                 let captured =
@@ -63,7 +64,11 @@ module internal Show =
             if kind = ValueKind.Function then
                 text.Append($" function {value.FunctionIndex}") |> ignore
 
-            let count = if kind = ValueKind.Function then value.CaptureCount else value.Count
+            let count =
+                if kind = ValueKind.Function then
+                    value.CaptureCount
+                else
+                    value.Count
 
             text.Append(
                 match kind with
@@ -82,7 +87,10 @@ module internal Show =
                         text.Append ", " |> ignore
 
                     if kind = ValueKind.Map then
-                        text.Append(engine (depth + 1) (value.Key i)).Append(": ").Append(engine (depth + 1) (value.Value i))
+                        text
+                            .Append(engine (depth + 1) (value.Key i))
+                            .Append(": ")
+                            .Append(engine (depth + 1) (value.Value i))
                         |> ignore
                     elif kind = ValueKind.Function then
                         text.Append(engine (depth + 1) (value.Capture i)) |> ignore
@@ -123,10 +131,23 @@ module internal Show =
         else
             "the end of the code"
 
-    let private page (program: Program) depth func instruction (gas: bigint) handlers transactions (stack: string) (variables: string) (registers: string) =
+    let private page
+        (program: Program)
+        depth
+        func
+        instruction
+        (gas: bigint)
+        handlers
+        transactions
+        (stack: string)
+        (variables: string)
+        (registers: string)
+        =
         let text = StringBuilder()
 
-        text.Append($"depth {depth}, function {func}, instruction {instruction} ({mnemonic program func instruction}), gas used {gas}")
+        text.Append(
+            $"depth {depth}, function {func}, instruction {instruction} ({mnemonic program func instruction}), gas used {gas}"
+        )
         |> ignore
 
         text.Append($", handlers {handlers}, open transactions {transactions}\n") |> ignore
@@ -155,7 +176,9 @@ module internal Show =
     let oracleState (s: State) =
         let show = oracle s.Heap 0
         let program = s.Loaded.Program
-        let stack = "[" + String.Join(", ", s.Frame.Stack |> List.rev |> List.map show) + "]"
+
+        let stack =
+            "[" + String.Join(", ", s.Frame.Stack |> List.rev |> List.map show) + "]"
 
         let variables =
             String.Join(
@@ -242,7 +265,11 @@ type internal Comparer(case: Case, loaded: Loaded, coverage: Coverage) =
 
         match calls.TryDequeue() with
         | true, struct (name, given, outcome) ->
-            if name <> f.Name || given.Length <> arguments.Length || not (Array.forall2 (fun (a: Data) b -> a.Equals b) given arguments) then
+            if
+                name <> f.Name
+                || given.Length <> arguments.Length
+                || not (Array.forall2 (fun (a: Data) b -> a.Equals b) given arguments)
+            then
                 differences.Add {
                     What = "host call"
                     Oracle = f.Name + shown
@@ -325,7 +352,11 @@ type internal Comparer(case: Case, loaded: Loaded, coverage: Coverage) =
             other.Kind = ValueKind.Int
             && (let n = Oracle.knownInt n
                 let mutable small = 0L
-                if other.TryGetInt64(&small) then n = bigint small else n = other.AsInteger)
+
+                if other.TryGetInt64(&small) then
+                    n = bigint small
+                else
+                    n = other.AsInteger)
         | Kind.Float x ->
             other.Kind = ValueKind.Float
             && BitConverter.DoubleToInt64Bits(Oracle.knownFloat x) = BitConverter.DoubleToInt64Bits other.AsFloat
@@ -447,7 +478,10 @@ type internal Comparer(case: Case, loaded: Loaded, coverage: Coverage) =
                     i <- i - 1
 
                 if i >= 0 || not rest.IsEmpty then
-                    differ "stack height" $"{frame.Stack.Length} cells at height {frame.Height}" (string view.StackHeight)
+                    differ
+                        "stack height"
+                        $"{frame.Stack.Length} cells at height {frame.Height}"
+                        (string view.StackHeight)
 
             if frame.Variables.Length <> view.VariableCount then
                 differ "variables" (string frame.Variables.Length) (string view.VariableCount)
@@ -637,8 +671,11 @@ type internal Comparer(case: Case, loaded: Loaded, coverage: Coverage) =
                 | Kind.Int n -> other.Kind = ValueKind.Int && other.AsInteger = Oracle.knownInt n
                 | Kind.Float x ->
                     other.Kind = ValueKind.Float
-                    && BitConverter.DoubleToInt64Bits(Oracle.knownFloat x) = BitConverter.DoubleToInt64Bits other.AsFloat
-                | Kind.String s -> other.Kind = ValueKind.String && String.Equals(Oracle.knownText s, other.AsString, StringComparison.Ordinal)
+                    && BitConverter.DoubleToInt64Bits(Oracle.knownFloat x) =
+                        BitConverter.DoubleToInt64Bits other.AsFloat
+                | Kind.String s ->
+                    other.Kind = ValueKind.String
+                    && String.Equals(Oracle.knownText s, other.AsString, StringComparison.Ordinal)
                 | Kind.List a -> reference a ValueKind.List other
                 | Kind.Map a -> reference a ValueKind.Map other
                 | Kind.Set a -> reference a ValueKind.Set other
@@ -727,7 +764,9 @@ type internal Comparer(case: Case, loaded: Loaded, coverage: Coverage) =
 
                     this.SameData(
                         "events",
-                        [| for name, payload in List.rev state.World.Events -> entry name (Oracle.data payload) |],
+                        [|
+                            for name, payload in List.rev state.World.Events -> entry name (Oracle.data payload)
+                        |],
                         [| for e in result.Events -> entry e.Name e.Payload |]
                     )
 
@@ -737,7 +776,9 @@ type internal Comparer(case: Case, loaded: Loaded, coverage: Coverage) =
                             for a in List.rev state.Audit ->
                                 Data.List [| Oracle.data a.Data; Oracle.data a.Action; Data.Int a.Timestamp |]
                         |],
-                        [| for a in result.Audit -> Data.List [| a.Data; a.Action; Data.Int a.Timestamp |] |]
+                        [|
+                            for a in result.Audit -> Data.List [| a.Data; a.Action; Data.Int a.Timestamp |]
+                        |]
                     )
 
                     let output = Machine.output state
@@ -756,8 +797,9 @@ type internal Hook(comparer: Comparer) =
 
 /// Checks cases: loads each on both sides, runs it in lock step, compares everything that can be observed.
 /// Keeps one engine for all of them, so that what an execution leaves behind is checked as well.
+/// `twist` changes the program that the engine gets and the oracle does not: how the check itself is tested.
 [<Sealed>]
-type LockStep() =
+type LockStep(twist: Program -> Program) =
     let mutable vm = new Vm()
 
     let refused (refusal: Refusal) =
@@ -783,6 +825,8 @@ type LockStep() =
                 }
             |]
     }
+
+    new() = new LockStep(id)
 
     member private _.Execute(case: Case, loaded: Loaded, image: ZexusProgram, coverage: Coverage) : Verdict =
         let comparer = Comparer(case, loaded, coverage)
@@ -835,7 +879,8 @@ type LockStep() =
             | ValueSome(Machine.Ending.Completed _)
             | ValueNone -> ""
 
-        let used = int64 (bigint.Min(Oracle.knownInt comparer.State.GasUsed, bigint Int64.MaxValue))
+        let used =
+            int64 (bigint.Min(Oracle.knownInt comparer.State.GasUsed, bigint Int64.MaxValue))
 
         let divergence =
             match comparer.Divergence with
@@ -857,24 +902,43 @@ type LockStep() =
 
         let engine =
             try
-                Choice1Of2(ZexusProgram.TryLoad(case.Program, case.Limits, &image, &refusal))
+                Choice1Of2(ZexusProgram.TryLoad(twist case.Program, case.Limits, &image, &refusal))
             with error ->
                 Choice2Of2 error
 
         match oracle, engine with
         | Choice2Of2 error, _ ->
-            verdict case (Some "?") 0L "" 0L (Some(Divergence.bare Trouble.Oracle (error.GetType().Name + ": " + error.Message)))
-        | _, Choice2Of2 error -> verdict case (Some "?") 0L "" 0L (Some(Divergence.bare Trouble.Engine (error.ToString())))
+            verdict
+                case
+                (Some "?")
+                0L
+                ""
+                0L
+                (Some(Divergence.bare Trouble.Oracle (error.GetType().Name + ": " + error.Message)))
+        | _, Choice2Of2 error ->
+            verdict case (Some "?") 0L "" 0L (Some(Divergence.bare Trouble.Engine (error.ToString())))
         | Choice1Of2(Ok loaded), Choice1Of2 true -> this.Execute(case, loaded, image, coverage)
         | Choice1Of2(Ok _), Choice1Of2 false ->
             verdict case None 0L "" 0L (Some(disagree "accepted" "accepted" (refused refusal)))
         | Choice1Of2(Error expected), Choice1Of2 true ->
-            verdict case (Some(string expected.Reason)) 0L "" 0L (Some(disagree "refused" (refused expected) "accepted"))
+            verdict
+                case
+                (Some(string expected.Reason))
+                0L
+                ""
+                0L
+                (Some(disagree "refused" (refused expected) "accepted"))
         | Choice1Of2(Error expected), Choice1Of2 false ->
             if expected = refusal then
                 verdict case (Some(string expected.Reason)) 0L "" 0L None
             else
-                verdict case (Some(string expected.Reason)) 0L "" 0L (Some(disagree "refusal" (refused expected) (refused refusal)))
+                verdict
+                    case
+                    (Some(string expected.Reason))
+                    0L
+                    ""
+                    0L
+                    (Some(disagree "refusal" (refused expected) (refused refusal)))
 
     interface IDisposable with
         member _.Dispose() = vm.Dispose()

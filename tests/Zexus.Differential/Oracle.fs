@@ -33,7 +33,9 @@ type Coverage() =
         | true, i -> counts[i] <- counts[i] + 1L
         | false, _ -> undeclared.Add(Zexus.Spec.Branches.name branch) |> ignore
 
-    member _.Add(branch: int, times: int64) = counts[branch] <- counts[branch] + times
+    member _.Add(branch: int, times: int64) =
+        counts[branch] <- counts[branch] + times
+
     member _.AddUndeclared(name: string) = undeclared.Add name |> ignore
     member _.Counts = counts
 
@@ -53,7 +55,8 @@ type Coverage() =
 module Oracle =
     open Zexus.Spec
 
-    let private known kind = invalidOp $"The oracle made a symbolic {kind} of known values."
+    let private known kind =
+        invalidOp $"The oracle made a symbolic {kind} of known values."
 
     let knownInt (n: Int) =
         match n with
@@ -92,29 +95,31 @@ module Oracle =
         | Plain.Set items -> Data.Set [| for item in items -> data item |]
 
     /// `answer`: name, number of the call, arguments.
-    let context (case: Case) (answer: Zexus.Differential.HostFunction -> int -> Data[] -> Result<Data, Data>) : Context =
-        {
-            GasLimit = Int.Known(bigint case.GasLimit)
-            Timestamp = bigint case.Block.Timestamp
-            Height = bigint case.Block.Height
-            Caller = case.Block.Caller
-            State = Map.ofArray [| for entry in case.State -> entry.Key, Plain.ofData entry.Value |]
-            Host =
-                Map.ofArray [|
-                    for f in case.Hosts ->
-                        f.Name,
-                        {
-                            Arity = f.Arity
-                            Gas = bigint f.Gas
-                            Answer =
-                                fun call arguments ->
-                                    match answer f call [| for a in arguments -> data a |] with
-                                    | Ok value -> HostOutcome.Returned(Plain.ofData value)
-                                    | Error value -> HostOutcome.Thrown(Plain.ofData value)
-                        }
-                |]
-            VerifySignature = Host.verify
-        }
+    let context
+        (case: Case)
+        (answer: Zexus.Differential.HostFunction -> int -> Data[] -> Result<Data, Data>)
+        : Context = {
+        GasLimit = Int.Known(bigint case.GasLimit)
+        Timestamp = bigint case.Block.Timestamp
+        Height = bigint case.Block.Height
+        Caller = case.Block.Caller
+        State = Map.ofArray [| for entry in case.State -> entry.Key, Plain.ofData entry.Value |]
+        Host =
+            Map.ofArray [|
+                for f in case.Hosts ->
+                    f.Name,
+                    {
+                        Arity = f.Arity
+                        Gas = bigint f.Gas
+                        Answer =
+                            fun call arguments ->
+                                match answer f call [| for a in arguments -> data a |] with
+                                | Ok value -> HostOutcome.Returned(Plain.ofData value)
+                                | Error value -> HostOutcome.Thrown(Plain.ofData value)
+                    }
+            |]
+        VerifySignature = Host.verify
+    }
 
     /// The whole execution, `visit` called with every state that a step leads to.
     let run (case: Case) (loaded: Loaded) (visit: State -> unit) : State * Machine.Ending * int64 =

@@ -20,7 +20,13 @@ module Reporting =
 
             for f in 0 .. program.Functions.Length - 1 do
                 let func = program.Functions[f]
-                let variables = String.Join(", ", Array.concat [ func.Parameters; func.Locals; func.Captures ] |> Array.map Tree.quote)
+
+                let variables =
+                    String.Join(
+                        ", ",
+                        Array.concat [ func.Parameters; func.Locals; func.Captures ] |> Array.map Tree.quote
+                    )
+
                 text.AppendLine $"; function {f} {Tree.quote func.Name}: {variables}" |> ignore
 
                 for i in 0 .. func.Code.Length - 1 do
@@ -54,7 +60,8 @@ module Reporting =
         limit "Nesting" l.Nesting d.Nesting
 
         if case.Block <> Host.emptyBlock then
-            lines.Add $"block: timestamp {case.Block.Timestamp}, height {case.Block.Height}, caller {Tree.quote case.Block.Caller}"
+            lines.Add
+                $"block: timestamp {case.Block.Timestamp}, height {case.Block.Height}, caller {Tree.quote case.Block.Caller}"
 
         for entry in case.State do
             lines.Add $"state {Tree.quote entry.Key} = {Tree.show entry.Value}"
@@ -165,7 +172,10 @@ module Reporting =
             | Origin.Saved path -> Path.GetFileName path
 
         let path = Path.Combine(folder, name)
-        let about = $"{headline report.Divergence} ({Divergence.key report.Divergence}); {report.Replay}"
+
+        let about =
+            $"{headline report.Divergence} ({Divergence.key report.Divergence}); {report.Replay}"
+
         File.WriteAllText(path, Vector.toText about report.Case)
         path
 

@@ -69,7 +69,8 @@ module RuleDirected =
 
     let private turnsOf (subject: Subject) =
         match subject with
-        | Subject.Routine(row, _) when row.Receiver <> Receiver.Nothing -> if row.Parameters.Length > 0 then 2 * flavours.Length else 4
+        | Subject.Routine(row, _) when row.Receiver <> Receiver.Nothing ->
+            if row.Parameters.Length > 0 then 2 * flavours.Length else 4
         | _ ->
             match operandCount subject with
             | 0 -> 4
@@ -175,7 +176,10 @@ module RuleDirected =
             w.Definition
 
         let helpers = [| helper 1; helper 2; helper 3 |]
-        let w = Writer(pool, "", [||], (if r.Chance 500 then [| "x"; "y"; "result" |] else [||]), [||])
+
+        let w =
+            Writer(pool, "", [||], (if r.Chance 500 then [| "x"; "y"; "result" |] else [||]), [||])
+
         let guarded = r.Chance 350
         let inTransaction = r.Chance 150
 
@@ -224,7 +228,12 @@ module RuleDirected =
             let struct (wanted, _) = Shapes.ofRoutine row.Routine
 
             if row.Receiver <> Receiver.Nothing then
-                give (if r.Chance 30 then r.Pick flavours else flavourOf row.Receiver) 0
+                give
+                    (if r.Chance 30 then
+                         r.Pick flavours
+                     else
+                         flavourOf row.Receiver)
+                    0
 
             let n =
                 match r.Below 10 with
@@ -255,7 +264,16 @@ module RuleDirected =
                 give flavour callback
 
             if row.Receiver = Receiver.Nothing then
-                w.Emit((if r.Chance 500 then Opcode.CALL_BUILTIN else Opcode.CALL_NAME), pool.Name name, n, 0, Guess.Any)
+                w.Emit(
+                    (if r.Chance 500 then
+                         Opcode.CALL_BUILTIN
+                     else
+                         Opcode.CALL_NAME),
+                    pool.Name name,
+                    n,
+                    0,
+                    Guess.Any
+                )
             else
                 w.Emit(Opcode.CALL_METHOD, pool.Name name, n, 0, Guess.Any)
         | Subject.Opcode info ->
@@ -385,7 +403,8 @@ module RuleDirected =
                             match i with
                             | 0 -> first
                             | 1 -> second
-                            | 2 when opcode = Opcode.SLICE -> r.Pick [| Flavour.Small; Flavour.Null; Flavour.Small; any () |]
+                            | 2 when opcode = Opcode.SLICE ->
+                                r.Pick [| Flavour.Small; Flavour.Null; Flavour.Small; any () |]
                             | _ -> any ()
 
                     give flavour 0
@@ -434,7 +453,10 @@ module RuleDirected =
                             w.Emit(Opcode.REGISTER_EVENT, pool.Name "e", pool.Name handler, 0, Guess.Any)
 
                 let operands = info.Operands |> Array.map operand
-                let at i = if i < operands.Length then operands[i] else 0
+
+                let at i =
+                    if i < operands.Length then operands[i] else 0
+
                 w.Emit(opcode, at 0, at 1, at 2, Guess.Any)
 
                 match opcode with

@@ -29,16 +29,26 @@ module Shrink =
                 6L + int64 (abs x) + (if Double.IsNegative x then 1L else 0L)
             else
                 20L + int64 (BitOperations.PopCount(uint64 (BitConverter.DoubleToInt64Bits x)))
-        | Data.String s -> 3L + (s |> Seq.sumBy (fun c -> if c = 'a' then 1L elif c < '\u0080' then 2L else 3L))
+        | Data.String s ->
+            3L
+            + (s
+               |> Seq.sumBy (fun c ->
+                   if c = 'a' then 1L
+                   elif c < '\u0080' then 2L
+                   else 3L))
         | Data.List items
         | Data.Set items -> 5L + Array.sumBy weightOf items + int64 items.Length
         | Data.Map entries -> 6L + (entries |> Array.sumBy (fun e -> 1L + weightOf e.Key + weightOf e.Value))
 
     let private instructionWeight (i: Instruction) =
-        if i.Number = nopNumber then 20L
-        elif i.Number = popNumber then 30L
-        elif i.Number = loadConst then 31L
-        else 40L + (if i.B <> 0L then 1L else 0L) + (if i.C <> 0L then 1L else 0L)
+        if i.Number = nopNumber then
+            20L
+        elif i.Number = popNumber then
+            30L
+        elif i.Number = loadConst then
+            31L
+        else
+            40L + (if i.B <> 0L then 1L else 0L) + (if i.C <> 0L then 1L else 0L)
 
     let private limitsWeight (l: Limits) =
         let d = Limits.Default
@@ -137,20 +147,20 @@ module Shrink =
                 let t = i.A
 
                 let target =
-                    if t <= int64 first then t
-                    elif t >= int64 past then t + int64 shift
-                    elif landsBehind (int t) then int64 (first + replacement.Length)
-                    else int64 first
+                    if t <= int64 first then
+                        t
+                    elif t >= int64 past then
+                        t + int64 shift
+                    elif landsBehind (int t) then
+                        int64 (first + replacement.Length)
+                    else
+                        int64 first
 
                 { i with A = target }
             else
                 i
 
-        Array.concat [
-            Array.map move code[.. first - 1]
-            replacement
-            Array.map move code[past..]
-        ]
+        Array.concat [ Array.map move code[.. first - 1]; replacement; Array.map move code[past..] ]
 
     let private staticGas (code: Instruction[]) first past =
         let mutable sum = 0L
@@ -168,23 +178,37 @@ module Shrink =
         let code = f.Code
 
         match heights with
-        | None -> withFunction case at { f with Code = splice code first past [||] (fun _ -> false) }
+        | None ->
+            withFunction case at {
+                f with
+                    Code = splice code first past [||] (fun _ -> false)
+            }
         | Some heights ->
             let before = heights[first]
             let after = if past < code.Length then heights[past] else -1
 
             if before < 0 || after < 0 || before = after then
-                withFunction case at { f with Code = splice code first past [||] (fun t -> heights[t] = after) }
+                withFunction case at {
+                    f with
+                        Code = splice code first past [||] (fun t -> heights[t] = after)
+                }
             elif after > before then
                 let case, nothing = withNull case
                 let push = Instruction.Of(loadConst, int64 nothing, 0L, 0L)
                 let replacement = Array.create (after - before) push
-                withFunction case at { f with Code = splice code first past replacement (fun t -> heights[t] = after) }
+
+                withFunction case at {
+                    f with
+                        Code = splice code first past replacement (fun t -> heights[t] = after)
+                }
             else
                 let replacement =
                     Array.create (before - after) (Instruction.Of(popNumber, 0L, 0L, 0L))
 
-                withFunction case at { f with Code = splice code first past replacement (fun t -> heights[t] = after) }
+                withFunction case at {
+                    f with
+                        Code = splice code first past replacement (fun t -> heights[t] = after)
+                }
 
     /// The same with the static gas of what went taken off the limit, for cases that are about gas.
     let private poorer (case: Case) gas =
@@ -243,7 +267,13 @@ module Shrink =
 
     let private dropFunction (case: Case) at =
         let program =
-            mapCode (fun kind value -> if kind = OperandKind.Function && value > int64 at then value - 1L else value) case.Program
+            mapCode
+                (fun kind value ->
+                    if kind = OperandKind.Function && value > int64 at then
+                        value - 1L
+                    else
+                        value)
+                case.Program
 
         {
             case with
@@ -255,7 +285,13 @@ module Shrink =
 
     let private dropConstant (case: Case) at =
         let program =
-            mapCode (fun kind value -> if kind = OperandKind.Constant && value > int64 at then value - 1L else value) case.Program
+            mapCode
+                (fun kind value ->
+                    if kind = OperandKind.Constant && value > int64 at then
+                        value - 1L
+                    else
+                        value)
+                case.Program
 
         {
             case with
@@ -267,7 +303,13 @@ module Shrink =
 
     let private dropName (case: Case) at =
         let program =
-            mapCode (fun kind value -> if kind = OperandKind.Name && value > int64 at then value - 1L else value) case.Program
+            mapCode
+                (fun kind value ->
+                    if kind = OperandKind.Name && value > int64 at then
+                        value - 1L
+                    else
+                        value)
+                case.Program
 
         {
             case with
@@ -279,351 +321,555 @@ module Shrink =
 
     // Simpler data.
 
-    let rec private simpler (data: Data) : Data seq = seq {
-        match data with
-        | Data.Null -> ()
-        | Data.Bool b ->
-            Data.Null
+    let rec private simpler (data: Data) : Data seq =
+        seq {
+            match data with
+            | Data.Null -> ()
+            | Data.Bool b ->
+                Data.Null
 
-            if b then
-                Data.Bool false
-        | Data.Int n ->
-            Data.Null
+                if b then
+                    Data.Bool false
+            | Data.Int n ->
+                Data.Null
 
-            for small in [ 0; 1; 2 ] do
-                if n <> BigInteger small then
-                    Tree.ofInt small
+                for small in [ 0; 1; 2 ] do
+                    if n <> BigInteger small then
+                        Tree.ofInt small
 
-            if n.Sign < 0 then
-                Data.Int -n
+                if n.Sign < 0 then
+                    Data.Int -n
 
-            Data.Int(n / BigInteger 2)
+                Data.Int(n / BigInteger 2)
 
-            // Powers of two and their neighbours are what boundaries are made of.
-            if n.GetBitLength() > 4L then
-                let bits = int (n.GetBitLength())
-                Data.Int(BigInteger.One <<< (bits - 1))
-                Data.Int((n >>> (bits / 2)))
+                // Powers of two and their neighbours are what boundaries are made of.
+                if n.GetBitLength() > 4L then
+                    let bits = int (n.GetBitLength())
+                    Data.Int(BigInteger.One <<< (bits - 1))
+                    Data.Int((n >>> (bits / 2)))
 
-            Data.Int(n - BigInteger(n.Sign))
-        | Data.Float x ->
-            Data.Null
-            Data.Float 0.0
-            Data.Float 1.0
+                Data.Int(n - BigInteger(n.Sign))
+            | Data.Float x ->
+                Data.Null
+                Data.Float 0.0
+                Data.Float 1.0
 
-            if Double.IsFinite x then
-                Data.Float(Math.Truncate x)
-                Data.Float(x / 2.0)
-                Data.Float(abs x)
+                if Double.IsFinite x then
+                    Data.Float(Math.Truncate x)
+                    Data.Float(x / 2.0)
+                    Data.Float(abs x)
 
-                if Math.Floor x = x && abs x < 1e15 then
-                    Data.Int(BigInteger x)
-        | Data.String s ->
-            Data.Null
-            Data.String ""
+                    if Math.Floor x = x && abs x < 1e15 then
+                        Data.Int(BigInteger x)
+            | Data.String s ->
+                Data.Null
+                Data.String ""
 
-            if s.Length > 1 then
-                let runes = [| for rune in s.EnumerateRunes() -> rune.ToString() |]
-                let n = runes.Length
-                Data.String(String.Concat runes[.. n / 2 - 1])
-                Data.String(String.Concat runes[n / 2 ..])
-                Data.String(String.Concat runes[1..])
+                if s.Length > 1 then
+                    let runes = [| for rune in s.EnumerateRunes() -> rune.ToString() |]
+                    let n = runes.Length
+                    Data.String(String.Concat runes[.. n / 2 - 1])
+                    Data.String(String.Concat runes[n / 2 ..])
+                    Data.String(String.Concat runes[1..])
 
-                if n > 0 then
-                    Data.String(String.Concat runes[.. n - 2])
+                    if n > 0 then
+                        Data.String(String.Concat runes[.. n - 2])
 
-            if s |> Seq.exists (fun c -> c <> 'a') then
-                Data.String(String('a', Tree.scalars s))
+                if s |> Seq.exists (fun c -> c <> 'a') then
+                    Data.String(String('a', Tree.scalars s))
 
-            if s |> Seq.exists (fun c -> c > '\u007f') then
-                Data.String(String.Concat(s |> Seq.map (fun c -> if c > '\u007f' then 'a' else c)))
-        | Data.List items ->
-            Data.Null
-            Data.List [||]
-            yield! items
+                if s |> Seq.exists (fun c -> c > '\u007f') then
+                    Data.String(String.Concat(s |> Seq.map (fun c -> if c > '\u007f' then 'a' else c)))
+            | Data.List items ->
+                Data.Null
+                Data.List [||]
+                yield! items
 
-            for i in 0 .. items.Length - 1 do
-                Data.List(without i items)
+                for i in 0 .. items.Length - 1 do
+                    Data.List(without i items)
 
-            for i in 0 .. items.Length - 1 do
-                for item in simpler items[i] do
-                    Data.List(put i item items)
-        | Data.Set items ->
-            Data.Null
-            Data.Set [||]
+                for i in 0 .. items.Length - 1 do
+                    for item in simpler items[i] do
+                        Data.List(put i item items)
+            | Data.Set items ->
+                Data.Null
+                Data.Set [||]
 
-            for i in 0 .. items.Length - 1 do
-                Data.Set(without i items)
+                for i in 0 .. items.Length - 1 do
+                    Data.Set(without i items)
 
-            for i in 0 .. items.Length - 1 do
-                for item in simpler items[i] do
-                    let all = put i item items
+                for i in 0 .. items.Length - 1 do
+                    for item in simpler items[i] do
+                        let all = put i item items
 
-                    if (Tree.distinctItems all).Length = all.Length then
-                        Data.Set all
-        | Data.Map entries ->
-            Data.Null
-            Data.Map [||]
+                        if (Tree.distinctItems all).Length = all.Length then
+                            Data.Set all
+            | Data.Map entries ->
+                Data.Null
+                Data.Map [||]
 
-            for entry in entries do
-                entry.Value
+                for entry in entries do
+                    entry.Value
 
-            for i in 0 .. entries.Length - 1 do
-                Data.Map(without i entries)
+                for i in 0 .. entries.Length - 1 do
+                    Data.Map(without i entries)
 
-            for i in 0 .. entries.Length - 1 do
-                for value in simpler entries[i].Value do
-                    Data.Map(put i (KeyValuePair(entries[i].Key, value)) entries)
+                for i in 0 .. entries.Length - 1 do
+                    for value in simpler entries[i].Value do
+                        Data.Map(put i (KeyValuePair(entries[i].Key, value)) entries)
 
-                for key in simpler entries[i].Key do
-                    let all = put i (KeyValuePair(key, entries[i].Value)) entries
+                    for key in simpler entries[i].Key do
+                        let all = put i (KeyValuePair(key, entries[i].Value)) entries
 
-                    if (Tree.distinctEntries all).Length = all.Length then
-                        Data.Map all
-    }
+                        if (Tree.distinctEntries all).Length = all.Length then
+                            Data.Map all
+        }
 
     // The edits, boldest first. Each is worked out only when its turn comes.
 
-    let private surroundings (case: Case) : (unit -> Case) seq = seq {
-        if case.GasShare.IsSome then
-            fun () -> { case with GasShare = None }
+    let private surroundings (case: Case) : (unit -> Case) seq =
+        seq {
+            if case.GasShare.IsSome then
+                fun () -> { case with GasShare = None }
 
-        if case.GasLimit <> plentyOfGas then
-            fun () -> { case with GasLimit = plentyOfGas }
+            if case.GasLimit <> plentyOfGas then
+                fun () -> { case with GasLimit = plentyOfGas }
 
-        if case.Limits <> Limits.Default then
-            fun () -> { case with Limits = Limits.Default }
+            if case.Limits <> Limits.Default then
+                fun () -> { case with Limits = Limits.Default }
 
-        if case.Hosts.Length > 0 then
-            fun () -> { case with Hosts = [||] }
+            if case.Hosts.Length > 0 then
+                fun () -> { case with Hosts = [||] }
 
-        if case.State.Length > 0 then
-            fun () -> { case with State = [||] }
+            if case.State.Length > 0 then
+                fun () -> { case with State = [||] }
 
-        if case.Block <> Host.emptyBlock then
-            fun () -> { case with Block = Host.emptyBlock }
-    }
+            if case.Block <> Host.emptyBlock then
+                fun () -> { case with Block = Host.emptyBlock }
+        }
 
-    let private details (case: Case) : (unit -> Case) seq = seq {
-        for i in 0 .. case.Hosts.Length - 1 do
-            fun () -> { case with Hosts = without i case.Hosts }
-            fun () -> { case with Hosts = put i { case.Hosts[i] with Gas = 0L } case.Hosts }
-            fun () -> { case with Hosts = put i { case.Hosts[i] with Arity = max 0 (case.Hosts[i].Arity - 1) } case.Hosts }
-
-            match case.Hosts[i].Behaviour with
-            | HostBehaviour.Returns data ->
-                for d in simpler data do
-                    fun () -> { case with Hosts = put i { case.Hosts[i] with Behaviour = HostBehaviour.Returns d } case.Hosts }
-            | HostBehaviour.Throws data ->
-                for d in simpler data do
-                    fun () -> { case with Hosts = put i { case.Hosts[i] with Behaviour = HostBehaviour.Throws d } case.Hosts }
-            | HostBehaviour.Echoes
-            | HostBehaviour.ThrowsFirst
-            | HostBehaviour.Checks ->
-                fun () -> { case with Hosts = put i { case.Hosts[i] with Behaviour = HostBehaviour.Returns Data.Null } case.Hosts }
-
-        for i in 0 .. case.State.Length - 1 do
-            fun () -> { case with State = without i case.State }
-
-            for d in simpler case.State[i].Value do
-                fun () -> { case with State = put i (KeyValuePair(case.State[i].Key, d)) case.State }
-
-        let d, l = Limits.Default, case.Limits
-        fun () -> { case with Limits = { l with CallDepth = d.CallDepth } }
-        fun () -> { case with Limits = { l with IntegerBits = d.IntegerBits } }
-        fun () -> { case with Limits = { l with StringLength = d.StringLength } }
-        fun () -> { case with Limits = { l with CollectionLength = d.CollectionLength } }
-        fun () -> { case with Limits = { l with Nesting = d.Nesting } }
-
-        if l.CallDepth <> d.CallDepth then
-            fun () -> { case with Limits = { l with CallDepth = max 1 (l.CallDepth / 2) } }
-            fun () -> { case with Limits = { l with CallDepth = max 1 (l.CallDepth - 1) } }
-
-        if l.IntegerBits <> d.IntegerBits then
-            fun () -> { case with Limits = { l with IntegerBits = max 1 (l.IntegerBits / 2) } }
-            fun () -> { case with Limits = { l with IntegerBits = max 1 (l.IntegerBits - 1) } }
-
-        if l.StringLength <> d.StringLength then
-            fun () -> { case with Limits = { l with StringLength = l.StringLength / 2 } }
-            fun () -> { case with Limits = { l with StringLength = max 0 (l.StringLength - 1) } }
-
-        if l.CollectionLength <> d.CollectionLength then
-            fun () -> { case with Limits = { l with CollectionLength = l.CollectionLength / 2 } }
-            fun () -> { case with Limits = { l with CollectionLength = max 0 (l.CollectionLength - 1) } }
-
-        if l.Nesting <> d.Nesting then
-            fun () -> { case with Limits = { l with Nesting = l.Nesting / 2 } }
-            fun () -> { case with Limits = { l with Nesting = max 0 (l.Nesting - 1) } }
-
-        if case.GasLimit <> plentyOfGas then
-            fun () -> { case with GasLimit = case.GasLimit / 2L }
-            fun () -> { case with GasLimit = case.GasLimit - case.GasLimit / 4L }
-            fun () -> { case with GasLimit = max 0L (case.GasLimit - 1L) }
-
-        let b = case.Block
-        fun () -> { case with Block = { b with Timestamp = 0L } }
-        fun () -> { case with Block = { b with Height = 0L } }
-        fun () -> { case with Block = { b with Caller = "" } }
-    }
-
-    let private functions (case: Case) : (unit -> Case) seq = seq {
-        let all = case.Program.Functions
-
-        // Another function as the entry: the calls that led to it were not needed.
-        for at in 1 .. all.Length - 1 do
-            fun () ->
-                let f = all[at]
-
-                withFunction case 0 {
-                    f with
-                        Parameters = [||]
-                        Captures = [||]
-                        Locals = Array.concat [ f.Parameters; f.Locals; f.Captures ]
+    let private details (case: Case) : (unit -> Case) seq =
+        seq {
+            for i in 0 .. case.Hosts.Length - 1 do
+                fun () -> {
+                    case with
+                        Hosts = without i case.Hosts
                 }
 
-        let named = used OperandKind.Function case.Program
+                fun () -> {
+                    case with
+                        Hosts = put i { case.Hosts[i] with Gas = 0L } case.Hosts
+                }
 
-        for at in all.Length - 1 .. -1 .. 1 do
-            if not (named.Contains(int64 at)) then
-                fun () -> dropFunction case at
-            elif all[at].Code.Length > 0 then
-                fun () -> withFunction case at { all[at] with Code = [||] }
-    }
+                fun () -> {
+                    case with
+                        Hosts =
+                            put
+                                i
+                                {
+                                    case.Hosts[i] with
+                                        Arity = max 0 (case.Hosts[i].Arity - 1)
+                                }
+                                case.Hosts
+                }
 
-    let private code (case: Case) : (unit -> Case) seq = seq {
-        let all = case.Program.Functions
+                match case.Hosts[i].Behaviour with
+                | HostBehaviour.Returns data ->
+                    for d in simpler data do
+                        fun () -> {
+                            case with
+                                Hosts =
+                                    put
+                                        i
+                                        {
+                                            case.Hosts[i] with
+                                                Behaviour = HostBehaviour.Returns d
+                                        }
+                                        case.Hosts
+                        }
+                | HostBehaviour.Throws data ->
+                    for d in simpler data do
+                        fun () -> {
+                            case with
+                                Hosts =
+                                    put
+                                        i
+                                        {
+                                            case.Hosts[i] with
+                                                Behaviour = HostBehaviour.Throws d
+                                        }
+                                        case.Hosts
+                        }
+                | HostBehaviour.Echoes
+                | HostBehaviour.ThrowsFirst
+                | HostBehaviour.Checks ->
+                    fun () -> {
+                        case with
+                            Hosts =
+                                put
+                                    i
+                                    {
+                                        case.Hosts[i] with
+                                            Behaviour = HostBehaviour.Returns Data.Null
+                                    }
+                                    case.Hosts
+                    }
 
-        for at in 0 .. all.Length - 1 do
-            let f = all[at]
-            let code = f.Code
-            let n = code.Length
-            let heights = Heights.compute code
+            for i in 0 .. case.State.Length - 1 do
+                fun () -> {
+                    case with
+                        State = without i case.State
+                }
 
-            // The tail.
-            for keep in [ 0; n / 4; n / 2; n * 3 / 4; n - 2; n - 1 ] |> List.distinct do
-                if keep >= 0 && keep < n then
-                    fun () -> withFunction case at { f with Code = splice code keep n [||] (fun _ -> false) }
+                for d in simpler case.State[i].Value do
+                    fun () -> {
+                        case with
+                            State = put i (KeyValuePair(case.State[i].Key, d)) case.State
+                    }
 
-            // Pieces, large ones first.
-            let mutable size = n / 2
+            let d, l = Limits.Default, case.Limits
 
-            while size >= 1 do
-                for first in 0 .. (max 1 (size / 2)) .. n - 1 do
-                    let past = min n (first + size)
-                    let gas = staticGas code first past
-                    fun () -> cut case at heights first past
+            fun () -> {
+                case with
+                    Limits = { l with CallDepth = d.CallDepth }
+            }
 
-                    for poor in poorer case gas do
-                        fun () -> cut poor at heights first past
+            fun () -> {
+                case with
+                    Limits = { l with IntegerBits = d.IntegerBits }
+            }
 
-                size <- if size > 4 then size / 2 else size - 1
-    }
+            fun () -> {
+                case with
+                    Limits = { l with StringLength = d.StringLength }
+            }
 
-    let private instructions (case: Case) : (unit -> Case) seq = seq {
-        let all = case.Program.Functions
+            fun () -> {
+                case with
+                    Limits = {
+                        l with
+                            CollectionLength = d.CollectionLength
+                    }
+            }
 
-        for at in 0 .. all.Length - 1 do
-            let f = all[at]
-            let code = f.Code
+            fun () -> {
+                case with
+                    Limits = { l with Nesting = d.Nesting }
+            }
 
-            for k in 0 .. code.Length - 1 do
-                let i = code[k]
+            if l.CallDepth <> d.CallDepth then
+                fun () -> {
+                    case with
+                        Limits = {
+                            l with
+                                CallDepth = max 1 (l.CallDepth / 2)
+                        }
+                }
 
-                match InstructionSet.TryFind i.Number with
-                | false, _ -> ()
-                | true, info ->
-                    let struct (pops, pushes) = Heights.effect info i
+                fun () -> {
+                    case with
+                        Limits = {
+                            l with
+                                CallDepth = max 1 (l.CallDepth - 1)
+                        }
+                }
 
-                    // What it amounts to: pops and pushes.
-                    if info.Flow <> Flow.Leave && i.Number <> loadConst && i.Number <> popNumber && pops + pushes <= 3 then
+            if l.IntegerBits <> d.IntegerBits then
+                fun () -> {
+                    case with
+                        Limits = {
+                            l with
+                                IntegerBits = max 1 (l.IntegerBits / 2)
+                        }
+                }
+
+                fun () -> {
+                    case with
+                        Limits = {
+                            l with
+                                IntegerBits = max 1 (l.IntegerBits - 1)
+                        }
+                }
+
+            if l.StringLength <> d.StringLength then
+                fun () -> {
+                    case with
+                        Limits = {
+                            l with
+                                StringLength = l.StringLength / 2
+                        }
+                }
+
+                fun () -> {
+                    case with
+                        Limits = {
+                            l with
+                                StringLength = max 0 (l.StringLength - 1)
+                        }
+                }
+
+            if l.CollectionLength <> d.CollectionLength then
+                fun () -> {
+                    case with
+                        Limits = {
+                            l with
+                                CollectionLength = l.CollectionLength / 2
+                        }
+                }
+
+                fun () -> {
+                    case with
+                        Limits = {
+                            l with
+                                CollectionLength = max 0 (l.CollectionLength - 1)
+                        }
+                }
+
+            if l.Nesting <> d.Nesting then
+                fun () -> {
+                    case with
+                        Limits = { l with Nesting = l.Nesting / 2 }
+                }
+
+                fun () -> {
+                    case with
+                        Limits = {
+                            l with
+                                Nesting = max 0 (l.Nesting - 1)
+                        }
+                }
+
+            if case.GasLimit <> plentyOfGas then
+                fun () -> {
+                    case with
+                        GasLimit = case.GasLimit / 2L
+                }
+
+                fun () -> {
+                    case with
+                        GasLimit = case.GasLimit - case.GasLimit / 4L
+                }
+
+                fun () -> {
+                    case with
+                        GasLimit = max 0L (case.GasLimit - 1L)
+                }
+
+            let b = case.Block
+
+            fun () -> {
+                case with
+                    Block = { b with Timestamp = 0L }
+            }
+
+            fun () -> {
+                case with
+                    Block = { b with Height = 0L }
+            }
+
+            fun () -> {
+                case with
+                    Block = { b with Caller = "" }
+            }
+        }
+
+    let private functions (case: Case) : (unit -> Case) seq =
+        seq {
+            let all = case.Program.Functions
+
+            // Another function as the entry: the calls that led to it were not needed.
+            for at in 1 .. all.Length - 1 do
+                fun () ->
+                    let f = all[at]
+
+                    withFunction case 0 {
+                        f with
+                            Parameters = [||]
+                            Captures = [||]
+                            Locals = Array.concat [ f.Parameters; f.Locals; f.Captures ]
+                    }
+
+            let named = used OperandKind.Function case.Program
+
+            for at in all.Length - 1 .. -1 .. 1 do
+                if not (named.Contains(int64 at)) then
+                    fun () -> dropFunction case at
+                elif all[at].Code.Length > 0 then
+                    fun () -> withFunction case at { all[at] with Code = [||] }
+        }
+
+    let private code (case: Case) : (unit -> Case) seq =
+        seq {
+            let all = case.Program.Functions
+
+            for at in 0 .. all.Length - 1 do
+                let f = all[at]
+                let code = f.Code
+                let n = code.Length
+                let heights = Heights.compute code
+
+                // The tail.
+                for keep in [ 0; n / 4; n / 2; n * 3 / 4; n - 2; n - 1 ] |> List.distinct do
+                    if keep >= 0 && keep < n then
                         fun () ->
-                            let case, nothing = withNull case
+                            withFunction case at {
+                                f with
+                                    Code = splice code keep n [||] (fun _ -> false)
+                            }
 
-                            let replacement =
-                                Array.append
-                                    (Array.create (min pops 3) (Instruction.Of(popNumber, 0L, 0L, 0L)))
-                                    (Array.create (min pushes 3) (Instruction.Of(loadConst, int64 nothing, 0L, 0L)))
+                // Pieces, large ones first.
+                let mutable size = n / 2
 
-                            withFunction case at { f with Code = splice code k (k + 1) replacement (fun _ -> false) }
+                while size >= 1 do
+                    for first in 0 .. (max 1 (size / 2)) .. n - 1 do
+                        let past = min n (first + size)
+                        let gas = staticGas code first past
+                        fun () -> cut case at heights first past
 
-                    // One operand fewer.
-                    for o in 0 .. info.Operands.Length - 1 do
-                        if info.Operands[o].Kind = OperandKind.Count && k > 0 then
-                            let n = if o = 0 then i.A else i.B
-                            let per = info.Effect.PopsPerCount
+                        for poor in poorer case gas do
+                            fun () -> cut poor at heights first past
 
-                            if n > 0L && k >= per then
-                                let pureFrom = k - per
+                    size <- if size > 4 then size / 2 else size - 1
+        }
 
-                                let pure' =
-                                    seq { pureFrom .. k - 1 }
-                                    |> Seq.forall (fun j ->
-                                        match InstructionSet.TryFind code[j].Number with
-                                        | true, p ->
-                                            p.Flow = Flow.Next
-                                            && p.Effect.Pops = 0
-                                            && p.Effect.PopsPerCount = 0
-                                            && p.Effect.Pushes = 1
-                                        | false, _ -> false)
+    let private instructions (case: Case) : (unit -> Case) seq =
+        seq {
+            let all = case.Program.Functions
 
-                                if pure' then
-                                    fun () ->
-                                        let fewer = if o = 0 then { i with A = n - 1L } else { i with B = n - 1L }
-                                        let changed = put k fewer code
-                                        withFunction case at { f with Code = splice changed pureFrom k [||] (fun _ -> false) }
+            for at in 0 .. all.Length - 1 do
+                let f = all[at]
+                let code = f.Code
 
-                    // Simpler operands.
-                    if not (isJump i) then
-                        let operand o =
-                            match o with
-                            | 0 -> i.A
-                            | 1 -> i.B
-                            | _ -> i.C
+                for k in 0 .. code.Length - 1 do
+                    let i = code[k]
 
+                    match InstructionSet.TryFind i.Number with
+                    | false, _ -> ()
+                    | true, info ->
+                        let struct (pops, pushes) = Heights.effect info i
+
+                        // What it amounts to: pops and pushes.
+                        if
+                            info.Flow <> Flow.Leave
+                            && i.Number <> loadConst
+                            && i.Number <> popNumber
+                            && pops + pushes <= 3
+                        then
+                            fun () ->
+                                let case, nothing = withNull case
+
+                                let replacement =
+                                    Array.append
+                                        (Array.create (min pops 3) (Instruction.Of(popNumber, 0L, 0L, 0L)))
+                                        (Array.create (min pushes 3) (Instruction.Of(loadConst, int64 nothing, 0L, 0L)))
+
+                                withFunction case at {
+                                    f with
+                                        Code = splice code k (k + 1) replacement (fun _ -> false)
+                                }
+
+                        // One operand fewer.
                         for o in 0 .. info.Operands.Length - 1 do
-                            match info.Operands[o].Kind with
-                            | OperandKind.Register
-                            | OperandKind.Amount when operand o > 0L ->
-                                fun () ->
-                                    let simple =
-                                        match o with
-                                        | 0 -> { i with A = 0L }
-                                        | 1 -> { i with B = 0L }
-                                        | _ -> { i with C = 0L }
+                            if info.Operands[o].Kind = OperandKind.Count && k > 0 then
+                                let n = if o = 0 then i.A else i.B
+                                let per = info.Effect.PopsPerCount
 
-                                    withFunction case at { f with Code = put k simple code }
-                            | _ -> ()
+                                if n > 0L && k >= per then
+                                    let pureFrom = k - per
 
-            // Variables that need be none.
-            for v in 0 .. f.Locals.Length - 1 do
-                fun () -> withFunction case at { f with Locals = without v f.Locals }
+                                    let pure' =
+                                        seq { pureFrom .. k - 1 }
+                                        |> Seq.forall (fun j ->
+                                            match InstructionSet.TryFind code[j].Number with
+                                            | true, p ->
+                                                p.Flow = Flow.Next
+                                                && p.Effect.Pops = 0
+                                                && p.Effect.PopsPerCount = 0
+                                                && p.Effect.Pushes = 1
+                                            | false, _ -> false)
 
-            for v in 0 .. f.Parameters.Length - 1 do
-                fun () -> withFunction case at { f with Parameters = without v f.Parameters }
+                                    if pure' then
+                                        fun () ->
+                                            let fewer =
+                                                if o = 0 then
+                                                    { i with A = n - 1L }
+                                                else
+                                                    { i with B = n - 1L }
 
-            for v in 0 .. f.Captures.Length - 1 do
-                fun () -> withFunction case at { f with Captures = without v f.Captures }
+                                            let changed = put k fewer code
 
-            if f.Name <> "" then
-                fun () -> withFunction case at { f with Name = "" }
-    }
+                                            withFunction case at {
+                                                f with
+                                                    Code = splice changed pureFrom k [||] (fun _ -> false)
+                                            }
 
-    let private tables (case: Case) : (unit -> Case) seq = seq {
-        let program = case.Program
-        let constants = used OperandKind.Constant program
-        let names = used OperandKind.Name program
+                        // Simpler operands.
+                        if not (isJump i) then
+                            let operand o =
+                                match o with
+                                | 0 -> i.A
+                                | 1 -> i.B
+                                | _ -> i.C
 
-        for at in program.Constants.Length - 1 .. -1 .. 0 do
-            if not (constants.Contains(int64 at)) then
-                fun () -> dropConstant case at
-            else
-                for d in simpler program.Constants[at] do
-                    fun () -> { case with Program = { program with Constants = put at d program.Constants } }
+                            for o in 0 .. info.Operands.Length - 1 do
+                                match info.Operands[o].Kind with
+                                | OperandKind.Register
+                                | OperandKind.Amount when operand o > 0L ->
+                                    fun () ->
+                                        let simple =
+                                            match o with
+                                            | 0 -> { i with A = 0L }
+                                            | 1 -> { i with B = 0L }
+                                            | _ -> { i with C = 0L }
 
-        for at in program.Names.Length - 1 .. -1 .. 0 do
-            if not (names.Contains(int64 at)) then
-                fun () -> dropName case at
-    }
+                                        withFunction case at { f with Code = put k simple code }
+                                | _ -> ()
+
+                // Variables that need be none.
+                for v in 0 .. f.Locals.Length - 1 do
+                    fun () -> withFunction case at { f with Locals = without v f.Locals }
+
+                for v in 0 .. f.Parameters.Length - 1 do
+                    fun () ->
+                        withFunction case at {
+                            f with
+                                Parameters = without v f.Parameters
+                        }
+
+                for v in 0 .. f.Captures.Length - 1 do
+                    fun () ->
+                        withFunction case at {
+                            f with
+                                Captures = without v f.Captures
+                        }
+
+                if f.Name <> "" then
+                    fun () -> withFunction case at { f with Name = "" }
+        }
+
+    let private tables (case: Case) : (unit -> Case) seq =
+        seq {
+            let program = case.Program
+            let constants = used OperandKind.Constant program
+            let names = used OperandKind.Name program
+
+            for at in program.Constants.Length - 1 .. -1 .. 0 do
+                if not (constants.Contains(int64 at)) then
+                    fun () -> dropConstant case at
+                else
+                    for d in simpler program.Constants[at] do
+                        fun () -> {
+                            case with
+                                Program = {
+                                    program with
+                                        Constants = put at d program.Constants
+                                }
+                        }
+
+            for at in program.Names.Length - 1 .. -1 .. 0 do
+                if not (names.Contains(int64 at)) then
+                    fun () -> dropName case at
+        }
 
     let private edits (case: Case) : (unit -> Case) seq =
         Seq.concat [
@@ -665,7 +911,7 @@ module Shrink =
 
             while k < all.Length && not improved && probes < budget do
                 let at = (start + k) % all.Length
-                let candidate = all[at] ()
+                let candidate = all[at]()
 
                 if admitted candidate then
                     probes <- probes + 1

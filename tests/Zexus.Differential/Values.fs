@@ -175,6 +175,7 @@ module Values =
             Data.Float(if Double.IsNaN x then 1.0 else x)
         | 7 ->
             let n = r.Pick [| 53; 63; 64 |]
+
             if r.Chance 500 then
                 Data.Int(power n)
             else

@@ -193,7 +193,11 @@ module Vector =
         use stream = new MemoryStream()
 
         let options =
-            JsonWriterOptions(Indented = indented, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, MaxDepth = 5000)
+            JsonWriterOptions(
+                Indented = indented,
+                Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+                MaxDepth = 5000
+            )
 
         (use w = new Utf8JsonWriter(stream, options)
          writeCase w about case)
@@ -243,7 +247,9 @@ module Vector =
 
     let private readInstruction (text: string) =
         let words = text.Split ' '
-        let operand k = if k < words.Length then Int64.Parse words[k] else 0L
+
+        let operand k =
+            if k < words.Length then Int64.Parse words[k] else 0L
 
         if words[0].StartsWith '#' then
             Instruction.Of(Int32.Parse(words[0].Substring 1), 0L, 0L, 0L)
@@ -268,13 +274,14 @@ module Vector =
             Constants = [| for c in p.GetProperty("constants").EnumerateArray() -> readData c |]
             Names = readTexts p "names"
             Functions = [|
-                for f in p.GetProperty("functions").EnumerateArray() -> {
-                    Name = readText (f.GetProperty "name")
-                    Parameters = readTexts f "parameters"
-                    Locals = readTexts f "locals"
-                    Captures = readTexts f "captures"
-                    Code = readTexts f "code" |> Array.map readInstruction
-                }
+                for f in p.GetProperty("functions").EnumerateArray() ->
+                    {
+                        Name = readText (f.GetProperty "name")
+                        Parameters = readTexts f "parameters"
+                        Locals = readTexts f "locals"
+                        Captures = readTexts f "captures"
+                        Code = readTexts f "code" |> Array.map readInstruction
+                    }
             |]
         }
 
@@ -308,21 +315,22 @@ module Vector =
                 match tryGet e "host" with
                 | None -> [||]
                 | Some hosts -> [|
-                    for h in hosts.EnumerateArray() -> {
-                        Name = h.GetProperty("name").GetString()
-                        Arity = h.GetProperty("arity").GetInt32()
-                        Gas = h.GetProperty("gas").GetInt64()
-                        Behaviour =
-                            match tryGet h "returns", tryGet h "throws" with
-                            | Some data, _ -> HostBehaviour.Returns(readData data)
-                            | None, Some data -> HostBehaviour.Throws(readData data)
-                            | None, None ->
-                                match h.GetProperty("does").GetString() with
-                                | "echoes" -> HostBehaviour.Echoes
-                                | "throws-first" -> HostBehaviour.ThrowsFirst
-                                | "checks" -> HostBehaviour.Checks
-                                | other -> raise (FormatException $"no host behaviour: {other}")
-                    }
+                    for h in hosts.EnumerateArray() ->
+                        {
+                            Name = h.GetProperty("name").GetString()
+                            Arity = h.GetProperty("arity").GetInt32()
+                            Gas = h.GetProperty("gas").GetInt64()
+                            Behaviour =
+                                match tryGet h "returns", tryGet h "throws" with
+                                | Some data, _ -> HostBehaviour.Returns(readData data)
+                                | None, Some data -> HostBehaviour.Throws(readData data)
+                                | None, None ->
+                                    match h.GetProperty("does").GetString() with
+                                    | "echoes" -> HostBehaviour.Echoes
+                                    | "throws-first" -> HostBehaviour.ThrowsFirst
+                                    | "checks" -> HostBehaviour.Checks
+                                    | other -> raise (FormatException $"no host behaviour: {other}")
+                        }
                   |]
         }
 

@@ -121,11 +121,12 @@ module Divergence =
             Function = e.GetProperty("function").GetInt32()
             Instruction = e.GetProperty("instruction").GetInt32()
             Differences = [|
-                for d in e.GetProperty("differences").EnumerateArray() -> {
-                    What = d.GetProperty("what").GetString()
-                    Oracle = d.GetProperty("oracle").GetString()
-                    Engine = d.GetProperty("engine").GetString()
-                }
+                for d in e.GetProperty("differences").EnumerateArray() ->
+                    {
+                        What = d.GetProperty("what").GetString()
+                        Oracle = d.GetProperty("oracle").GetString()
+                        Engine = d.GetProperty("engine").GetString()
+                    }
             |]
             Before = text "before"
             Oracle = text "oracle"
@@ -151,7 +152,9 @@ type Verdict = {
 module Line =
     let write (body: Utf8JsonWriter -> unit) =
         use stream = new MemoryStream()
-        let options = JsonWriterOptions(Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, MaxDepth = 5000)
+
+        let options =
+            JsonWriterOptions(Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, MaxDepth = 5000)
 
         (use w = new Utf8JsonWriter(stream, options)
          w.WriteStartObject()

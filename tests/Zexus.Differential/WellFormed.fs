@@ -200,9 +200,12 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
     member private g.Variable(w: Writer) =
         let own = r.Pick(if w.Own.Length > 0 then w.Own else variables)
 
-        if r.Chance 750 && not (Array.contains own counters) then own
-        elif r.Chance 800 then r.Pick globals
-        else r.Pick variables
+        if r.Chance 750 && not (Array.contains own counters) then
+            own
+        elif r.Chance 800 then
+            r.Pick globals
+        else
+            r.Pick variables
 
     /// Pushes one value, mostly of the kind asked for.
     member private g.Push(w: Writer, p: Plan, wanted: Guess, depth: int) : unit =
@@ -220,10 +223,7 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
             | 1
             | 2 ->
                 let fitting =
-                    w.Variables
-                    |> Seq.filter (fun v -> v.Value = wanted)
-                    |> Seq.map (fun v -> v.Key)
-                    |> Seq.toArray
+                    w.Variables |> Seq.filter (fun v -> v.Value = wanted) |> Seq.map (fun v -> v.Key) |> Seq.toArray
 
                 if fitting.Length > 0 then
                     w.Load(r.Pick fitting)
@@ -251,7 +251,12 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
         // Callees come later in the table, so that calls end; now and then not.
         let later = all |> Array.filter (fun q -> q.Index > p.Index || r.Chance 30)
         let fitting = later |> Array.filter (fun q -> q.Parameters.Length = arity)
-        let choice = if fitting.Length > 0 && r.Chance 900 then fitting else later
+
+        let choice =
+            if fitting.Length > 0 && r.Chance 900 then
+                fitting
+            else
+                later
 
         if choice.Length > 0 then
             let q = r.Pick choice
@@ -293,12 +298,17 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
             | _ -> g.Count full
 
         let count =
-            if row.Routine = Routine.ListSort && r.Chance 300 then 0 else count
+            if row.Routine = Routine.ListSort && r.Chance 300 then
+                0
+            else
+                count
 
         for i in 0 .. count - 1 do
             let wanted =
-                if parameters.Length = 0 then Guess.Any
-                else parameters[min i (parameters.Length - 1)]
+                if parameters.Length = 0 then
+                    Guess.Any
+                else
+                    parameters[min i (parameters.Length - 1)]
 
             if wanted = Guess.Function && callback > 0 && not (r.Chance profile.Wrong) then
                 g.PushFunction(w, p, callback)
@@ -306,7 +316,12 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
                 g.Push(w, p, wanted, depth)
 
         if row.Receiver = Receiver.Nothing then
-            let opcode = if r.Chance 500 then Opcode.CALL_BUILTIN else Opcode.CALL_NAME
+            let opcode =
+                if r.Chance 500 then
+                    Opcode.CALL_BUILTIN
+                else
+                    Opcode.CALL_NAME
+
             w.Emit(opcode, pool.Name name, count, 0, result)
         else
             w.Emit(Opcode.CALL_METHOD, pool.Name name, count, 0, result)
@@ -321,7 +336,16 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
             for _ in 1..n do
                 g.Push(w, p, plainGuess (), depth)
 
-            w.Emit((if r.Chance 500 then Opcode.CALL_NAME else Opcode.CALL_BUILTIN), pool.Name host.Name, n, 0, Guess.Any)
+            w.Emit(
+                (if r.Chance 500 then
+                     Opcode.CALL_NAME
+                 else
+                     Opcode.CALL_BUILTIN),
+                pool.Name host.Name,
+                n,
+                0,
+                Guess.Any
+            )
         | 1
         | 2 ->
             let held =
@@ -425,7 +449,12 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
                 push (r.Pick [| Guess.String; Guess.List; Guess.Map; Guess.Set; Guess.Null |])
                 w.Emit(Opcode.GET_LENGTH, Guess.Int)
             | 9 ->
-                let pair = if r.Chance 500 then struct (Guess.Bool, Guess.Int) else struct (Guess.Int, Guess.Null)
+                let pair =
+                    if r.Chance 500 then
+                        struct (Guess.Bool, Guess.Int)
+                    else
+                        struct (Guess.Int, Guess.Null)
+
                 let struct (a, b) = pair
                 arithmetic a b Guess.Int
             | _ -> routine ()
@@ -465,7 +494,14 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
             | 1 ->
                 let kind = r.Pick [| Guess.Int; Guess.Int; Guess.Float; Guess.String; Guess.List |]
                 push kind
-                push (if kind = Guess.Int && r.Chance 300 then Guess.Float else kind)
+
+                push (
+                    if kind = Guess.Int && r.Chance 300 then
+                        Guess.Float
+                    else
+                        kind
+                )
+
                 binary w (r.Pick comparisons) Guess.Bool
             | 2
             | 3 ->
@@ -648,7 +684,8 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
             let operand (o: Operand) =
                 match o.Kind with
                 | OperandKind.Constant -> pool.Constant(Values.data r 2)
-                | OperandKind.Name -> pool.Name(r.Pick [| r.Pick variables; r.Pick globals; r.Pick (r.Pick Shapes.rows).Names |])
+                | OperandKind.Name ->
+                    pool.Name(r.Pick [| r.Pick variables; r.Pick globals; r.Pick (r.Pick Shapes.rows).Names |])
                 | OperandKind.Count -> r.Below 4
                 | OperandKind.Results -> r.Between(1, 2)
                 | OperandKind.Register -> r.Below 5
@@ -657,7 +694,10 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
                 | OperandKind.Target -> 0
 
             let operands = row.Operands |> Array.map operand
-            let at i = if i < operands.Length then operands[i] else 0
+
+            let at i =
+                if i < operands.Length then operands[i] else 0
+
             let i = Instruction.Of(row.Number, int64 (at 0), int64 (at 1), int64 (at 2))
             let struct (pops, _) = Heights.effect row i
 
@@ -853,7 +893,9 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
             for b in breaks do
                 w.Place b
 
-    member private g.Statement(w: Writer, p: Plan, budget: int, depth: int, leave: (ResizeArray<int> * int) voption) : unit =
+    member private g.Statement
+        (w: Writer, p: Plan, budget: int, depth: int, leave: (ResizeArray<int> * int) voption)
+        : unit =
         let push guess = g.Push(w, p, guess, 2)
 
         if r.Chance profile.Chaos then
@@ -882,7 +924,15 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
                 // if … else …
                 let height = w.Height
                 g.Condition(w, p)
-                let no = w.Jump(if r.Chance 700 then Opcode.JUMP_IF_FALSE else Opcode.JUMP_IF_TRUE)
+
+                let no =
+                    w.Jump(
+                        if r.Chance 700 then
+                            Opcode.JUMP_IF_FALSE
+                        else
+                            Opcode.JUMP_IF_TRUE
+                    )
+
                 let before = w.Snapshot()
                 g.Block(w, p, budget / 3, depth - 1, leave)
                 let result = r.Below 2
@@ -925,7 +975,7 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
             | 24
             | 25
             | 26 ->
-                if r.Chance (1000 - profile.Wrong) then
+                if r.Chance(1000 - profile.Wrong) then
                     w.Text(r.Pick stateKeys)
                 else
                     push Guess.Any
@@ -958,8 +1008,7 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
                         | _ -> r.Pick [| "onMove"; "onPay"; "g" |]
 
                     let handlers =
-                        nameable[p.Index]
-                        |> Array.filter (fun q -> q.Index > p.Index && q.Parameters.Length <= 1)
+                        nameable[p.Index] |> Array.filter (fun q -> q.Index > p.Index && q.Parameters.Length <= 1)
 
                     if handlers.Length > 0 && not (handler = "str" || handler = "timestamp") then
                         w.Emit(Opcode.STORE_FUNC, pool.Name handler, (r.Pick handlers).Index, 0, Guess.Any)
@@ -1016,7 +1065,13 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
                             if arguments = 2 then
                                 if r.Chance 50 then w.Load name else push Guess.Any
 
-                    w.Emit(Opcode.CALL_METHOD, pool.Name routine, arguments, 0, (if routine = "pop" then Guess.Any else kind))
+                    w.Emit(
+                        Opcode.CALL_METHOD,
+                        pool.Name routine,
+                        arguments,
+                        0,
+                        (if routine = "pop" then Guess.Any else kind)
+                    )
 
                     if r.Chance 700 then
                         w.Emit Opcode.POP
@@ -1078,9 +1133,10 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
                     w.Registers[a] <- guess
                     w.Emit(Opcode.LOAD_REG, a, pool.Constant(Values.ofGuess r guess), 0, Guess.Any)
                 | 1 ->
-                    w.Registers[a] <- (match w.Variables.TryGetValue v with
-                                       | true, guess -> guess
-                                       | _ -> Guess.Any)
+                    w.Registers[a] <-
+                        (match w.Variables.TryGetValue v with
+                         | true, guess -> guess
+                         | _ -> Guess.Any)
 
                     w.Emit(Opcode.LOAD_VAR_REG, a, pool.Name v, 0, Guess.Any)
                 | 2 ->

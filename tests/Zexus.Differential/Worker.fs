@@ -80,9 +80,12 @@ type Worker(check: Check, output: TextWriter) =
 
     let sendDivergence (verdict: Verdict) (d: Divergence) =
         let key = Divergence.key d
-        let times = (match seen.TryGetValue key with
-                     | true, n -> n
-                     | false, _ -> 0) + 1
+
+        let times =
+            (match seen.TryGetValue key with
+             | true, n -> n
+             | false, _ -> 0)
+            + 1
 
         seen[key] <- times
 
@@ -123,9 +126,10 @@ type Worker(check: Check, output: TextWriter) =
                 first
                 check.Invoke(
                     coverage,
-                    { case with
-                        GasShare = None
-                        GasLimit = limit
+                    {
+                        case with
+                            GasShare = None
+                            GasLimit = limit
                     }
                 )
             ]

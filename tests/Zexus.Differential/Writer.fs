@@ -7,7 +7,8 @@ open Zexus.Isa
 [<RequireQualifiedAccess>]
 module Shapes =
     let ofRoutine (routine: Routine) : struct (Guess[] * Guess) =
-        let shape (parameters: Guess list) result = struct (List.toArray parameters, result)
+        let shape (parameters: Guess list) result =
+            struct (List.toArray parameters, result)
 
         match routine with
         | Routine.Len -> shape [ Guess.List ] Guess.Int
@@ -145,7 +146,11 @@ type Writer(pool: Pool, name: string, parameters: string[], locals: string[], ca
     member _.Registers = registers
     member _.Length = code.Count
 
-    member _.Top = if stack.Count > 0 then stack[stack.Count - 1] else Guess.Null
+    member _.Top =
+        if stack.Count > 0 then
+            stack[stack.Count - 1]
+        else
+            Guess.Null
 
     /// Appends an instruction; what it leaves is guessed to be as given.
     member _.Emit(opcode: Opcode, a: int, b: int, c: int, result: Guess) =

@@ -1,0 +1,139 @@
+module Zexus.Differential.Tests.CampaignTests
+
+open System
+open System.Collections.Generic
+open System.Diagnostics
+open System.IO
+open System.Threading
+open Xunit
+open Zexus.Isa
+open Zexus.Differential
+
+/// This assembly as the child process, with a fault of its own: see Main.fs.
+let private worker (sabotage: string) : Func<ProcessStartInfo> =
+    Func<ProcessStartInfo>(fun () ->
+        let info = ProcessStartInfo(Environment.ProcessPath)
+
+        if Path.GetFileNameWithoutExtension Environment.ProcessPath <> "dotnet" then
+            info.FileName <- "dotnet"
+
+        info.ArgumentList.Add(Reflection.Assembly.GetExecutingAssembly().Location)
+        info.ArgumentList.Add "worker"
+        info.ArgumentList.Add sabotage
+        info)
+
+let private campaign sabotage programs =
+    CampaignOptions(
+        StartWorker = worker sabotage,
+        Programs = programs,
+        Seed = 21UL,
+        Workers = 2,
+        ShrinkTime = TimeSpan.FromSeconds 20.0,
+        MaxReports = 3
+    )
+
+let private uses (opcode: Opcode) (case: Case) =
+    let number = (InstructionSet.Of opcode).Number
+
+    case.Program.Functions
+    |> Array.exists (fun f -> f.Code |> Array.exists (fun i -> i.Number = number))
+
+[<Fact>]
+let ``a campaign checks every program and counts it`` () =
+    let result = Campaign.run (campaign "none" 600L)
+    Assert.Equal(600L, result.Programs)
+    Assert.Equal(600L, result.Accepted + result.Refused)
+    Assert.True(result.Steps > 5000L)
+    Assert.True(result.BranchesReached > 200)
+    Assert.Empty result.Undeclared
+    Assert.False result.StoppedEarly
+
+[<Fact>]
+let ``the same seed gives the same counts with any number of workers`` () =
+    let one = campaign "none" 400L
+    one.Workers <- 1
+    let a = Campaign.run one
+    let b = Campaign.run (campaign "none" 400L)
+    Assert.Equal(a.Steps, b.Steps)
+    Assert.Equal(a.Accepted, b.Accepted)
+    Assert.Equal<string[]>(a.Missing, b.Missing)
+
+[<Fact>]
+let ``a check of nothing fails`` () =
+    Assert.Throws<CampaignFailed>(fun () -> Campaign.run (campaign "none" 0L) |> ignore)
+
+[<Fact>]
+let ``a child that does not start is an error and no divergence`` () =
+    let options = campaign "none" 10L
+    options.StartWorker <- Func<ProcessStartInfo>(fun () -> ProcessStartInfo("false"))
+    Assert.Throws<CampaignFailed>(fun () -> Campaign.run options |> ignore)
+
+[<Theory>]
+[<InlineData("overflow")>]
+[<InlineData("exit")>]
+let ``a child that dies is a divergence, shrunk, and the campaign goes on`` (sabotage: string) =
+    let result = Campaign.run (campaign sabotage 400L)
+    Assert.Equal(400L, result.Programs)
+    let report = Assert.Single result.Reports
+    Assert.Equal(Trouble.Crash, report.Divergence.Trouble)
+    Assert.True(result.Divergences > 1L)
+    Assert.True(uses Opcode.MERKLE_ROOT report.Case)
+    Assert.Equal(1, Reporting.size report.Case)
+
+[<Fact>]
+let ``a child that hangs is a divergence, shrunk, and the campaign goes on`` () =
+    let options = campaign "hang" 60L
+    options.Patience <- TimeSpan.FromSeconds 2.0
+    options.ShrinkBudget <- 12
+    let result = Campaign.run options
+    Assert.Equal(60L, result.Programs)
+    let report = Assert.Single result.Reports
+    Assert.Equal(Trouble.Hang, report.Divergence.Trouble)
+    Assert.True(uses Opcode.MERKLE_ROOT report.Case)
+
+[<Fact>]
+let ``a wrong engine gives a report with a small program, the rule, both states and a command that reproduces it`` () =
+    let result = Campaign.run (campaign "twist" 400L)
+    Assert.False result.IsGreen
+    let report = result.Reports |> Array.find (fun r -> r.Divergence.Rule = "arith/mul")
+    Assert.True(Reporting.size report.Case <= 8)
+    let text = Reporting.text report
+    Assert.Contains("arith/mul", text)
+    Assert.Contains("MUL", text)
+    Assert.Contains("oracle after it", text)
+    Assert.Contains("engine after it", text)
+
+    match report.Origin with
+    | Origin.Saved _ -> Assert.Fail "it was generated"
+    | Origin.Generated(seed, index) ->
+        Assert.Contains($"./zexus check --seed {seed} --program {index}", text)
+        let again = campaign "twist" 1L
+        again.Seed <- seed
+        again.First <- index
+        let found = Assert.Single (Campaign.run again).Reports
+        Assert.Equal(Divergence.key report.Divergence, Divergence.key found.Divergence)
+
+[<Fact>]
+let ``a divergence saved as a vector is found again, first`` () =
+    let folder = Directory.CreateTempSubdirectory "vectors"
+
+    try
+        let report = (Campaign.run (campaign "twist" 300L)).Reports[0]
+        let path = Reporting.save folder.FullName report
+        let options = campaign "twist" 0L
+        options.Saved <- Reporting.vectors folder.FullName
+        let result = Campaign.run options
+        Assert.Equal(1, result.Saved)
+        let found = Assert.Single result.Reports
+        Assert.Equal(Origin.Saved path, found.Origin)
+        Assert.Equal(Divergence.key report.Divergence, Divergence.key found.Divergence)
+        Assert.Contains(Divergence.key report.Divergence, Vector.about (File.ReadAllText path))
+    finally
+        folder.Delete true
+
+[<Fact>]
+let ``a campaign can be cancelled`` () =
+    use cancel = new CancellationTokenSource(TimeSpan.FromSeconds 3.0)
+    let options = campaign "none" 10_000_000L
+    options.Cancel <- cancel.Token
+    Assert.ThrowsAny<OperationCanceledException>(fun () -> Campaign.run options |> ignore)
