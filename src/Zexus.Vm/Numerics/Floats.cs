@@ -56,8 +56,7 @@ internal static class Floats
             return value > 0 ? "inf" : "-inf";
         }
 
-        // .NET gives the shortest digits that read back as the same number; only their layout differs from Python's.
-        string shortest = value.ToString("R", CultureInfo.InvariantCulture);
+        string shortest = Shortest(value);
         ReadOnlySpan<char> rest = shortest;
         bool negative = rest[0] == '-';
         if (negative)
@@ -128,6 +127,65 @@ internal static class Floats
         return point >= count
             ? sign + significant + new string('0', point - count) + ".0"
             : sign + significant[..point] + "." + significant[point..];
+    }
+
+    /// <summary>
+    /// The shortest digits that read back as the same Float, the nearest of them if there are several. .NET's "R" gives
+    /// them, except at some powers of two, where the Floats below are twice as close as those above.
+    /// </summary>
+    private static string Shortest(double value)
+    {
+        const long FractionBits = (1L << 52) - 1;
+        if ((BitConverter.DoubleToInt64Bits(value) & FractionBits) != 0 || value == 0)
+        {
+            return value.ToString("R", CultureInfo.InvariantCulture);
+        }
+
+        for (int digits = 1; digits < 17; digits++)
+        {
+            // The nearest with so many digits; if it is a Float below, the next one up may still be this one.
+            string nearest = value.ToString("E" + (digits - 1), CultureInfo.InvariantCulture);
+            if (ReadsAs(nearest, value))
+            {
+                return nearest;
+            }
+
+            string above = NextUp(nearest);
+            if (ReadsAs(above, value))
+            {
+                return above;
+            }
+        }
+
+        return value.ToString("E16", CultureInfo.InvariantCulture);
+    }
+
+    private static bool ReadsAs(string text, double value) =>
+        double.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture).Equals(value);
+
+    /// <summary>One more in the last digit of the magnitude. "9.9" becomes "10.0", which reads all the same.</summary>
+    private static string NextUp(string text)
+    {
+        int e = text.IndexOf('E');
+        char[] digits = text.ToCharArray(0, e);
+        for (int i = digits.Length - 1; i >= 0; i--)
+        {
+            if (!char.IsAsciiDigit(digits[i]))
+            {
+                continue;
+            }
+
+            if (digits[i] != '9')
+            {
+                digits[i]++;
+                return new string(digits) + text[e..];
+            }
+
+            digits[i] = '0';
+        }
+
+        string sign = text[0] == '-' ? "-" : "";
+        return sign + "1" + new string(digits, sign.Length, digits.Length - sign.Length) + text[e..];
     }
 
     /// <summary>As Python's json.dumps.</summary>
