@@ -81,6 +81,7 @@ internal static class CommandLine
     {
         RootCommand root = new("A bytecode machine: an executable specification, a fast engine, and the check that holds them together.")
         {
+            CheckCommand.Create(terminal),
             RunCommand.Create(terminal),
             AsmCommand.Create(terminal),
             DisasmCommand.Create(terminal),

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Zexus.Cli.Commands;
 
 namespace Zexus.Cli;
 
@@ -17,6 +18,11 @@ internal static class Start
 
         using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
         using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+        if (arguments is [CheckCommand.Worker])
+        {
+            return CheckCommand.Serve();
+        }
+
         using Terminal terminal = Terminal.OfProcess(stop.Token);
         return CommandLine.Run(arguments, terminal);
     }

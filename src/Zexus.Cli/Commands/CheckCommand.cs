@@ -1,0 +1,149 @@
+using System.CommandLine;
+using System.Diagnostics;
+using Zexus.Cli.Files;
+using Zexus.Cli.Output;
+using Zexus.Differential;
+
+namespace Zexus.Cli.Commands;
+
+/// <summary>`zexus check`.</summary>
+internal static class CheckCommand
+{
+    /// <summary>The hidden command of the child processes.</summary>
+    public const string Worker = "check-worker";
+
+    private const long UsualPrograms = 100_000;
+
+    public static Command Create(Terminal terminal)
+    {
+        Option<long> programs = WholeNumber.Option("--programs", "How many programs to generate.", UsualPrograms, least: 1);
+        Option<long> seed = WholeNumber.Option("--seed", "Which programs are generated.", 1);
+        Option<long?> program = WholeNumber.Optional("--program", "Check this one of the seed's programs, and nothing else.");
+        Option<string?> vector = new("--vector")
+        {
+            Description = "Check this one vector (.json) or program (.zxa, .zxb), and nothing else.",
+            HelpName = "FILE",
+        };
+        Option<long> workers = WholeNumber.Option(
+            "--workers",
+            "Child processes at a time.",
+            Environment.ProcessorCount,
+            least: 1,
+            most: 1024
+        );
+        Option<string?> save = new("--save") { Description = "Save what diverges as vectors here.", HelpName = "FOLDER" };
+        Option<bool> json = new("--json") { Description = "One JSON document on standard output (docs/json.md)." };
+        Command command = new(
+            "check",
+            "Compare the engine with the specification, step by step: on all vectors, all examples, and generated programs."
+        )
+        {
+            programs,
+            seed,
+            program,
+            vector,
+            workers,
+            save,
+            json,
+        };
+        HelpWithExamples.Add(
+            command,
+            "zexus check",
+            "zexus check --programs 1_000_000 --seed 7 --save found",
+            "zexus check --seed 7 --program 4711"
+        );
+        command.SetAction(parsed =>
+        {
+            long? one = parsed.GetValue(program);
+            string? path = parsed.GetValue(vector);
+            if (one is not null && path is not null)
+            {
+                throw Problem.Usage("--program and --vector exclude one another", "zexus check --help shows how it is used.");
+            }
+
+            CampaignOptions options = new()
+            {
+                StartWorker = StartWorker,
+                Seed = (ulong)parsed.GetValue(seed),
+                Workers = (int)parsed.GetValue(workers),
+                Programs = parsed.GetValue(programs),
+                Cancel = terminal.Cancellation,
+            };
+            bool isWhole = false;
+            if (path is not null)
+            {
+                options.Programs = 0;
+                options.Saved = [CaseFile.Read(path, InputFile.Shown(path), terminal)];
+            }
+            else if (one is long index)
+            {
+                options.First = index;
+                options.Programs = 1;
+            }
+            else
+            {
+                isWhole = true;
+                string root =
+                    Repository.Root()
+                    ?? throw Problem.File(
+                        "the vectors and examples are not there: zexus was moved out of its repository",
+                        "Run ./zexus check in the repository."
+                    );
+                options.Saved = CaseFile.OfRepository(root, terminal);
+            }
+
+            CampaignResult result = Run(options, terminal);
+            string? folder = parsed.GetValue(save);
+            string[] saved = folder is null ? [] : [.. result.Reports.Select(report => Save(folder, report))];
+            CheckReport report = new(result, isWhole, saved);
+            terminal.Out.WriteLine(parsed.GetValue(json) ? report.ToJson() : report.ToText(terminal));
+            return report.IsGreen ? ExitCode.Completed : ExitCode.Faulted;
+        });
+        return command;
+    }
+
+    /// <summary>Serves as a child process of a check.</summary>
+    public static int Serve()
+    {
+        using LockStep lockStep = new();
+        Differential.Worker.ServeConsole(lockStep.Check);
+        return ExitCode.Completed;
+    }
+
+    private static ProcessStartInfo StartWorker()
+    {
+        string self = Environment.ProcessPath ?? "dotnet";
+        bool isHost = Path.GetFileNameWithoutExtension(self) == "dotnet";
+        return isHost
+            ? new ProcessStartInfo(self, [typeof(CheckCommand).Assembly.Location, Worker])
+            : new ProcessStartInfo(self, [Worker]);
+    }
+
+    private static CampaignResult Run(CampaignOptions options, Terminal terminal)
+    {
+        try
+        {
+            return CheckProgress.Show(options, terminal);
+        }
+        catch (CampaignFailed e)
+        {
+            throw new Problem(
+                ExitCode.Internal,
+                "the check could not be done: " + e.message,
+                "This is not about the programs checked. Please report it."
+            );
+        }
+    }
+
+    private static string Save(string folder, Report report)
+    {
+        try
+        {
+            return Reporting.save(folder, report);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Problem.File($"cannot save into '{Terminal.Printable(folder)}': {Terminal.Printable(e.Message)}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+using Spectre.Console;
+using Zexus.Differential;
+
+namespace Zexus.Cli.Output;
+
+/// <summary>Runs a campaign and says how far it is: a bar on a terminal, now and then a line elsewhere.</summary>
+internal static class CheckProgress
+{
+    private static readonly TimeSpan BetweenLines = TimeSpan.FromSeconds(10);
+
+    public static CampaignResult Show(CampaignOptions options, Terminal terminal)
+    {
+        if (options.Programs <= 1)
+        {
+            return Campaign.run(options);
+        }
+
+        return terminal.ErrorIsTerminal ? WithBar(options, terminal) : WithLines(options, terminal);
+    }
+
+    private static CampaignResult WithLines(CampaignOptions options, Terminal terminal)
+    {
+        TimeSpan last = TimeSpan.Zero;
+        options.Progress = progress =>
+        {
+            if (progress.Elapsed - last >= BetweenLines)
+            {
+                last = progress.Elapsed;
+                terminal.Error.WriteLine(
+                    $"{progress.Programs:N0} of {progress.Of:N0} programs, {progress.Steps:N0} steps, "
+                        + $"{progress.Branches:N0} branches, {progress.Divergences:N0} divergences, {progress.Elapsed.TotalSeconds:N0} s"
+                );
+            }
+        };
+        return Campaign.run(options);
+    }
+
+    private static CampaignResult WithBar(CampaignOptions options, Terminal terminal)
+    {
+        IAnsiConsole console = AnsiConsole.Create(
+            new AnsiConsoleSettings
+            {
+                Ansi = AnsiSupport.Yes,
+                ColorSystem = terminal.ErrorHasColour ? ColorSystemSupport.Standard : ColorSystemSupport.NoColors,
+                Interactive = InteractionSupport.Yes,
+                Out = new AnsiConsoleOutput(terminal.Error),
+            }
+        );
+        console.Profile.Width = Terminal.Width();
+        return console
+            .Progress()
+            .AutoClear(true)
+            .Columns(
+                new ProgressBarColumn(),
+                new PercentageColumn(),
+                new RemainingTimeColumn(),
+                new TaskDescriptionColumn { Alignment = Justify.Left }
+            )
+            .Start(context =>
+            {
+                ProgressTask task = context.AddTask("starting", maxValue: 1);
+                options.Progress = progress =>
+                {
+                    task.MaxValue = Math.Max(1, progress.Of);
+                    task.Value = progress.Programs;
+                    task.Description =
+                        $"{progress.Programs:N0} programs, {progress.Steps:N0} steps, {progress.Divergences:N0} divergences";
+                };
+                return Campaign.run(options);
+            });
+    }
+}

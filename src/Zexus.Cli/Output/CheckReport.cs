@@ -1,0 +1,186 @@
+using System.Globalization;
+using System.Text;
+using Spectre.Console;
+using Zexus.Differential;
+
+namespace Zexus.Cli.Output;
+
+/// <summary>What a check came to.</summary>
+/// <param name="result">The campaign's.</param>
+/// <param name="isWhole">Vectors and examples were among the programs, so that every branch should have been reached.</param>
+/// <param name="saved">Where the divergences were saved.</param>
+internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] saved)
+{
+    public bool IsGreen => Reds().Count == 0;
+
+    public string ToText(Terminal terminal)
+    {
+        StringBuilder text = new();
+        foreach (Report report in result.Reports)
+        {
+            text.Append(Reporting.text(report)).Append('\n');
+        }
+
+        text.Append(terminal.OutIsTerminal ? Table(terminal) : Lines());
+        if (isWhole && result.Missing.Length > 0)
+        {
+            text.Append("\nnot reached: ").Append(string.Join(' ', result.Missing)).Append('\n');
+        }
+
+        foreach (string path in saved)
+        {
+            text.Append("\nsaved ").Append(Terminal.Printable(path));
+        }
+
+        text.Append(saved.Length > 0 ? "\n" : "");
+        List<string> reds = Reds();
+        text.Append(reds.Count == 0 ? "\nno divergence" : "\nFAILED: " + string.Join("; ", reds));
+        return text.ToString();
+    }
+
+    public string ToJson() =>
+        Json.Document(
+            ("status", Json.Of(IsGreen ? "passed" : "failed")),
+            ("failures", Json.Array(Reds().Select(Json.Of))),
+            ("seed", Json.Of(result.Seed)),
+            ("programs", Json.Of(result.Programs)),
+            ("saved", Json.Of(result.Saved)),
+            ("accepted", Json.Of(result.Accepted)),
+            ("refused", Json.Of(result.Refused)),
+            ("steps", Json.Of(result.Steps)),
+            ("seconds", result.Elapsed.TotalSeconds.ToString("F3", CultureInfo.InvariantCulture)),
+            ("workers", Json.Of(result.Workers)),
+            ("branches", Json.Object(("reached", Json.Of(result.BranchesReached)), ("all", Json.Of(result.Branches)), ("missing", Json.Array(result.Missing.Select(Json.Of))), ("undeclared", Json.Array(result.Undeclared.Select(Json.Of))))),
+            ("faults", Counts(result.Faults)),
+            ("refusals", Counts(result.Refusals)),
+            ("divergences", Json.Of(result.Divergences)),
+            ("reports", Json.Array(result.Reports.Select(ReportJson)))
+        );
+
+    /// <summary>Why it is red; empty when it is green.</summary>
+    private List<string> Reds()
+    {
+        List<string> reds = [];
+        if (result.Divergences > 0)
+        {
+            reds.Add(result.Divergences == 1 ? "1 divergence" : $"{result.Divergences:N0} divergences");
+        }
+
+        if (result.StoppedEarly)
+        {
+            reds.Add("so many that the rest was not run");
+        }
+
+        if (result.Programs == 0)
+        {
+            reds.Add("no program was run");
+        }
+
+        if (result.Undeclared.Length > 0)
+        {
+            reds.Add("branches that no list declares: " + string.Join(' ', result.Undeclared));
+        }
+
+        if (isWhole && result.Steps == 0)
+        {
+            reds.Add("no step was compared");
+        }
+
+        if (isWhole && result.Missing.Length > 0)
+        {
+            reds.Add($"{result.Missing.Length} rule branches were not reached");
+        }
+
+        return reds;
+    }
+
+    private List<(string Name, string Text)> Rows()
+    {
+        List<(string, string)> rows =
+        [
+            (
+                "programs",
+                $"{result.Programs:N0}: {result.Saved:N0} saved, {result.Programs - result.Saved:N0} generated (seed {result.Seed}); "
+                    + $"{result.Accepted:N0} ran, {result.Refused:N0} refused"
+            ),
+            ("steps compared", $"{result.Steps:N0}"),
+            (
+                "steps per second",
+                $"{result.StepsPerSecond * result.Workers:N0}, {result.StepsPerSecond:N0} on each of {result.Workers} processes"
+            ),
+            ("time", $"{result.Elapsed.TotalSeconds:N1} s"),
+        ];
+        if (isWhole)
+        {
+            rows.Add(("rule branches", $"{result.BranchesReached:N0} of {result.Branches:N0} reached"));
+        }
+
+        rows.Add(("faults seen", Seen(result.Faults)));
+        rows.Add(("refusals seen", Seen(result.Refusals)));
+        rows.Add(("divergences", $"{result.Divergences:N0}"));
+        return rows;
+    }
+
+    private static string Seen(KeyValuePair<string, long>[] counts) =>
+        counts.Length == 0 ? "none" : string.Join(", ", counts.Select(c => $"{c.Key} {c.Value:N0}"));
+
+    private string Lines()
+    {
+        StringBuilder text = new();
+        foreach ((string name, string value) in Rows())
+        {
+            text.Append($"{name, -17} {value}\n");
+        }
+
+        return text.ToString();
+    }
+
+    private string Table(Terminal terminal)
+    {
+        using StringWriter text = new();
+        IAnsiConsole console = AnsiConsole.Create(
+            new AnsiConsoleSettings
+            {
+                Ansi = terminal.OutHasColour ? AnsiSupport.Yes : AnsiSupport.No,
+                ColorSystem = terminal.OutHasColour ? ColorSystemSupport.Standard : ColorSystemSupport.NoColors,
+                Out = new AnsiConsoleOutput(text),
+            }
+        );
+        console.Profile.Width = Terminal.Width();
+        Table table = new Table().HideHeaders().Border(TableBorder.Rounded).AddColumn("").AddColumn("");
+        foreach ((string name, string value) in Rows())
+        {
+            Style style =
+                name == "divergences" ? new Style(result.Divergences == 0 ? Color.Green : Color.Red) : Style.Plain;
+            table.AddRow(new Text(name), new Text(value, style));
+        }
+
+        console.Write(table);
+        return text.ToString();
+    }
+
+    private static string Counts(KeyValuePair<string, long>[] counts) =>
+        Json.Object(counts.Select(c => (c.Key, Json.Of(c.Value))));
+
+    private static string ReportJson(Report report) =>
+        Json.Object(
+            ("replay", Json.Of(report.Replay)),
+            ("times", Json.Of(report.Times)),
+            ("trouble", Json.Of(report.Divergence.Trouble.ToString())),
+            ("rule", Json.Of(report.Divergence.Rule)),
+            ("step", Json.Of(report.Divergence.Step)),
+            ("function", Json.Of(report.Divergence.Function)),
+            ("instruction", Json.Of(report.Divergence.Instruction)),
+            (
+                "differences",
+                Json.Array(
+                    report.Divergence.Differences.Select(d =>
+                        Json.Object(("what", Json.Of(d.What)), ("oracle", Json.Of(d.Oracle)), ("engine", Json.Of(d.Engine)))
+                    )
+                )
+            ),
+            ("instructions", Json.Of(Reporting.size(report.Case))),
+            ("vector", Vector.toLine(report.Case)),
+            ("text", Json.Of(Reporting.text(report)))
+        );
+}

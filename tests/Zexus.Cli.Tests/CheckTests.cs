@@ -1,0 +1,48 @@
+using System.Text.Json;
+using Xunit;
+
+namespace Zexus.Cli.Tests;
+
+public sealed class CheckTests
+{
+    [Fact]
+    public void A_check_of_one_program_says_what_it_did()
+    {
+        using System.Diagnostics.Process process = Workshop.Start("check", "--seed", "3", "--program", "5", "--json");
+        Outcome outcome = Workshop.Finish(process);
+        Assert.Equal(0, outcome.Code);
+        Assert.Equal("passed", outcome.Json.GetProperty("status").GetString());
+        Assert.Equal(1, outcome.Json.GetProperty("programs").GetInt32());
+    }
+
+    [Fact]
+    public void A_check_runs_vectors_examples_and_generated_programs()
+    {
+        using System.Diagnostics.Process process = Workshop.Start("check", "--programs", "300", "--json");
+        JsonElement result = Workshop.Finish(process).Json;
+        Assert.Equal(0, result.GetProperty("divergences").GetInt32());
+        int saved = result.GetProperty("saved").GetInt32();
+        Assert.True(saved >= Workshop.Examples.Count());
+        Assert.Equal(saved + 300, result.GetProperty("programs").GetInt32());
+        Assert.True(result.GetProperty("steps").GetInt64() > 1000);
+    }
+
+    [Fact]
+    public void An_example_can_be_checked_alone()
+    {
+        using System.Diagnostics.Process process = Workshop.Start("check", "--vector", Workshop.Examples.First());
+        Outcome outcome = Workshop.Finish(process);
+        Assert.Equal(0, outcome.Code);
+        Assert.EndsWith("no divergence\n", outcome.Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_is_no_vector_is_an_error()
+    {
+        using Workshop workshop = new();
+        string file = workshop.Write("bad.json", "{}");
+        Outcome outcome = Workshop.Run("check", "--vector", file);
+        Assert.Equal(3, outcome.Code);
+        Assert.StartsWith($"error: {file} is no vector: ", outcome.Error, StringComparison.Ordinal);
+    }
+}

@@ -1,0 +1,76 @@
+using System.Diagnostics;
+using Xunit;
+
+namespace Zexus.Cli.Tests;
+
+/// <summary>What only a process of its own shows: signals, pipes, the child processes of a check.</summary>
+public sealed class ProcessTests : IDisposable
+{
+    private readonly Workshop _workshop = new();
+
+    public void Dispose() => _workshop.Dispose();
+
+    [Theory]
+    [InlineData("interpreter")]
+    [InlineData("oracle")]
+    public void Ctrl_C_ends_a_run_with_code_5(string engine)
+    {
+        string file = _workshop.Write("endless.zxa", Workshop.Endless);
+        using Process process = Workshop.Start("run", file, "--gas", "1_000_000_000_000_000", "--engine", engine);
+        Interrupt(process, after: TimeSpan.FromSeconds(1.5));
+        Outcome outcome = Workshop.Finish(process);
+        Assert.Equal(new Outcome(5, "", "error: stopped\n"), outcome);
+    }
+
+    [Fact]
+    public void Ctrl_C_ends_a_check_and_its_children()
+    {
+        using Process process = Workshop.Start("check", "--programs", "100_000_000", "--workers", "1");
+        Interrupt(process, after: TimeSpan.FromSeconds(4));
+        Outcome outcome = Workshop.Finish(process);
+        Assert.Equal((5, ""), (outcome.Code, outcome.Out));
+        Assert.EndsWith("error: stopped\n", outcome.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_reader_that_goes_away_ends_a_trace_quietly()
+    {
+        string file = _workshop.Write("endless.zxa", Workshop.Endless);
+        using Process process = Workshop.Start("trace", file);
+        Assert.NotNull(process.StandardOutput.ReadLine());
+        process.StandardOutput.Close();
+        Assert.True(process.WaitForExit(TimeSpan.FromSeconds(30)));
+        Assert.Equal((0, ""), (process.ExitCode, process.StandardError.ReadToEnd()));
+    }
+
+    [Fact]
+    public void A_full_disk_is_an_error()
+    {
+        ProcessStartInfo start = new("sh", ["-c", $"dotnet '{AppContext.BaseDirectory}zexus.dll' isa > /dev/full"])
+        {
+            RedirectStandardError = true,
+        };
+        using Process process = Process.Start(start)!;
+        string error = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        Assert.Equal((3, "error: cannot write the output: No space left on device\n"), (process.ExitCode, error));
+    }
+
+    [Fact]
+    public void Output_is_utf_8_whatever_the_program_prints()
+    {
+        string file = _workshop.Write(
+            "text.zxa",
+            ".func main()\n    LOAD_CONST \"grüße 🦊\"\n    PRINT\n.end\n"
+        );
+        using Process process = Workshop.Start("run", file);
+        Assert.Equal("grüße 🦊\n", Workshop.Finish(process).Out);
+    }
+
+    private static void Interrupt(Process process, TimeSpan after)
+    {
+        Thread.Sleep(after);
+        using Process kill = Process.Start("kill", ["-INT", process.Id.ToString()]);
+        kill.WaitForExit();
+    }
+}
