@@ -238,7 +238,7 @@ internal sealed unsafe class ByteBuilder
                 case '\r':
                     Escape('r');
                     break;
-                case >= 0x20 and <= 0x7F:
+                case >= 0x20 and < 0x7F:
                     _bytes[_count++] = (byte)scalar;
                     break;
                 case > 0xFFFF:

@@ -48,6 +48,7 @@ internal sealed unsafe partial class Machine
         }
 
         Handler* handler = _handlers + --_handlerCount;
+        Instr* next = _frame == handler->Frame ? _ip : handler->Frame->Ip;
         while (_frame != handler->Frame)
         {
             if (_frame->Function is null)
@@ -65,7 +66,15 @@ internal sealed unsafe partial class Machine
         }
 
         _world.RevertTo(handler->Transaction);
-        Value* sp = _frame->Vars + _frame->Function->Slots + handler->Height;
+        Value* operands = _frame->Vars + _frame->Function->Slots;
+        Value* sp = operands + handler->Height;
+
+        // The instruction has taken its operands. Cells of the SETUP_TRY's height that were popped since are Null.
+        for (Value* cell = operands + _frame->Function->Kept[next - _frame->Function->Code - 1]; cell < sp; cell++)
+        {
+            *cell = default;
+        }
+
         *sp = _faultValue;
         _sp = sp + 1;
         _ip = handler->Target;

@@ -195,6 +195,9 @@ internal unsafe struct FunctionCode
     public bool HasCells;
     public bool HasRegisters;
 
+    /// <summary>Of each instruction: the operands below those that it takes.</summary>
+    public short* Kept;
+
     /// <summary>Parameters and locals that some function captures.</summary>
     public int* Captured;
     public int CapturedCount;

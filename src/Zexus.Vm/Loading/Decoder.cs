@@ -16,13 +16,13 @@ internal sealed unsafe class Decoder
 
     private readonly Program _program;
     private readonly Limits _limits;
-    private readonly int[] _heights;
+    private readonly StackHeights[] _heights;
     private readonly Func<long, nint> _allocate;
     private readonly int[] _nameNumbers;
     private readonly List<int> _captureSlots = [];
     private readonly List<long> _amounts = [];
 
-    public Decoder(Program program, Limits limits, int[] heights, CellHeap heap, Func<long, nint> allocate)
+    public Decoder(Program program, Limits limits, StackHeights[] heights, CellHeap heap, Func<long, nint> allocate)
     {
         _program = program;
         _limits = limits;
@@ -138,11 +138,13 @@ internal sealed unsafe class Decoder
         function->FirstCapture = firstCapture;
         function->HasRegisters = registers;
         function->Slots = slots.Count + (registers ? Limits.Registers : 0);
-        function->FrameSize = function->Slots + _heights[f] + Slack;
+        function->FrameSize = function->Slots + _heights[f].Highest + Slack;
         int[] captured = [.. inCells.Where(slot => slot < firstCapture).Order()];
         function->Captured = (int*)_allocate((long)captured.Length * sizeof(int));
         captured.CopyTo(new Span<int>(function->Captured, captured.Length));
         function->CapturedCount = captured.Length;
+        function->Kept = (short*)_allocate((long)definition.Code.Length * sizeof(short));
+        _heights[f].Kept.CopyTo(new Span<short>(function->Kept, definition.Code.Length));
         function->HasCells = inCells.Count > 0;
         function->Code = (Instr*)_allocate((definition.Code.Length + 1L) * sizeof(Instr));
         Scope scope = new(slots, inCells);

@@ -21,11 +21,11 @@ internal sealed class Validator
         _limits = limits;
     }
 
-    /// <summary>The highest operand stack of each function; or the first problem.</summary>
-    public static Refusal? Check(Program program, Limits limits, out int[] heights)
+    /// <summary>The operand stacks of each function; or the first problem.</summary>
+    public static Refusal? Check(Program program, Limits limits, out StackHeights[] heights)
     {
         Validator validator = new(program, limits);
-        heights = new int[program.Functions.Length];
+        heights = new StackHeights[program.Functions.Length];
         return validator.Constants()
             ?? validator.Names()
             ?? validator.Variables()
@@ -186,11 +186,11 @@ internal sealed class Validator
         }
     }
 
-    private Refusal? Heights(int[] highest)
+    private Refusal? Heights(StackHeights[] result)
     {
         for (int f = 0; f < _program.Functions.Length; f++)
         {
-            if (Heights(f, ref highest[f]) is { } refusal)
+            if (Heights(f, out result[f]) is { } refusal)
             {
                 return refusal;
             }
@@ -199,9 +199,12 @@ internal sealed class Validator
         return null;
     }
 
-    private Refusal? Heights(int f, ref int highest)
+    private Refusal? Heights(int f, out StackHeights result)
     {
         Instruction[] code = _program.Functions[f].Code;
+        int highest = 0;
+        short[] kept = new short[code.Length];
+        result = new StackHeights(0, kept);
         int[] heights = new int[code.Length];
         Array.Fill(heights, -1);
         PriorityQueue<int, int> pending = new();
@@ -246,6 +249,7 @@ internal sealed class Validator
                 return At(RefusalReason.StackOverflow, f, i);
             }
 
+            kept[i] = (short)(height - pops);
             highest = Math.Max(highest, after);
             int? mismatch = null;
             if (flow is Flow.Tags.Next or Flow.Tags.Branch or Flow.Tags.Try)
@@ -266,6 +270,7 @@ internal sealed class Validator
             }
         }
 
+        result = new StackHeights(highest, kept);
         return null;
 
         int? Reach(int successor, int height)
@@ -286,3 +291,8 @@ internal sealed class Validator
         }
     }
 }
+
+/// <summary>What validation knows of a function's operand stack.</summary>
+/// <param name="Highest">The most cells on any path.</param>
+/// <param name="Kept">Of each instruction: the cells below its operands.</param>
+internal readonly record struct StackHeights(int Highest, short[] Kept);

@@ -21,7 +21,7 @@ public sealed unsafe class ZexusProgram
     private readonly CellHeap _heap;
     private readonly List<nint> _blocks = [];
 
-    private ZexusProgram(Program image, Limits limits, int[] heights)
+    private ZexusProgram(Program image, Limits limits, StackHeights[] heights)
     {
         Image = image;
         Limits = limits;
@@ -97,7 +97,7 @@ public sealed unsafe class ZexusProgram
         ArgumentNullException.ThrowIfNull(image);
         limits ??= Limits.Default;
         CheckLimits(limits);
-        refusal = Validator.Check(image, limits, out int[] heights);
+        refusal = Validator.Check(image, limits, out StackHeights[] heights);
         program = refusal is null ? new ZexusProgram(image, limits, heights) : null;
         return program is not null;
     }
