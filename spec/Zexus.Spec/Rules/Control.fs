@@ -120,7 +120,10 @@ let rec catch (fault: Fault) (value: Value) (s: State) : State option =
         | handler :: outer, _ ->
             let reverted = revertSince handler.Begun s
             let reverts = List.length reverted.Transactions < List.length s.Transactions
-            let kept = List.skip (s.Frame.Height - handler.Height) s.Frame.Stack
+            // What code since SETUP_TRY has popped from below its height is not to be had back.
+            let missing = max 0 (handler.Height - s.Frame.Height)
+            let left = List.skip (max 0 (s.Frame.Height - handler.Height)) s.Frame.Stack
+            let kept = List.replicate missing Value.nothing @ left
 
             Some {
                 reverted with
