@@ -363,6 +363,8 @@ module Campaign =
                 | Job.Saved(_, json) -> child.Send $"saved {json}"
 
                 let mutable current = ""
+                /// The first program that is announced and not yet counted.
+                let mutable uncounted = ""
                 let mutable busy = true
 
                 let lost trouble text =
@@ -380,8 +382,15 @@ module Campaign =
                     ledger.Diverged(at, Divergence.key d, (fun () -> caseOf at (json ())), (fun () -> d))
 
                     match job, at with
-                    | Job.Range(_, past), Origin.Generated(_, index) when index + 1L < past ->
-                        jobs.Enqueue(Job.Range(index + 1L, past))
+                    | Job.Range(_, past), Origin.Generated(_, index) ->
+                        // The counts of those before it died with the child: they run again.
+                        let again = if uncounted = "" then index else Int64.Parse uncounted
+
+                        if again < index then
+                            jobs.Enqueue(Job.Range(again, index))
+
+                        if index + 1L < past then
+                            jobs.Enqueue(Job.Range(index + 1L, past))
                     | _ -> ()
 
                 while busy do
@@ -393,13 +402,19 @@ module Campaign =
                     with
                     | Choice2Of2() -> lost Trouble.Hang $"no answer in {options.Patience.TotalSeconds} seconds"
                     | Choice1Of2 ValueNone -> lost Trouble.Crash (child.Remains())
-                    | Choice1Of2(ValueSome line) when line.StartsWith '@' -> current <- line.Substring 1
+                    | Choice1Of2(ValueSome line) when line.StartsWith '@' ->
+                        current <- line.Substring 1
+
+                        if uncounted = "" then
+                            uncounted <- current
                     | Choice1Of2(ValueSome line) ->
                         use document = JsonDocument.Parse(line, JsonDocumentOptions(MaxDepth = 5000))
                         let e = document.RootElement
 
                         match typeOf e with
-                        | "counts" -> ledger.Counts e
+                        | "counts" ->
+                            ledger.Counts e
+                            uncounted <- ""
                         | "divergence" ->
                             let at = origin current
 

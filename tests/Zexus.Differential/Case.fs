@@ -199,22 +199,31 @@ module Tree =
 /// What the host of a case answers.
 [<RequireQualifiedAccess>]
 module Host =
-    /// Ok: the value returned. Error: the value thrown. What a host hands in keeps the limits, so an echo that would not is Null.
+    /// Ok: the value returned. Error: the value thrown. What a host hands in keeps the limits, even where an argument does not
+    /// (a hash is longer than a small StringLength): then it returns Null.
     let call (limits: Limits) (f: HostFunction) (arguments: Data[]) : Result<Data, Data> =
         let argument i =
             if i < arguments.Length then arguments[i] else Data.Null
 
-        match f.Behaviour with
-        | HostBehaviour.Echoes when Tree.needs limits 0 (Data.List arguments) <> limits -> Ok Data.Null
-        | HostBehaviour.Returns data -> Ok data
-        | HostBehaviour.Throws data -> Error data
-        | HostBehaviour.Echoes -> Ok(Data.List arguments)
-        | HostBehaviour.ThrowsFirst -> Error(argument 0)
-        | HostBehaviour.Checks ->
-            if Tree.isTrue (argument 0) then
-                Ok(argument 0)
+        let outcome =
+            match f.Behaviour with
+            | HostBehaviour.Returns data -> Ok data
+            | HostBehaviour.Throws data -> Error data
+            | HostBehaviour.Echoes -> Ok(Data.List arguments)
+            | HostBehaviour.ThrowsFirst -> Error(argument 0)
+            | HostBehaviour.Checks ->
+                if Tree.isTrue (argument 0) then
+                    Ok(argument 0)
+                else
+                    Error(argument 1)
+
+        match outcome with
+        | Ok data
+        | Error data ->
+            if Tree.needs limits 0 data = limits then
+                outcome
             else
-                Error(argument 1)
+                Ok Data.Null
 
     /// The signatures that the host of a case accepts: the key, a colon and the message.
     let verify (signature: string) (message: string) (key: string) =

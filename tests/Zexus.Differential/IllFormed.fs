@@ -43,6 +43,14 @@ module IllFormed =
             n.Number
     |]
 
+    /// Text with half of a surrogate pair. (In a literal the compiler would put U+FFFD for it.)
+    let private halves = [|
+        String('\ud800', 1)
+        String([| 'a'; '\udc00'; 'b' |])
+        String([| '\udc00'; '\ud800' |])
+        String([| 'x'; '\ud83d' |])
+    |]
+
     let private number (r: Rng) =
         match r.Below 12 with
         | 0 -> r.Pick reserved
@@ -85,7 +93,7 @@ module IllFormed =
                     r.Pick [| 0xFFF8000000000000L; 0x7FF8000000000001L; 0x7FF0000000000001L |]
                 )
             )
-        | 1 -> Data.String(r.Pick [| "\ud800"; "a\udc00b"; "\udc00\ud800"; "x\ud83d" |])
+        | 1 -> Data.String(r.Pick halves)
         | 2 -> Data.Map [| Tree.pair (Tree.ofInt 1) Data.Null; Tree.pair (Data.Float 1.0) Data.Null |]
         | 3 -> Data.Set [| Data.Bool true; Tree.ofInt 1 |]
         | 4 -> Data.Set [| Data.Float 0.0; Data.Float -0.0 |]
@@ -105,7 +113,7 @@ module IllFormed =
                 |]
             )
         | 10 -> Values.nested (r.Pick [| 256; 257; 255 |]) (Values.data r 0)
-        | 11 -> Data.Map [| Tree.pair (Data.String "\ud800") (Data.Float -nan) |]
+        | 11 -> Data.Map [| Tree.pair (Data.String halves[0]) (Data.Float -nan) |]
         | 12 -> Data.Set [| Data.String "é"; Data.String "e\u0301"; Data.String "é" |]
         | _ ->
             Data.List [|
@@ -182,7 +190,7 @@ module IllFormed =
             { f with Code = code }
 
     let private names (r: Rng) (f: FunctionDefinition) : FunctionDefinition =
-        let bad = r.Pick [| "\ud800"; "a"; "b"; "c"; "é\udfff" |]
+        let bad = r.Pick [| halves[0]; halves[3]; "a"; "b"; "c" |]
 
         match r.Below 5 with
         | 0 -> { f with Name = bad }
@@ -312,7 +320,7 @@ module IllFormed =
 
                 p <- {
                     p with
-                        Names = insert at (r.Pick [| "\ud800"; "x\udfff"; ""; "a" |]) p.Names
+                        Names = insert at (r.Pick [| halves[1]; halves[2]; ""; "a" |]) p.Names
                 }
             | 4
             | 5 -> function' (names r)

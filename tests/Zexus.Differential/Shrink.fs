@@ -679,15 +679,17 @@ module Shrink =
 
             // Another function as the entry: the calls that led to it were not needed.
             for at in 1 .. all.Length - 1 do
-                fun () ->
-                    let f = all[at]
+                let f = all[at]
 
-                    withFunction case 0 {
-                        f with
-                            Parameters = [||]
-                            Captures = [||]
-                            Locals = Array.concat [ f.Parameters; f.Locals; f.Captures ]
-                    }
+                let entry = {
+                    f with
+                        Parameters = [||]
+                        Captures = [||]
+                        Locals = Array.concat [ f.Parameters; f.Locals; f.Captures ]
+                }
+
+                fun () -> withFunction (withFunction case at { f with Code = [||] }) 0 entry
+                fun () -> withFunction case 0 entry
 
             let named = used OperandKind.Function case.Program
 

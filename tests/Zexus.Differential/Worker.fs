@@ -146,7 +146,8 @@ type Worker(check: Check, output: TextWriter) =
         for verdict in verdicts do
             tally verdict
 
-        if clock.ElapsedMilliseconds > 200L then
+        // What was counted before a child dies is counted; after a divergence at once, so that none is reported twice.
+        if clock.ElapsedMilliseconds > 200L || verdicts |> List.exists _.Divergence.IsSome then
             sendCounts ()
             clock.Restart()
 
