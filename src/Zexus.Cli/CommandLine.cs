@@ -32,7 +32,8 @@ internal static class CommandLine
             terminal.Fail("stopped");
             return ExitCode.Stopped;
         }
-        catch (Exception e) when (e is OutOfMemoryException or InsufficientMemoryException || e.GetType().Name == "HostGuardException")
+        catch (Exception e)
+            when (e is OutOfMemoryException or InsufficientMemoryException || e.GetType().Name == "HostGuardException")
         {
             terminal.Fail("there is not enough memory for this", "A lower --gas stops a program earlier.");
             return ExitCode.Stopped;
@@ -58,7 +59,10 @@ internal static class CommandLine
         RootCommand root = Root(terminal);
         ParseResult parsed = root.Parse(arguments);
         bool isHelp = parsed.Action is HelpWithExamples;
-        if (parsed.Action is ParseErrorAction || (!isHelp && (parsed.Errors.Count > 0 || UnknownOption(parsed) is not null)))
+        if (
+            parsed.Action is ParseErrorAction
+            || (!isHelp && (parsed.Errors.Count > 0 || UnknownOption(parsed) is not null))
+        )
         {
             return Reject(parsed, terminal);
         }
@@ -79,7 +83,9 @@ internal static class CommandLine
 
     private static RootCommand Root(Terminal terminal)
     {
-        RootCommand root = new("A bytecode machine: an executable specification, a fast engine, and the check that holds them together.")
+        RootCommand root = new(
+            "A bytecode machine: an executable specification, a fast engine, and the check that holds them together."
+        )
         {
             CheckCommand.Create(terminal),
             RunCommand.Create(terminal),

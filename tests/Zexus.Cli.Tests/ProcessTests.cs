@@ -59,10 +59,7 @@ public sealed class ProcessTests : IDisposable
     [Fact]
     public void Output_is_utf_8_whatever_the_program_prints()
     {
-        string file = _workshop.Write(
-            "text.zxa",
-            ".func main()\n    LOAD_CONST \"grüße 🦊\"\n    PRINT\n.end\n"
-        );
+        string file = _workshop.Write("text.zxa", ".func main()\n    LOAD_CONST \"grüße 🦊\"\n    PRINT\n.end\n");
         using Process process = Workshop.Start("run", file);
         Assert.Equal("grüße 🦊\n", Workshop.Finish(process).Out);
     }

@@ -60,7 +60,10 @@ public sealed class ProgramTests : IDisposable
     public void A_trace_can_be_json_lines()
     {
         Outcome outcome = Workshop.Run("trace", _workshop.Write("div.zxa", Workshop.Division), "--json");
-        JsonElement[] lines = [.. outcome.Out.TrimEnd().Split('\n').Select(line => JsonDocument.Parse(line).RootElement)];
+        JsonElement[] lines =
+        [
+            .. outcome.Out.TrimEnd().Split('\n').Select(line => JsonDocument.Parse(line).RootElement),
+        ];
         Assert.Equal(4, lines.Length);
         Assert.Equal("arith/div", lines[2].GetProperty("rule").GetString());
         Assert.Equal(10, lines[2].GetProperty("charged").GetInt32());
@@ -116,18 +119,28 @@ public sealed class ProgramTests : IDisposable
         Outcome outcome = Workshop.Run(["isa", "--json", .. options]);
         int rows = outcome.Json.EnumerateArray().Count(row => row.TryGetProperty(field, out _));
         Assert.True(rows > 10);
-        Assert.Equal(rows + 1, Workshop.Run(["isa", .. options]).Out.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+        Assert.Equal(
+            rows + 1,
+            Workshop.Run(["isa", .. options]).Out.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length
+        );
     }
 
     private static List<string> Steps(string engine, string file)
     {
         List<string> steps = [];
-        foreach (string line in Workshop.Run("trace", file, "--json", "--limit", "2000", "--engine", engine).Out.TrimEnd().Split('\n'))
+        foreach (
+            string line in Workshop
+                .Run("trace", file, "--json", "--limit", "2000", "--engine", engine)
+                .Out.TrimEnd()
+                .Split('\n')
+        )
         {
             JsonElement step = JsonDocument.Parse(line).RootElement;
             if (step.TryGetProperty("instruction", out JsonElement instruction))
             {
-                steps.Add($"{step.GetProperty("depth")} {step.GetProperty("function")}:{instruction} {step.GetProperty("gas")}");
+                steps.Add(
+                    $"{step.GetProperty("depth")} {step.GetProperty("function")}:{instruction} {step.GetProperty("gas")}"
+                );
             }
         }
 

@@ -8,7 +8,8 @@ public sealed class RunTests : IDisposable
 {
     private readonly Workshop _workshop = new();
 
-    public static TheoryData<string> Examples => [.. Workshop.Examples.Select(Path.GetFileNameWithoutExtension)!];
+    public static TheoryData<string> Examples =>
+        [.. Workshop.Examples.Select(example => Path.GetFileNameWithoutExtension(example)!)];
 
     public static TheoryData<string> Engines => ["interpreter", "oracle"];
 
@@ -87,8 +88,8 @@ public sealed class RunTests : IDisposable
               "status": "completed",
               "result": {"$id": 1, "$list": [1, {"$ref": 1}]},
               "fault": null,
-              "gas": {"used": 238, "limit": 100000000},
-              "steps": 19,
+              "gas": {"used": 152, "limit": 100000000},
+              "steps": 18,
               "output": "é\n\n",
               "state": {"k": {"$map": [[1, {"$float": "2.0"}], ["a", {"$set": [null, 2.5]}]]}},
               "ledger": [{"to": "bob", "timestamp": 7}],
@@ -119,7 +120,10 @@ public sealed class RunTests : IDisposable
             """
         );
         Outcome outcome = Workshop.Run("run", file, "--json", "--engine", engine);
-        Assert.Equal("""{"$function":"step","$captures":{"n":3}}""", JsonNode.Parse(outcome.Out)!["result"]!.ToJsonString());
+        Assert.Equal(
+            """{"$function":"step","$captures":{"n":3}}""",
+            JsonNode.Parse(outcome.Out)!["result"]!.ToJsonString()
+        );
     }
 
     [Theory]
@@ -169,7 +173,11 @@ public sealed class RunTests : IDisposable
             .end
             """
         );
-        Assert.StartsWith("result   true\n", Workshop.Run("run", file, "--engine", engine).Error, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "result   true\n",
+            Workshop.Run("run", file, "--engine", engine).Error,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
@@ -200,7 +208,10 @@ public sealed class RunTests : IDisposable
         Assert.Equal(expected.ToJsonString(), JsonNode.Parse(File.ReadAllText(after))!.ToJsonString());
         Assert.Equal(0, Workshop.Run("run", program, "--state", after, "--state-out", after).Code);
         Assert.Contains("\"n\": 43", File.ReadAllText(after), StringComparison.Ordinal);
-        Assert.Equal(["after.json", "before.json", "state.zxa"], Directory.GetFiles(_workshop.Folder).Select(Path.GetFileName).Order());
+        Assert.Equal(
+            ["after.json", "before.json", "state.zxa"],
+            Directory.GetFiles(_workshop.Folder).Select(Path.GetFileName).Order()
+        );
     }
 
     [Fact]
@@ -213,7 +224,13 @@ public sealed class RunTests : IDisposable
     [Fact]
     public void Gas_can_be_short()
     {
-        Outcome outcome = Workshop.Run("run", _workshop.Write("endless.zxa", Workshop.Endless), "--gas", "1_000", "--json");
+        Outcome outcome = Workshop.Run(
+            "run",
+            _workshop.Write("endless.zxa", Workshop.Endless),
+            "--gas",
+            "1_000",
+            "--json"
+        );
         Assert.Equal(1, outcome.Code);
         Assert.Equal("OutOfGas", outcome.Json.GetProperty("fault").GetProperty("name").GetString());
         Assert.Equal(1000, outcome.Json.GetProperty("gas").GetProperty("used").GetInt32());
@@ -223,7 +240,9 @@ public sealed class RunTests : IDisposable
     private static string[] Arguments(string name)
     {
         string path = Path.Combine(Workshop.Repository, "examples", name);
-        JsonElement given = JsonDocument.Parse(File.ReadAllText(path + ".expected.json")).RootElement.GetProperty("given");
+        JsonElement given = JsonDocument
+            .Parse(File.ReadAllText(path + ".expected.json"))
+            .RootElement.GetProperty("given");
         List<string> arguments = ["run", path + ".zxa", "--json"];
         foreach (JsonProperty property in given.EnumerateObject())
         {

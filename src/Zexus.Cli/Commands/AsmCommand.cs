@@ -15,7 +15,10 @@ internal static class AsmCommand
             Description = "The container to write; - is standard output. FILE with the extension .zxb when not given.",
             HelpName = "OUT",
         };
-        Command command = new("asm", "Assemble text into a container. It need not be a program that loads: 'validate' tells.")
+        Command command = new(
+            "asm",
+            "Assemble text into a container. It need not be a program that loads: 'validate' tells."
+        )
         {
             file,
             output,
@@ -27,7 +30,10 @@ internal static class AsmCommand
             string target = parsed.GetValue(output) ?? DefaultTarget(input);
             if (target == InputFile.Standard && terminal.OutIsTerminal)
             {
-                throw Problem.Usage("a container is no text for a terminal", "Name a file with -o, or pipe the output into one.");
+                throw Problem.Usage(
+                    "a container is no text for a terminal",
+                    "Name a file with -o, or pipe the output into one."
+                );
             }
 
             ProgramFile program = ProgramFile.Read(input, terminal);

@@ -16,9 +16,17 @@ internal static class CheckCommand
 
     public static Command Create(Terminal terminal)
     {
-        Option<long> programs = WholeNumber.Option("--programs", "How many programs to generate.", UsualPrograms, least: 1);
+        Option<long> programs = WholeNumber.Option(
+            "--programs",
+            "How many programs to generate.",
+            UsualPrograms,
+            least: 1
+        );
         Option<long> seed = WholeNumber.Option("--seed", "Which programs are generated.", 1);
-        Option<long?> program = WholeNumber.Optional("--program", "Check this one of the seed's programs, and nothing else.");
+        Option<long?> program = WholeNumber.Optional(
+            "--program",
+            "Check this one of the seed's programs, and nothing else."
+        );
         Option<string?> vector = new("--vector")
         {
             Description = "Check this one vector (.json) or program (.zxa, .zxb), and nothing else.",
@@ -31,7 +39,11 @@ internal static class CheckCommand
             least: 1,
             most: 1024
         );
-        Option<string?> save = new("--save") { Description = "Save what diverges as vectors here.", HelpName = "FOLDER" };
+        Option<string?> save = new("--save")
+        {
+            Description = "Save what diverges as vectors here.",
+            HelpName = "FOLDER",
+        };
         Option<bool> json = new("--json") { Description = "One JSON document on standard output (docs/json.md)." };
         Command command = new(
             "check",
@@ -58,7 +70,10 @@ internal static class CheckCommand
             string? path = parsed.GetValue(vector);
             if (one is not null && path is not null)
             {
-                throw Problem.Usage("--program and --vector exclude one another", "zexus check --help shows how it is used.");
+                throw Problem.Usage(
+                    "--program and --vector exclude one another",
+                    "zexus check --help shows how it is used."
+                );
             }
 
             CampaignOptions options = new()

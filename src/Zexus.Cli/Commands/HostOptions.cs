@@ -16,7 +16,12 @@ internal sealed class HostOptions
         HelpName = "FILE",
     };
 
-    private readonly Option<long> _timestamp = WholeNumber.Option("--timestamp", "The block's timestamp.", 0, long.MinValue);
+    private readonly Option<long> _timestamp = WholeNumber.Option(
+        "--timestamp",
+        "The block's timestamp.",
+        0,
+        long.MinValue
+    );
 
     private readonly Option<long> _height = WholeNumber.Option("--height", "The block's height.", 0, long.MinValue);
 

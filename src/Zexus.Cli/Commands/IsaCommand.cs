@@ -13,13 +13,17 @@ internal static class IsaCommand
     {
         Argument<string?> what = new("WHAT")
         {
-            Description = "An instruction, builtin or method: by number, name or rule name. All instructions when not given.",
+            Description =
+                "An instruction, builtin or method: by number, name or rule name. All instructions when not given.",
             Arity = ArgumentArity.ZeroOrOne,
         };
         Option<bool> library = new("--library") { Description = "List the builtins and methods." };
         Option<bool> reserved = new("--reserved") { Description = "List the reserved numbers, and why they are." };
         Option<bool> json = new("--json") { Description = "JSON on standard output (docs/json.md)." };
-        Command command = new("isa", "Look up the instruction set: stack effect, gas, faults, meaning, rule and its branches.")
+        Command command = new(
+            "isa",
+            "Look up the instruction set: stack effect, gas, faults, meaning, rule and its branches."
+        )
         {
             what,
             library,
@@ -31,10 +35,14 @@ internal static class IsaCommand
         {
             string? word = parsed.GetValue(what);
             bool isJson = parsed.GetValue(json);
-            int choices = (word is null ? 0 : 1) + (parsed.GetValue(library) ? 1 : 0) + (parsed.GetValue(reserved) ? 1 : 0);
+            int choices =
+                (word is null ? 0 : 1) + (parsed.GetValue(library) ? 1 : 0) + (parsed.GetValue(reserved) ? 1 : 0);
             if (choices > 1)
             {
-                throw Problem.Usage("WHAT, --library and --reserved exclude one another", "zexus isa --help shows how it is used.");
+                throw Problem.Usage(
+                    "WHAT, --library and --reserved exclude one another",
+                    "zexus isa --help shows how it is used."
+                );
             }
 
             if (word is not null)
@@ -132,7 +140,17 @@ internal static class IsaCommand
         int[] widths = [.. Enumerable.Range(0, heads.Length).Select(i => all.Max(row => row[i].Length))];
         foreach (string[] row in all)
         {
-            output.WriteLine(string.Concat(row.Select((cell, i) => i == 0 && heads[0] == "no." ? cell.PadLeft(widths[i]) + "  " : cell.PadRight(widths[i] + 2))).TrimEnd());
+            output.WriteLine(
+                string.Concat(
+                        row.Select(
+                            (cell, i) =>
+                                i == 0 && heads[0] == "no."
+                                    ? cell.PadLeft(widths[i]) + "  "
+                                    : cell.PadRight(widths[i] + 2)
+                        )
+                    )
+                    .TrimEnd()
+            );
         }
     }
 
@@ -187,7 +205,9 @@ internal static class IsaCommand
         }
 
         IEnumerable<string> routines = Library.Rows.SelectMany(row =>
-            row.Receiver == Receiver.Nothing ? row.Names : row.Names.Concat(row.Names.Select(name => row.Receiver.ToString().ToLowerInvariant() + "." + name))
+            row.Receiver == Receiver.Nothing
+                ? row.Names
+                : row.Names.Concat(row.Names.Select(name => row.Receiver.ToString().ToLowerInvariant() + "." + name))
         );
         IEnumerable<string> candidates = InstructionSet
             .Rows.SelectMany(row => new[] { row.Mnemonic, row.Rule })
@@ -211,7 +231,12 @@ internal static class IsaCommand
             ("size gas", row.SizeGas == "" ? "none" : row.SizeGas),
             ("faults", row.Faults.Length == 0 ? "none" : string.Join(", ", row.Faults.Select(FaultText))),
             ("flow", row.Flow.ToString().ToLowerInvariant()),
-            ("rule", row.Status == Status.Specified ? row.Rule : row.Rule + " (not yet specified: a program that uses it does not load)"),
+            (
+                "rule",
+                row.Status == Status.Specified
+                    ? row.Rule
+                    : row.Rule + " (not yet specified: a program that uses it does not load)"
+            ),
         ];
         if (row.Status == Status.Specified)
         {
@@ -237,15 +262,21 @@ internal static class IsaCommand
     private static string Describe(string title, string meaning, IEnumerable<(string Name, string Text)> lines) =>
         string.Join("\n", [title, meaning, "", .. lines.Select(line => $"{line.Name, -9} {line.Text}")]);
 
-    private static string FaultText(Fault fault) => fault.IsCatchable ? fault.Name : fault.Name + " (ends the execution)";
+    private static string FaultText(Fault fault) =>
+        fault.IsCatchable ? fault.Name : fault.Name + " (ends the execution)";
 
     /// <summary>`JUMP target`.</summary>
     private static string Shape(OpcodeInfo row) =>
-        row.Operands.Length == 0 ? row.Mnemonic : row.Mnemonic + " " + string.Join(", ", row.Operands.Select(o => o.Name));
+        row.Operands.Length == 0
+            ? row.Mnemonic
+            : row.Mnemonic + " " + string.Join(", ", row.Operands.Select(o => o.Name));
 
     private static string GasText(OpcodeInfo row)
     {
-        string perCount = row.GasPerCount == 0 ? "" : row.GasPerCount == 1 ? " + n" : $" + {row.GasPerCount}n";
+        string perCount =
+            row.GasPerCount == 0 ? ""
+            : row.GasPerCount == 1 ? " + n"
+            : $" + {row.GasPerCount}n";
         bool isAmount = row.Operands.Any(o => o.Kind == OperandKind.Amount);
         return Text(row.Gas) + perCount + (isAmount ? " + amount" : "");
     }
@@ -257,7 +288,9 @@ internal static class IsaCommand
             (
                 "operands",
                 Json.Array(
-                    row.Operands.Select(o => Json.Object(("name", Json.Of(o.Name)), ("kind", Json.Of(o.Kind.ToString().ToLowerInvariant()))))
+                    row.Operands.Select(o =>
+                        Json.Object(("name", Json.Of(o.Name)), ("kind", Json.Of(o.Kind.ToString().ToLowerInvariant())))
+                    )
                 )
             ),
             ("stack", Json.Of(row.Stack)),
@@ -283,7 +316,10 @@ internal static class IsaCommand
 
     private static string RoutineJson(RoutineInfo row) =>
         Json.Object(
-            ("receiver", row.Receiver == Receiver.Nothing ? "null" : Json.Of(row.Receiver.ToString().ToLowerInvariant())),
+            (
+                "receiver",
+                row.Receiver == Receiver.Nothing ? "null" : Json.Of(row.Receiver.ToString().ToLowerInvariant())
+            ),
             ("names", Json.Array(row.Names.Select(Json.Of))),
             ("parameters", Json.Array(row.Parameters.Select(Json.Of))),
             ("signature", Json.Of(row.Signature)),

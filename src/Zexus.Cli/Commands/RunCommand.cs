@@ -15,8 +15,15 @@ internal static class RunCommand
         Argument<string> file = ProgramArgument.Create();
         Option<IEngine> engine = EngineChoice.Option();
         HostOptions host = new();
-        Option<string?> stateOut = new("--state-out") { Description = "Where the state after the execution goes.", HelpName = "FILE" };
-        Option<bool> json = new("--json") { Description = "One JSON document on standard output instead (docs/json.md)." };
+        Option<string?> stateOut = new("--state-out")
+        {
+            Description = "Where the state after the execution goes.",
+            HelpName = "FILE",
+        };
+        Option<bool> json = new("--json")
+        {
+            Description = "One JSON document on standard output instead (docs/json.md).",
+        };
         Command command = new(
             "run",
             "Run a program. What it prints goes to standard output; result, fault, gas and changes to standard error."
@@ -147,7 +154,12 @@ internal static class RunCommand
             ("output", Json.Of(execution.Output)),
             ("state", Json.Object(execution.State.Select(e => (e.Key, Json.Of(e.Value))))),
             ("ledger", Json.Array(execution.Ledger.Select(Json.Of))),
-            ("events", Json.Array(execution.Events.Select(e => Json.Object(("event", Json.Of(e.Event)), ("data", Json.Of(e.Data)))))),
+            (
+                "events",
+                Json.Array(
+                    execution.Events.Select(e => Json.Object(("event", Json.Of(e.Event)), ("data", Json.Of(e.Data))))
+                )
+            ),
             (
                 "audit",
                 Json.Array(

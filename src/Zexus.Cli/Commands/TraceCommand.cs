@@ -21,7 +21,10 @@ internal static class TraceCommand
         HostOptions host = new();
         Option<long?> limit = WholeNumber.Optional("--limit", "Stop after so many steps.");
         Option<bool> json = new("--json") { Description = "A JSON object a line instead of columns (docs/json.md)." };
-        Command command = new("trace", "Run a program and show each step: where, what, gas so far, rule branches, stack afterwards.")
+        Command command = new(
+            "trace",
+            "Run a program and show each step: where, what, gas so far, rule branches, stack afterwards."
+        )
         {
             file,
             engine,
@@ -29,7 +32,11 @@ internal static class TraceCommand
         host.AddTo(command);
         command.Add(limit);
         command.Add(json);
-        HelpWithExamples.Add(command, "zexus trace examples/fibonacci.zxa --limit 20", "zexus trace prog.zxa --json | grep out-of-gas");
+        HelpWithExamples.Add(
+            command,
+            "zexus trace examples/fibonacci.zxa --limit 20",
+            "zexus trace prog.zxa --json | grep out-of-gas"
+        );
         command.SetAction(parsed =>
         {
             ProgramFile program = ProgramFile.Read(parsed.GetRequiredValue(file), terminal);
@@ -112,7 +119,9 @@ internal static class TraceCommand
         IEnumerable<string> shown = step
             .Branches.Where(b =>
                 !b.EndsWith("/entered", StringComparison.Ordinal)
-                || !step.Branches.Any(other => other != b && other.StartsWith(b[..^"entered".Length], StringComparison.Ordinal))
+                || !step.Branches.Any(other =>
+                    other != b && other.StartsWith(b[..^"entered".Length], StringComparison.Ordinal)
+                )
             )
             .Select(b => b.EndsWith("/entered", StringComparison.Ordinal) ? b[..^"/entered".Length] : b)
             .Distinct();
@@ -159,7 +168,7 @@ internal static class TraceCommand
             ("branches", Json.Array(step.Branches.Select(Json.Of))),
             ("charged", Json.Of(charged)),
             ("gas", Json.Of(step.GasUsed)),
-            ("stack", Json.Array(step.Stack.Select(v => Json.Of(Literal.Of(v)))))
+            ("stack", Json.Array(step.Stack.Select(v => Json.Of(Literal.Of(v))))),
         ]);
         return Json.Object(fields);
     }

@@ -14,7 +14,12 @@ internal static class ValidateCommand
         Argument<string> file = ProgramArgument.Create();
         Option<IEngine> engine = EngineChoice.Option();
         Option<bool> json = new("--json") { Description = "One JSON document on standard output (docs/json.md)." };
-        Command command = new("validate", "Say whether a program loads, and if not, the first reason.") { file, engine, json };
+        Command command = new("validate", "Say whether a program loads, and if not, the first reason.")
+        {
+            file,
+            engine,
+            json,
+        };
         HelpWithExamples.Add(command, "zexus validate examples/fibonacci.zxa");
         command.SetAction(parsed =>
         {

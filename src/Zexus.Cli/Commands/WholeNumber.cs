@@ -7,7 +7,13 @@ namespace Zexus.Cli.Commands;
 /// <summary>Options that take a whole number, which may be written 1_000_000.</summary>
 internal static class WholeNumber
 {
-    public static Option<long> Option(string name, string description, long usual, long least = 0, long most = long.MaxValue) =>
+    public static Option<long> Option(
+        string name,
+        string description,
+        long usual,
+        long least = 0,
+        long most = long.MaxValue
+    ) =>
         new(name)
         {
             Description = description,
@@ -28,7 +34,12 @@ internal static class WholeNumber
     {
         string text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
         if (
-            long.TryParse(text.Replace("_", ""), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value)
+            long.TryParse(
+                text.Replace("_", ""),
+                NumberStyles.AllowLeadingSign,
+                CultureInfo.InvariantCulture,
+                out long value
+            )
             && value >= least
             && value <= most
         )

@@ -138,7 +138,8 @@ internal sealed class Oracle : IEngine
                 Events = [.. end.World.Events.Reverse().Select(e => (e.Item1, OracleValues.OfPlain(e.Item2)))],
                 Audit =
                 [
-                    .. end.Audit.Reverse()
+                    .. end
+                        .Audit.Reverse()
                         .Select(e => (OracleValues.OfPlain(e.Data), OracleValues.OfPlain(e.Action), e.Timestamp)),
                 ],
             };

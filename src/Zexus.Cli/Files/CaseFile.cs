@@ -40,7 +40,8 @@ internal static class CaseFile
             Differential.Vector.parse(text);
             return text;
         }
-        catch (Exception e) when (e is JsonException or FormatException or KeyNotFoundException or InvalidOperationException)
+        catch (Exception e)
+            when (e is JsonException or FormatException or KeyNotFoundException or InvalidOperationException)
         {
             throw Problem.File(
                 $"{InputFile.Shown(path)} is no vector: {Terminal.Printable(e.Message)}",

@@ -57,7 +57,10 @@ internal static class OutputFile
 
     private static bool IsRegular(FileInfo file)
     {
-        if (file.FullName.StartsWith("/dev/", StringComparison.Ordinal) || file.FullName.StartsWith("/proc/", StringComparison.Ordinal))
+        if (
+            file.FullName.StartsWith("/dev/", StringComparison.Ordinal)
+            || file.FullName.StartsWith("/proc/", StringComparison.Ordinal)
+        )
         {
             return false;
         }

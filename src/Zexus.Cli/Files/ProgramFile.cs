@@ -38,7 +38,10 @@ internal sealed class ProgramFile
     {
         string name = Program.Functions[function].Name;
         string place = name == "" ? $"function {function}" : $"function {function} ({Terminal.Printable(name)})";
-        place += instruction < Program.Functions[function].Code.Length ? $", instruction {instruction}" : ", the end of the code";
+        place +=
+            instruction < Program.Functions[function].Code.Length
+                ? $", instruction {instruction}"
+                : ", the end of the code";
         return Line(function, instruction) is int line ? $"{place}, {Name}:{line}" : place;
     }
 
@@ -89,7 +92,10 @@ internal sealed class ProgramFile
     {
         int offset = 0;
         int line = 1;
-        while (Rune.DecodeFromUtf8(bytes.AsSpan(offset), out Rune rune, out int length) == System.Buffers.OperationStatus.Done)
+        while (
+            Rune.DecodeFromUtf8(bytes.AsSpan(offset), out Rune rune, out int length)
+            == System.Buffers.OperationStatus.Done
+        )
         {
             line += rune.Value == '\n' ? 1 : 0;
             offset += length;

@@ -108,7 +108,14 @@ internal static class StateFile
                 throw Wrong($"this Int has more than {limits.IntegerBits} bits");
             }
 
-            if (!BigInteger.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out BigInteger value))
+            if (
+                !BigInteger.TryParse(
+                    text,
+                    NumberStyles.AllowLeadingSign,
+                    CultureInfo.InvariantCulture,
+                    out BigInteger value
+                )
+            )
             {
                 throw Wrong("{\"$int\": …} takes a string of decimal digits");
             }
@@ -126,7 +133,9 @@ internal static class StateFile
                 "-inf" => Data.NewFloat(double.NegativeInfinity),
                 _ when double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value)
                         && double.IsFinite(value) => Data.NewFloat(value),
-                _ => throw Wrong("{\"$float\": …} takes a string such as \"1.0\", \"1e-9\", \"nan\", \"inf\" or \"-inf\""),
+                _ => throw Wrong(
+                    "{\"$float\": …} takes a string such as \"1.0\", \"1e-9\", \"nan\", \"inf\" or \"-inf\""
+                ),
             };
 
         private Data Tagged(JsonProperty[] properties, int depth)
@@ -134,7 +143,9 @@ internal static class StateFile
             string tag = properties.Select(Name).First(n => n.StartsWith('$'));
             if (tag is "$id" or "$ref" or "$function" or "$list")
             {
-                throw Wrong($"{{\"{tag}\": …}} stands for something that a state cannot hold: it is plain data, without sharing or Functions");
+                throw Wrong(
+                    $"{{\"{tag}\": …}} stands for something that a state cannot hold: it is plain data, without sharing or Functions"
+                );
             }
 
             if (tag is not ("$int" or "$float" or "$set" or "$map"))
@@ -153,7 +164,9 @@ internal static class StateFile
             JsonValueKind wanted = tag is "$int" or "$float" ? JsonValueKind.String : JsonValueKind.Array;
             if (content.ValueKind != wanted)
             {
-                throw Wrong($"{{\"{tag}\": …}} takes {(wanted == JsonValueKind.String ? "a string" : "an array")}, not {Describe(content)}");
+                throw Wrong(
+                    $"{{\"{tag}\": …}} takes {(wanted == JsonValueKind.String ? "a string" : "an array")}, not {Describe(content)}"
+                );
             }
 
             return tag switch
@@ -255,10 +268,11 @@ internal static class StateFile
             {
                 Data.List or Data.Map or Data.Set => throw Wrong($"a {what} is null, a bool, a number or a string"),
                 Data.Bool flag => Data.NewInt(flag.value ? 1 : 0),
-                Data.Float number when double.IsNaN(number.value) => throw Wrong($"a {what} is never NaN, which equals nothing"),
-                Data.Float number when double.IsFinite(number.value) && Math.Floor(number.value) == number.value => Data.NewInt(
-                    new BigInteger(number.value)
+                Data.Float number when double.IsNaN(number.value) => throw Wrong(
+                    $"a {what} is never NaN, which equals nothing"
                 ),
+                Data.Float number when double.IsFinite(number.value) && Math.Floor(number.value) == number.value =>
+                    Data.NewInt(new BigInteger(number.value)),
                 _ => key,
             };
             if (!seen.Add(normal))
@@ -302,7 +316,11 @@ internal static class StateFile
         }
 
         private void Enter(string key) =>
-            _path.Push(key.Length > 0 && key.All(c => char.IsAsciiLetterOrDigit(c) || c == '_') ? "." + key : $"[{Literal.Quoted(key)}]");
+            _path.Push(
+                key.Length > 0 && key.All(c => char.IsAsciiLetterOrDigit(c) || c == '_')
+                    ? "." + key
+                    : $"[{Literal.Quoted(key)}]"
+            );
 
         private void Enter(int index) => _path.Push($"[{index}]");
 

@@ -50,7 +50,15 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
             ("steps", Json.Of(result.Steps)),
             ("seconds", result.Elapsed.TotalSeconds.ToString("F3", CultureInfo.InvariantCulture)),
             ("workers", Json.Of(result.Workers)),
-            ("branches", Json.Object(("reached", Json.Of(result.BranchesReached)), ("all", Json.Of(result.Branches)), ("missing", Json.Array(result.Missing.Select(Json.Of))), ("undeclared", Json.Array(result.Undeclared.Select(Json.Of))))),
+            (
+                "branches",
+                Json.Object(
+                    ("reached", Json.Of(result.BranchesReached)),
+                    ("all", Json.Of(result.Branches)),
+                    ("missing", Json.Array(result.Missing.Select(Json.Of))),
+                    ("undeclared", Json.Array(result.Undeclared.Select(Json.Of)))
+                )
+            ),
             ("faults", Counts(result.Faults)),
             ("refusals", Counts(result.Refusals)),
             ("divergences", Json.Of(result.Divergences)),
@@ -175,7 +183,11 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
                 "differences",
                 Json.Array(
                     report.Divergence.Differences.Select(d =>
-                        Json.Object(("what", Json.Of(d.What)), ("oracle", Json.Of(d.Oracle)), ("engine", Json.Of(d.Engine)))
+                        Json.Object(
+                            ("what", Json.Of(d.What)),
+                            ("oracle", Json.Of(d.Oracle)),
+                            ("engine", Json.Of(d.Engine))
+                        )
                     )
                 )
             ),

@@ -74,7 +74,10 @@ internal sealed class Node
             Data.String text => Of(text.value),
             Data.List list => new(NodeKind.List) { Items = Array.ConvertAll(list.items, Of) },
             Data.Set set => new(NodeKind.Set) { Items = Array.ConvertAll(set.items, Of) },
-            Data.Map map => new(NodeKind.Map) { Items = [.. map.entries.SelectMany(e => new[] { Of(e.Key), Of(e.Value) })] },
+            Data.Map map => new(NodeKind.Map)
+            {
+                Items = [.. map.entries.SelectMany(e => new[] { Of(e.Key), Of(e.Value) })],
+            },
             _ => Null,
         };
 }
