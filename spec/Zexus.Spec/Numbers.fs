@@ -90,9 +90,11 @@ let quotient (a: bigint) (b: bigint) =
 
     if negative then -magnitude else magnitude
 
-/// How an Int lies to a Float, by exact value: negative, 0 or positive. x is no NaN.
+/// How an Int lies to a Float, by exact value: negative, 0 or positive. A NaN lies nowhere; what is said of it here no rule looks at.
 let compareExact (n: bigint) (x: float) =
-    if Double.IsPositiveInfinity x then
+    if Double.IsNaN x then
+        1
+    elif Double.IsPositiveInfinity x then
         -1
     elif Double.IsNegativeInfinity x then
         1

@@ -142,7 +142,21 @@ let private operandProblem (program: Program) (code: Instruction[]) (kind: Opera
         else
             None
 
-let private operands (i: Instruction) = [ i.A; i.B; i.C ]
+let private operandOf (i: Instruction) (position: int) =
+    match position with
+    | 0 -> i.A
+    | 1 -> i.B
+    | _ -> i.C
+
+/// The sum of what the operands of an instruction contribute, each by its kind.
+let private sumOperands (info: OpcodeInfo) (i: Instruction) (contribution: OperandKind -> int64 -> int64) =
+    let rec go position sum =
+        if position = info.Operands.Length then
+            sum
+        else
+            go (position + 1) (sum + contribution info.Operands[position].Kind (operandOf i position))
+
+    go 0 0L
 
 let private isReserved number =
     InstructionSet.Reserved |> Seq.exists (fun reserved -> reserved.Number = number)
@@ -169,10 +183,13 @@ let private instructionProblem (program: Program) index (f: FunctionDefinition) 
         match info.Status with
         | Status.NotYetSpecified -> at RefusalReason.UnspecifiedOpcode
         | Status.Specified ->
-            let fromOperands () =
-                Seq.zip info.Operands (operands i)
-                |> Seq.tryPick (fun (operand, value) -> operandProblem program f.Code operand.Kind value)
-                |> Option.bind at
+            let rec fromOperands operand =
+                if operand = info.Operands.Length then
+                    None
+                else
+                    match operandProblem program f.Code info.Operands[operand].Kind (operandOf i operand) with
+                    | Some reason -> at reason
+                    | None -> fromOperands (operand + 1)
 
             let fromCaptures () =
                 namedFunction info.Opcode i
@@ -184,23 +201,22 @@ let private instructionProblem (program: Program) index (f: FunctionDefinition) 
                     else
                         at RefusalReason.UnresolvedCapture)
 
-            firstOf [ fromOperands; fromCaptures ]
+            firstOf [ (fun () -> fromOperands 0); fromCaptures ]
 
 // Stack discipline.
 
 let private countOperand (info: OpcodeInfo) (i: Instruction) =
-    Seq.zip info.Operands (operands i)
-    |> Seq.tryPick (fun (operand, value) ->
-        match operand.Kind with
+    sumOperands info i (fun kind value ->
+        match kind with
         | OperandKind.Count
-        | OperandKind.Results -> Some(int value)
+        | OperandKind.Results -> value
         | OperandKind.Constant
         | OperandKind.Name
         | OperandKind.Function
         | OperandKind.Target
         | OperandKind.Register
-        | OperandKind.Amount -> None)
-    |> Option.defaultValue 0
+        | OperandKind.Amount -> 0L)
+    |> int
 
 /// Where execution can go on, and the height there: the next instruction before the target.
 let private successors (info: OpcodeInfo) (i: Instruction) position height =
@@ -302,29 +318,30 @@ let private problem (limits: Limits) (program: Program) =
 
 // What the machine needs of an accepted program.
 
-let private loadInstruction (program: Program) (f: FunctionDefinition) (i: Instruction) =
+let private amountOperand (info: OpcodeInfo) (i: Instruction) =
+    sumOperands info i (fun kind value ->
+        match kind with
+        | OperandKind.Amount -> value
+        | OperandKind.Constant
+        | OperandKind.Name
+        | OperandKind.Function
+        | OperandKind.Target
+        | OperandKind.Count
+        | OperandKind.Results
+        | OperandKind.Register -> 0L)
+
+let private loadInstruction (program: Program) (own: string[]) (i: Instruction) =
     let _, info = InstructionSet.TryFind i.Number
-    let own = variables f
+    let amount = amountOperand info i
 
-    let amount =
-        Seq.zip info.Operands (operands i)
-        |> Seq.sumBy (fun (operand, value) ->
-            match operand.Kind with
-            | OperandKind.Amount -> bigint value
-            | OperandKind.Constant
-            | OperandKind.Name
-            | OperandKind.Function
-            | OperandKind.Target
-            | OperandKind.Count
-            | OperandKind.Results
-            | OperandKind.Register -> 0I)
-
-    let charge = bigint (info.Gas + info.GasPerCount * countOperand info i) + amount
+    let charge =
+        bigint (info.Gas + info.GasPerCount * countOperand info i) + bigint amount
 
     {
         Opcode = info.Opcode
         Info = info
-        A = (if amount.IsZero then int i.A else 0)
+        // An amount is in the charges and may be too large for an operand of a rule.
+        A = (if amount = 0L then int i.A else 0)
         B = int i.B
         C = int i.C
         Charges = (if charge.IsZero then [] else [ Int.Known charge ])
@@ -336,7 +353,7 @@ let private loadInstruction (program: Program) (f: FunctionDefinition) (i: Instr
 
 let private loadFunction (program: Program) (f: FunctionDefinition) =
     let own = variables f
-    let code = f.Code |> Array.map (loadInstruction program f)
+    let code = f.Code |> Array.map (loadInstruction program own)
     let captured = code |> Seq.collect _.Captures |> Set.ofSeq
     let ownCaptures = own.Length - f.Captures.Length
 
