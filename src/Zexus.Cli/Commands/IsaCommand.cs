@@ -230,7 +230,7 @@ internal static class IsaCommand
             ("gas", GasText(row)),
             ("size gas", row.SizeGas == "" ? "none" : row.SizeGas),
             ("faults", row.Faults.Length == 0 ? "none" : string.Join(", ", row.Faults.Select(FaultText))),
-            ("flow", row.Flow.ToString().ToLowerInvariant()),
+            ("flow", FlowText(row.Flow)),
             (
                 "rule",
                 row.Status == Status.Specified
@@ -303,7 +303,7 @@ internal static class IsaCommand
                     ("pushesPerCount", Json.Of(row.Effect.PushesPerCount))
                 )
             ),
-            ("flow", Json.Of(row.Flow.ToString().ToLowerInvariant())),
+            ("flow", Json.Of(FlowText(row.Flow))),
             ("gas", Json.Of(row.Gas)),
             ("gasPerCount", Json.Of(row.GasPerCount)),
             ("sizeGas", Json.Of(row.SizeGas)),
@@ -331,6 +331,13 @@ internal static class IsaCommand
         );
 
     private static string JsonLines(IEnumerable<string> items) => "[\n  " + string.Join(",\n  ", items) + "\n]";
+
+    private static string FlowText(Flow flow) =>
+        flow.IsNext ? "next"
+        : flow.IsJump ? "jump"
+        : flow.IsBranch ? "branch"
+        : flow.IsTry ? "try"
+        : "leave";
 
     private static bool Same(string a, string b) => string.Equals(a, b, StringComparison.OrdinalIgnoreCase);
 
