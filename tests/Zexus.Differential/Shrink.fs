@@ -283,6 +283,27 @@ module Shrink =
                 }
         }
 
+    /// Each constant once.
+    let private unify (case: Case) =
+        let constants = Array.distinct case.Program.Constants
+
+        let place =
+            case.Program.Constants |> Array.map (fun c -> int64 (Array.IndexOf(constants, c)))
+
+        let program =
+            mapCode
+                (fun kind value ->
+                    if kind = OperandKind.Constant && value >= 0L && value < int64 place.Length then
+                        place[int value]
+                    else
+                        value)
+                case.Program
+
+        {
+            case with
+                Program = { program with Constants = constants }
+        }
+
     let private dropConstant (case: Case) at =
         let program =
             mapCode
@@ -688,6 +709,7 @@ module Shrink =
                         Locals = Array.concat [ f.Parameters; f.Locals; f.Captures ]
                 }
 
+                fun () -> dropFunction (withFunction case 0 entry) at
                 fun () -> withFunction (withFunction case at { f with Code = [||] }) 0 entry
                 fun () -> withFunction case 0 entry
 
@@ -727,6 +749,10 @@ module Shrink =
                         let past = min n (first + size)
                         let gas = staticGas code first past
                         fun () -> cut case at heights first past
+
+                        // Without what it left: the code behind it may not need that.
+                        if size <= 2 && heights.IsSome then
+                            fun () -> cut case at None first past
 
                         for poor in poorer case gas do
                             fun () -> cut poor at heights first past
@@ -854,6 +880,9 @@ module Shrink =
             let program = case.Program
             let constants = used OperandKind.Constant program
             let names = used OperandKind.Name program
+
+            if (Array.distinct program.Constants).Length < program.Constants.Length then
+                fun () -> unify case
 
             for at in program.Constants.Length - 1 .. -1 .. 0 do
                 if not (constants.Contains(int64 at)) then
