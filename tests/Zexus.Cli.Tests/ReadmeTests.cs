@@ -40,7 +40,10 @@ public sealed class ReadmeTests : IDisposable
     public void The_embedding_is_this_code_and_prints_what_it_says()
     {
         string snippet = Text.Split("```csharp\n")[1].Split("```")[0];
-        string indented = string.Join("\n", snippet.TrimEnd().Split('\n').Select(line => line == "" ? "" : "            " + line));
+        string indented = string.Join(
+            "\n",
+            snippet.TrimEnd().Split('\n').Select(line => line == "" ? "" : "            " + line)
+        );
         Assert.Contains(indented, File.ReadAllText(ThisFile()), StringComparison.Ordinal);
 
         string program = Text.Split("```\n").First(block => block.StartsWith(".func main()", StringComparison.Ordinal));
