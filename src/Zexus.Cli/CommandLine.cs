@@ -32,8 +32,7 @@ internal static class CommandLine
             terminal.Fail("stopped");
             return ExitCode.Stopped;
         }
-        catch (Exception e)
-            when (e is OutOfMemoryException or InsufficientMemoryException || e.GetType().Name == "HostGuardException")
+        catch (Exception e) when (e is OutOfMemoryException or InsufficientMemoryException || IsHostGuard(e))
         {
             terminal.Fail("there is not enough memory for this", "A lower --gas stops a program earlier.");
             return ExitCode.Stopped;
@@ -53,6 +52,9 @@ internal static class CommandLine
             return ExitCode.Internal;
         }
     }
+
+    /// <summary>In a method of its own, so that the engine is not loaded to find out.</summary>
+    private static bool IsHostGuard(Exception e) => e is Vm.HostGuardException;
 
     private static int Invoke(IReadOnlyList<string> arguments, Terminal terminal)
     {

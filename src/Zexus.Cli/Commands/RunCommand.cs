@@ -10,6 +10,9 @@ namespace Zexus.Cli.Commands;
 /// <summary>`zexus run FILE`.</summary>
 internal static class RunCommand
 {
+    /// <summary>Of each kind in the summary for a person.</summary>
+    private const int MostLines = 50;
+
     public static Command Create(Terminal terminal)
     {
         Argument<string> file = ProgramArgument.Create();
@@ -48,20 +51,16 @@ internal static class RunCommand
             ILoadedProgram? loaded = parsed.GetValue(engine)!.Load(program.Program, out Refusal? refusal);
             if (loaded is null)
             {
-                if (isJson)
+                if (!isJson)
                 {
-                    terminal.Out.WriteLine(ProgramArgument.RefusalJson(program, refusal!));
+                    throw ProgramArgument.Refuse(program, refusal!);
                 }
 
-                throw ProgramArgument.Refuse(program, refusal!);
+                terminal.Out.WriteLine(ProgramArgument.RefusalJson(program, refusal!));
+                return ExitCode.Refused;
             }
 
             Execution execution = loaded.Run(inputs, terminal.Cancellation);
-            if (parsed.GetValue(stateOut) is string target)
-            {
-                StateFile.Write(target, execution.State, terminal);
-            }
-
             if (isJson)
             {
                 terminal.Out.WriteLine(ToJson(program, inputs, execution));
@@ -73,6 +72,11 @@ internal static class RunCommand
                 Summarize(program, inputs, execution, terminal);
             }
 
+            if (parsed.GetValue(stateOut) is string target)
+            {
+                StateFile.Write(target, execution.State, terminal);
+            }
+
             return execution.Ending.Fault is null ? ExitCode.Completed : ExitCode.Faulted;
         });
         return command;
@@ -81,6 +85,23 @@ internal static class RunCommand
     private static void Summarize(ProgramFile program, Inputs inputs, Execution execution, Terminal terminal)
     {
         void Line(string name, string text) => terminal.Error.WriteLine(terminal.Faint($"{name, -8}") + " " + text);
+
+        void Lines(string name, IEnumerable<string> texts)
+        {
+            int count = 0;
+            foreach (string text in texts)
+            {
+                if (++count <= MostLines)
+                {
+                    Line(name, text);
+                }
+            }
+
+            if (count > MostLines)
+            {
+                Line(name, $"… and {count - MostLines} more; --json has all");
+            }
+        }
 
         Ending ending = execution.Ending;
         if (ending.Fault is Fault fault)
@@ -96,25 +117,10 @@ internal static class RunCommand
         }
 
         Line("gas", $"{execution.GasUsed} of {inputs.Gas}, {execution.Steps} steps");
-        foreach ((string key, string change) in Changes(inputs, execution))
-        {
-            Line("state", $"{Literal.Quoted(key)}: {change}");
-        }
-
-        foreach (Node entry in execution.Ledger)
-        {
-            Line("ledger", Literal.Of(entry));
-        }
-
-        foreach ((string name, Node data) in execution.Events)
-        {
-            Line("event", $"{Terminal.Printable(name)} {Literal.Of(data)}");
-        }
-
-        foreach ((Node data, Node action, BigInteger timestamp) in execution.Audit)
-        {
-            Line("audit", $"{Literal.Of(action)} {Literal.Of(data)} at {timestamp}");
-        }
+        Lines("state", Changes(inputs, execution));
+        Lines("ledger", execution.Ledger.Select(entry => Literal.Of(entry)));
+        Lines("event", execution.Events.Select(e => $"{Terminal.Printable(e.Event)} {Literal.Of(e.Data)}"));
+        Lines("audit", execution.Audit.Select(e => $"{Literal.Of(e.Action)} {Literal.Of(e.Data)} at {e.Timestamp}"));
     }
 
     private static string At(ProgramFile program, Ending ending)
@@ -123,21 +129,21 @@ internal static class RunCommand
         return ending.Rule == "" ? instruction : $"{instruction} (rule {ending.Rule})";
     }
 
-    private static IEnumerable<(string Key, string Change)> Changes(Inputs inputs, Execution execution)
+    private static IEnumerable<string> Changes(Inputs inputs, Execution execution)
     {
         foreach ((string key, Node after) in execution.State)
         {
             string shown = Literal.Of(after);
             if (!inputs.State.TryGetValue(key, out Data? before))
             {
-                yield return (key, "new, " + shown);
+                yield return $"{Literal.Quoted(key)}: new, {shown}";
                 continue;
             }
 
             // Exact text, so that a change beyond what is shown is a change.
             if (Json.Of(Node.Of(before)) != Json.Of(after))
             {
-                yield return (key, $"{Literal.Of(Node.Of(before))} -> {shown}");
+                yield return $"{Literal.Quoted(key)}: {Literal.Of(Node.Of(before))} -> {shown}";
             }
         }
     }

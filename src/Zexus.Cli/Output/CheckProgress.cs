@@ -18,17 +18,22 @@ internal static class CheckProgress
         return terminal.ErrorIsTerminal ? WithBar(options, terminal) : WithLines(options, terminal);
     }
 
+    /// <summary>After the last program, what diverged is made smaller.</summary>
+    private static bool IsShrinking(Differential.Progress progress) =>
+        progress.Divergences > 0 && progress.Programs >= progress.Of;
+
     private static CampaignResult WithLines(CampaignOptions options, Terminal terminal)
     {
         TimeSpan last = TimeSpan.Zero;
         options.Progress = progress =>
         {
-            if (progress.Elapsed - last >= BetweenLines)
+            if (progress.Elapsed - last >= BetweenLines || IsShrinking(progress))
             {
                 last = progress.Elapsed;
                 terminal.Error.WriteLine(
                     $"{progress.Programs:N0} of {progress.Of:N0} programs, {progress.Steps:N0} steps, "
                         + $"{progress.Branches:N0} branches, {progress.Divergences:N0} divergences, {progress.Elapsed.TotalSeconds:N0} s"
+                        + (IsShrinking(progress) ? "; shrinking" : "")
                 );
             }
         };
@@ -64,7 +69,8 @@ internal static class CheckProgress
                     task.MaxValue = Math.Max(1, progress.Of);
                     task.Value = progress.Programs;
                     task.Description =
-                        $"{progress.Programs:N0} programs, {progress.Steps:N0} steps, {progress.Divergences:N0} divergences";
+                        $"{progress.Programs:N0} programs, {progress.Steps:N0} steps, {progress.Divergences:N0} divergences"
+                        + (IsShrinking(progress) ? ", shrinking" : "");
                 };
                 return Campaign.run(options);
             });
