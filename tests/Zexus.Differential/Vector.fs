@@ -40,8 +40,11 @@ module Vector =
             w.WriteEndObject()
 
     let private floatText (x: double) =
-        if Double.IsFinite x then
-            x.ToString("R", CultureInfo.InvariantCulture)
+        let shortest = x.ToString("R", CultureInfo.InvariantCulture)
+
+        // .NET's shortest text reads back as another Float at some powers of two.
+        if Double.IsFinite x && Double.Parse(shortest, CultureInfo.InvariantCulture).Equals x then
+            shortest
         else
             "0x" + (BitConverter.DoubleToInt64Bits x).ToString("X16")
 
