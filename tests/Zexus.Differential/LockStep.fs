@@ -10,6 +10,19 @@ open Zexus.Spec
 /// Ends an execution of the engine from within its hook.
 exception private Stopped
 
+[<RequireQualifiedAccess>]
+module private Names =
+    let private reasons = Dictionary<RefusalReason, string>()
+
+    /// F#'s `string` of a union case goes through reflection, a thousand times slower than this.
+    let reason (reason: RefusalReason) =
+        match reasons.TryGetValue reason with
+        | true, name -> name
+        | false, _ ->
+            let name = string reason
+            reasons[reason] <- name
+            name
+
 /// Values of the two sides, as reports show them.
 [<RequireQualifiedAccess>]
 module internal Show =
@@ -261,7 +274,8 @@ type internal Comparer(case: Case, loaded: Loaded, coverage: Coverage) =
     let calls = Queue<struct (string * Data[] * Result<Data, Data>)>()
 
     let answer (f: Zexus.Differential.HostFunction) (_: int) (arguments: Data[]) =
-        let shown = Tree.show (Data.List arguments)
+        let shown () =
+            f.Name + Tree.show (Data.List arguments)
 
         match calls.TryDequeue() with
         | true, struct (name, given, outcome) ->
@@ -272,7 +286,7 @@ type internal Comparer(case: Case, loaded: Loaded, coverage: Coverage) =
             then
                 differences.Add {
                     What = "host call"
-                    Oracle = f.Name + shown
+                    Oracle = shown ()
                     Engine = name + Tree.show (Data.List given)
                 }
 
@@ -280,7 +294,7 @@ type internal Comparer(case: Case, loaded: Loaded, coverage: Coverage) =
         | false, _ ->
             differences.Add {
                 What = "host call"
-                Oracle = f.Name + shown
+                Oracle = shown ()
                 Engine = "no call"
             }
 
@@ -300,6 +314,13 @@ type internal Comparer(case: Case, loaded: Loaded, coverage: Coverage) =
             Oracle = oracle
             Engine = engine
         }
+
+    /// `stack[2].item`; -2 for a global.
+    let inside (where: string) (index: int) (part: string) =
+        (if index >= 0 then $"{where}[{index}]"
+         elif index = -2 then "global " + where
+         else where)
+        + part
 
     /// References of the two sides belong together.
     let paired (a: int) (identity: int64) =
@@ -371,11 +392,17 @@ type internal Comparer(case: Case, loaded: Loaded, coverage: Coverage) =
 
     member private this.Compare(what: string, index: int, value: Value, other: HeapValue, whole: bool) =
         if not (this.Same(value, other, whole)) then
-            let name = if index >= 0 then $"{what}[{index}]" else what
-            differ name (Show.oracle state.Heap 0 value) (Show.engine 0 other)
+            differ (inside what index "") (Show.oracle state.Heap 0 value) (Show.engine 0 other)
+
+    /// The same for something that a collection holds; the names are put together only when there is something to say.
+    member private this.CompareInside
+        (where: string, index: int, part: string, position: int, value: Value, other: HeapValue, whole: bool)
+        =
+        if not (this.Same(value, other, whole)) then
+            differ (inside where index part + $"[{position}]") (Show.oracle state.Heap 0 value) (Show.engine 0 other)
 
     /// The contents of what the two sides refer to, as deep as asked and as far as the budget goes.
-    member private this.Inside(what: string, value: Value, other: HeapValue, depth: int) : unit =
+    member private this.Inside(where: string, index: int, value: Value, other: HeapValue, depth: int) : unit =
         match Oracle.kind value with
         | Kind.List a
         | Kind.Map a
@@ -389,16 +416,16 @@ type internal Comparer(case: Case, loaded: Loaded, coverage: Coverage) =
                     left <- left - 1 - list.Count
 
                     if list.Count <> other.Count then
-                        differ (what + ".count") (string list.Count) (string other.Count)
+                        differ (inside where index ".count") (string list.Count) (string other.Count)
                     else
                         let mutable i = 0
 
                         for item in list do
                             if i < 200 then
-                                this.Compare(what + ".item", i, item, other.Item i, true)
+                                this.CompareInside(where, index, ".item", i, item, other.Item i, true)
 
                                 if depth > 0 && differences.Count = 0 then
-                                    this.Inside(what + ".item", item, other.Item i, depth - 1)
+                                    this.Inside(where, index, item, other.Item i, depth - 1)
 
                                 i <- i + 1
                 | Cell.Map entries
@@ -408,43 +435,51 @@ type internal Comparer(case: Case, loaded: Loaded, coverage: Coverage) =
                     left <- left - 1 - count
 
                     if count <> other.Count then
-                        differ (what + ".count") (string count) (string other.Count)
+                        differ (inside where index ".count") (string count) (string other.Count)
                     else
                         let mutable i = 0
 
                         for key, item in Entries.toList entries do
                             if i < 200 then
-                                this.Compare(what + ".key", i, key, (if isMap then other.Key i else other.Item i), true)
+                                this.CompareInside(
+                                    where,
+                                    index,
+                                    ".key",
+                                    i,
+                                    key,
+                                    (if isMap then other.Key i else other.Item i),
+                                    true
+                                )
 
                                 if isMap then
-                                    this.Compare(what + ".value", i, item, other.Value i, true)
+                                    this.CompareInside(where, index, ".value", i, item, other.Value i, true)
 
                                     if depth > 0 && differences.Count = 0 then
-                                        this.Inside(what + ".value", item, other.Value i, depth - 1)
+                                        this.Inside(where, index, item, other.Value i, depth - 1)
 
                                 i <- i + 1
                 | Cell.Function(index, captures) ->
                     left <- left - 1 - captures.Length
 
                     if index <> other.FunctionIndex then
-                        differ (what + ".function") (string index) (string other.FunctionIndex)
+                        differ (inside where index ".function") (string index) (string other.FunctionIndex)
                     elif captures.Length <> other.CaptureCount then
-                        differ (what + ".captures") (string captures.Length) (string other.CaptureCount)
+                        differ (inside where index ".captures") (string captures.Length) (string other.CaptureCount)
                     else
                         let mutable i = 0
 
                         for capture in captures do
                             match Heap.find capture state.Heap with
                             | Cell.Variable value ->
-                                this.Compare(what + ".capture", i, value, other.Capture i, true)
+                                this.CompareInside(where, index, ".capture", i, value, other.Capture i, true)
 
                                 if depth > 0 && differences.Count = 0 then
-                                    this.Inside(what + ".capture", value, other.Capture i, depth - 1)
-                            | _ -> differ (what + ".capture") "no variable" ""
+                                    this.Inside(where, index, value, other.Capture i, depth - 1)
+                            | _ -> differ (inside where index ".capture") "no variable" ""
 
                             i <- i + 1
                 | Cell.Variable _
-                | Cell.Unknown _ -> differ what "no collection" (Show.engine 0 other)
+                | Cell.Unknown _ -> differ (inside where index "") "no collection" (Show.engine 0 other)
         | _ -> ()
 
     /// The two states; `contents`: how deep to look into collections, -1 for not at all.
@@ -500,7 +535,7 @@ type internal Comparer(case: Case, loaded: Loaded, coverage: Coverage) =
 
             if globals && differences.Count = 0 then
                 for entry in state.Globals do
-                    this.Compare("global " + entry.Key, -1, entry.Value, view.Global entry.Key, true)
+                    this.Compare(entry.Key, -2, entry.Value, view.Global entry.Key, true)
 
             if contents >= 0 && differences.Count = 0 then
                 visited.Clear()
@@ -509,19 +544,19 @@ type internal Comparer(case: Case, loaded: Loaded, coverage: Coverage) =
                 let mutable i = frame.Height - 1
 
                 while i >= 0 && left > 0 do
-                    this.Inside($"stack[{i}]", rest.Head, view.Stack i, contents)
+                    this.Inside("stack", i, rest.Head, view.Stack i, contents)
                     rest <- rest.Tail
                     i <- i - 1
 
                 for i in 0 .. frame.Variables.Length - 1 do
-                    this.Inside($"variable[{i}]", Show.slot state.Heap frame.Variables[i], view.Variable i, contents)
+                    this.Inside("variable", i, Show.slot state.Heap frame.Variables[i], view.Variable i, contents)
 
                 for i in 0 .. frame.Registers.Length - 1 do
-                    this.Inside($"register[{i}]", frame.Registers[i], view.Register i, contents)
+                    this.Inside("register", i, frame.Registers[i], view.Register i, contents)
 
                 if globals then
                     for entry in state.Globals do
-                        this.Inside("global " + entry.Key, entry.Value, view.Global entry.Key, contents)
+                        this.Inside(entry.Key, -2, entry.Value, view.Global entry.Key, contents)
 
     /// The oracle's next step. False when that was its last, or there is something wrong already.
     member private _.Advance() =
@@ -923,18 +958,18 @@ type LockStep(twist: Program -> Program) =
         | Choice1Of2(Error expected), Choice1Of2 true ->
             verdict
                 case
-                (Some(string expected.Reason))
+                (Some(Names.reason expected.Reason))
                 0L
                 ""
                 0L
                 (Some(disagree "refused" (refused expected) "accepted"))
         | Choice1Of2(Error expected), Choice1Of2 false ->
             if expected = refusal then
-                verdict case (Some(string expected.Reason)) 0L "" 0L None
+                verdict case (Some(Names.reason expected.Reason)) 0L "" 0L None
             else
                 verdict
                     case
-                    (Some(string expected.Reason))
+                    (Some(Names.reason expected.Reason))
                     0L
                     ""
                     0L
