@@ -117,7 +117,7 @@ internal static class CommandLine
     private static int Reject(ParseResult parsed, Terminal terminal)
     {
         Command command = parsed.CommandResult.Command;
-        string path = command is RootCommand ? "zexus" : "zexus " + command.Name;
+        string path = command is RootCommand ? "./zexus" : "./zexus " + command.Name;
         if (command is RootCommand && parsed.Tokens.Count == 0)
         {
             Help(command, terminal.Error);
@@ -130,7 +130,7 @@ internal static class CommandLine
             string near = Spelling.Nearest(word, command.Subcommands.Select(c => c.Name));
             terminal.Fail(
                 $"there is no command '{Terminal.Printable(word)}'",
-                near == "" ? "zexus --help lists the commands." : $"Did you mean '{near}'?"
+                near == "" ? "./zexus --help lists the commands." : $"Did you mean '{near}'?"
             );
             return ExitCode.Usage;
         }

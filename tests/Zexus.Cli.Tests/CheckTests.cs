@@ -19,8 +19,11 @@ public sealed class CheckTests
     public void A_check_runs_vectors_examples_and_generated_programs()
     {
         using System.Diagnostics.Process process = Workshop.Start("check", "--programs", "300", "--json");
-        JsonElement result = Workshop.Finish(process).Json;
+        Outcome outcome = Workshop.Finish(process);
+        JsonElement result = outcome.Json;
+        Assert.Equal((0, "passed"), (outcome.Code, result.GetProperty("status").GetString()));
         Assert.Equal(0, result.GetProperty("divergences").GetInt32());
+        Assert.Equal(0, result.GetProperty("branches").GetProperty("missing").GetArrayLength());
         int saved = result.GetProperty("saved").GetInt32();
         Assert.True(saved >= Workshop.Examples.Count());
         Assert.Equal(saved + 300, result.GetProperty("programs").GetInt32());

@@ -133,7 +133,7 @@ public sealed class ErrorTests : IDisposable
         Fails(
             3,
             $"error: {container}: byte 0 (0x0): expected the four bytes 5A 58 42 00 (\"ZXB\", 0) that begin a container, found 0x3B\n"
-                + "  A .zxb file is what 'zexus asm' writes; text belongs into a .zxa file.",
+                + "  A .zxb file is what './zexus asm' writes; text belongs into a .zxa file.",
             "run",
             container
         );
@@ -141,38 +141,38 @@ public sealed class ErrorTests : IDisposable
 
     [Theory]
     [InlineData("there is no command 'rnu'\n  Did you mean 'run'?", "rnu")]
-    [InlineData("there is no command 'frobnicate'\n  zexus --help lists the commands.", "frobnicate")]
-    [InlineData("'zexus run' has no option '--jsn'\n  Did you mean '--json'?", "run", "--jsn", "x.zxa")]
-    [InlineData("'zexus run' has no option '--jsn'\n  Did you mean '--json'?", "run", "x.zxa", "--jsn")]
+    [InlineData("there is no command 'frobnicate'\n  ./zexus --help lists the commands.", "frobnicate")]
+    [InlineData("'./zexus run' has no option '--jsn'\n  Did you mean '--json'?", "run", "--jsn", "x.zxa")]
+    [InlineData("'./zexus run' has no option '--jsn'\n  Did you mean '--json'?", "run", "x.zxa", "--jsn")]
     [InlineData(
-        "--gas takes a whole number of 0 or more, not '-1'\n  zexus run --help shows how it is used.",
+        "--gas takes a whole number of 0 or more, not '-1'\n  ./zexus run --help shows how it is used.",
         "run",
         "x",
         "--gas",
         "-1"
     )]
     [InlineData(
-        "--gas takes a whole number of 0 or more, not 'much'\n  zexus run --help shows how it is used.",
+        "--gas takes a whole number of 0 or more, not 'much'\n  ./zexus run --help shows how it is used.",
         "run",
         "x",
         "--gas",
         "much"
     )]
     [InlineData(
-        "there is no engine 'fast'; there are interpreter and oracle\n  zexus run --help shows how it is used.",
+        "there is no engine 'fast'; there are interpreter and oracle\n  ./zexus run --help shows how it is used.",
         "run",
         "x",
         "--engine",
         "fast"
     )]
     [InlineData(
-        "--programs takes a whole number of 1 or more, not '0'\n  zexus check --help shows how it is used.",
+        "--programs takes a whole number of 1 or more, not '0'\n  ./zexus check --help shows how it is used.",
         "check",
         "--programs",
         "0"
     )]
     [InlineData(
-        "--program and --vector exclude one another\n  zexus check --help shows how it is used.",
+        "--program and --vector exclude one another\n  ./zexus check --help shows how it is used.",
         "check",
         "--program",
         "1",
@@ -180,13 +180,13 @@ public sealed class ErrorTests : IDisposable
         "x"
     )]
     [InlineData(
-        "WHAT, --library and --reserved exclude one another\n  zexus isa --help shows how it is used.",
+        "WHAT, --library and --reserved exclude one another\n  ./zexus isa --help shows how it is used.",
         "isa",
         "ADD",
         "--reserved"
     )]
     [InlineData("there is no instruction, builtin or method 'ad'\n  Did you mean 'ADD'?", "isa", "ad")]
-    [InlineData("there is no instruction 77\n  zexus isa lists the numbers that there are.", "isa", "77")]
+    [InlineData("there is no instruction 77\n  ./zexus isa lists the numbers that there are.", "isa", "77")]
     [InlineData(
         "IMPORT (90) is reserved: modules are resolved by the compiler, before there is bytecode",
         "isa",
@@ -220,7 +220,7 @@ public sealed class ErrorTests : IDisposable
         Assert.Contains("Exit codes:\n  0    completed\n", outcome.Out, StringComparison.Ordinal);
         if (command.Length > 0)
         {
-            Assert.Matches($"Examples?:\n  zexus {command[0]}[ \n]", outcome.Out);
+            Assert.Matches($"Examples?:\n  ./zexus {command[0]}[ \n]", outcome.Out);
         }
     }
 

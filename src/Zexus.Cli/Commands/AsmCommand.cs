@@ -23,7 +23,7 @@ internal static class AsmCommand
             file,
             output,
         };
-        HelpWithExamples.Add(command, "zexus asm examples/fibonacci.zxa -o fibonacci.zxb");
+        HelpWithExamples.Add(command, "./zexus asm examples/fibonacci.zxa -o fibonacci.zxb");
         command.SetAction(parsed =>
         {
             string input = parsed.GetRequiredValue(file);

@@ -60,9 +60,9 @@ internal static class CheckCommand
         };
         HelpWithExamples.Add(
             command,
-            "zexus check",
-            "zexus check --programs 1_000_000 --seed 7 --save found",
-            "zexus check --seed 7 --program 4711"
+            "./zexus check",
+            "./zexus check --programs 1_000_000 --seed 7 --save found",
+            "./zexus check --seed 7 --program 4711"
         );
         command.SetAction(parsed =>
         {
@@ -72,7 +72,7 @@ internal static class CheckCommand
             {
                 throw Problem.Usage(
                     "--program and --vector exclude one another",
-                    "zexus check --help shows how it is used."
+                    "./zexus check --help shows how it is used."
                 );
             }
 

@@ -21,7 +21,7 @@ internal static class DisasmCommand
             file,
             output,
         };
-        HelpWithExamples.Add(command, "zexus disasm fibonacci.zxb", "zexus disasm fibonacci.zxb -o fibonacci.zxa");
+        HelpWithExamples.Add(command, "./zexus disasm fibonacci.zxb", "./zexus disasm fibonacci.zxb -o fibonacci.zxa");
         command.SetAction(parsed =>
         {
             string text = Disassembler.Disassemble(ProgramFile.Read(parsed.GetRequiredValue(file), terminal).Program);

@@ -30,7 +30,7 @@ internal static class IsaCommand
             reserved,
             json,
         };
-        HelpWithExamples.Add(command, "zexus isa ADD", "zexus isa list.map", "zexus isa --library");
+        HelpWithExamples.Add(command, "./zexus isa ADD", "./zexus isa list.map", "./zexus isa --library");
         command.SetAction(parsed =>
         {
             string? word = parsed.GetValue(what);
@@ -41,7 +41,7 @@ internal static class IsaCommand
             {
                 throw Problem.Usage(
                     "WHAT, --library and --reserved exclude one another",
-                    "zexus isa --help shows how it is used."
+                    "./zexus isa --help shows how it is used."
                 );
             }
 
@@ -201,7 +201,7 @@ internal static class IsaCommand
     {
         if (isNumber)
         {
-            return Problem.Usage($"there is no instruction {word}", "zexus isa lists the numbers that there are.");
+            return Problem.Usage($"there is no instruction {word}", "./zexus isa lists the numbers that there are.");
         }
 
         IEnumerable<string> routines = Library.Rows.SelectMany(row =>
@@ -217,7 +217,7 @@ internal static class IsaCommand
         string near = Spelling.Nearest(word, candidates);
         return Problem.Usage(
             $"there is no instruction, builtin or method '{Terminal.Printable(word)}'",
-            near == "" ? "zexus isa and zexus isa --library list what there is." : $"Did you mean '{near}'?"
+            near == "" ? "./zexus isa and ./zexus isa --library list what there is." : $"Did you mean '{near}'?"
         );
     }
 

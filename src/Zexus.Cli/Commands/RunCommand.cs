@@ -40,8 +40,8 @@ internal static class RunCommand
         command.Add(json);
         HelpWithExamples.Add(
             command,
-            "zexus run examples/fibonacci.zxa --gas 1000000",
-            "zexus run transfer.zxa --state before.json --state-out after.json --caller alice"
+            "./zexus run examples/fibonacci.zxa --gas 1000000",
+            "./zexus run examples/token-transfer.zxa --state examples/token-transfer.state.json --state-out after.json"
         );
         command.SetAction(parsed =>
         {

@@ -34,8 +34,8 @@ internal static class TraceCommand
         command.Add(json);
         HelpWithExamples.Add(
             command,
-            "zexus trace examples/fibonacci.zxa --limit 20",
-            "zexus trace prog.zxa --json | grep out-of-gas"
+            "./zexus trace examples/fibonacci.zxa --limit 20",
+            "./zexus trace examples/rethrow.zxa --json | grep control/catch"
         );
         command.SetAction(parsed =>
         {

@@ -20,7 +20,7 @@ internal static class ValidateCommand
             engine,
             json,
         };
-        HelpWithExamples.Add(command, "zexus validate examples/fibonacci.zxa");
+        HelpWithExamples.Add(command, "./zexus validate examples/fibonacci.zxa");
         command.SetAction(parsed =>
         {
             ProgramFile program = ProgramFile.Read(parsed.GetRequiredValue(file), terminal);

@@ -45,7 +45,7 @@ internal static class CaseFile
         {
             throw Problem.File(
                 $"{InputFile.Shown(path)} is no vector: {Terminal.Printable(e.Message)}",
-                "A vector is what 'zexus check --save' writes."
+                "A vector is what './zexus check --save' writes."
             );
         }
     }

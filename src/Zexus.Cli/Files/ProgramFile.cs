@@ -54,8 +54,8 @@ internal sealed class ProgramFile
         if (!Container.TryDecode(bytes, out Program program, out ContainerError error))
         {
             string hint = bytes.AsSpan().StartsWith(Magic)
-                ? "The file is damaged, or was written by something else; make it again with 'zexus asm'."
-                : "A .zxb file is what 'zexus asm' writes; text belongs into a .zxa file.";
+                ? "The file is damaged, or was written by something else; make it again with './zexus asm'."
+                : "A .zxb file is what './zexus asm' writes; text belongs into a .zxa file.";
             throw Problem.File($"{name}: {error.Message}", hint);
         }
 
