@@ -134,6 +134,35 @@ module Generate =
 
         l
 
+    /// The entry begins with a charge: an engine that counts gas in slices comes to the end of one within the program.
+    let private charged (amount: int64) (program: Program) =
+        let entry = program.Functions[0]
+
+        let later (i: Instruction) =
+            match InstructionSet.TryFind i.Number with
+            | true, info when (Heights.targetOf info i).IsSome -> { i with A = i.A + 1L }
+            | _ -> i
+
+        let charge =
+            Instruction.Of((InstructionSet.Of Opcode.GAS_CHARGE).Number, amount, 0L, 0L)
+
+        let code = Array.append [| charge |] (Array.map later entry.Code)
+
+        {
+            program with
+                Functions = Array.append [| { entry with Code = code } |] program.Functions[1..]
+        }
+
+    let private withCharge (r: Rng) (case: Case) =
+        let amount =
+            r.Pick [| 262_144L; 262_144L; 262_144L; 524_288L; 1L <<< 38 |] - int64 (r.Below 500)
+
+        {
+            case with
+                Program = charged amount case.Program
+                GasLimit = amount + case.GasLimit
+        }
+
     /// Everything around a program.
     let around (r: Rng) (hosts: HostFunction[]) (program: Program) : Case =
         let state = if r.Chance 600 then Values.state r else [||]
@@ -179,6 +208,11 @@ module Generate =
             | Family.IllFormed -> IllFormed.program r hosts
             | Family.RuleDirected -> RuleDirected.program r (turn seed index) hosts
 
-        around r hosts program
+        let case = around r hosts program
+
+        if family <> Family.IllFormed && r.Chance 50 then
+            withCharge r case
+        else
+            case
 
     let case (seed: uint64) (index: int64) : Case = ofFamily (family index) seed index

@@ -167,7 +167,12 @@ module Shrink =
 
         for i in first .. past - 1 do
             match InstructionSet.TryFind code[i].Number with
-            | true, info -> sum <- sum + int64 info.Gas
+            | true, info ->
+                sum <- sum + int64 info.Gas
+
+                // A charge that does not fit any limit is none to take off one.
+                if info.Opcode = Opcode.GAS_CHARGE && code[i].A < 1L <<< 40 then
+                    sum <- sum + code[i].A
             | false, _ -> ()
 
         sum
@@ -851,6 +856,10 @@ module Shrink =
                                             | _ -> { i with C = 0L }
 
                                         withFunction case at { f with Code = put k simple code }
+
+                                if info.Opcode = Opcode.GAS_CHARGE then
+                                    for poor in poorer case i.A do
+                                        fun () -> withFunction poor at { f with Code = put k { i with A = 0L } code }
                                 | _ -> ()
 
                 // Variables that need be none.

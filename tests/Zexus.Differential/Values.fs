@@ -156,6 +156,9 @@ module Values =
 
     let string (r: Rng) : string =
         match r.Below 12 with
+        | 3 when r.Chance 60 ->
+            // Long enough for whatever an engine does with text that is not short.
+            String.Concat(Array.init (r.Between(20, 120)) (fun _ -> r.Pick words))
         | 0 -> String.Concat(r.Pick words, r.Pick words)
         | 1 -> String.replicate (r.Between(1, 12)) (r.Pick words)
         | 2 -> String('x', r.Between(6, 34))
@@ -166,8 +169,8 @@ module Values =
         match r.Below 12 with
         | 0 -> Data.Null
         | 1 -> Data.Bool(r.Chance 500)
-        | 2
-        | 3 -> Tree.ofInt (r.Between(-1, 3))
+        | 2 -> Tree.ofInt (r.Between(-1, 3))
+        | 3 -> Tree.ofInt (r.Between(-1, 40))
         | 4 -> Data.Float(r.Pick [| 0.0; -0.0; 1.0; 2.0; -1.0; 0.5 |])
         | 5 -> Data.Int(int r)
         | 6 ->
@@ -181,6 +184,10 @@ module Values =
             else
                 Data.Float(Math.Pow(2.0, double n))
         | _ -> Data.String(string r)
+
+    /// Mostly a handful; now and then enough for an index, for growth, and for a sort of several passes.
+    let private size (r: Rng) =
+        if r.Chance 50 then r.Between(6, 40) else r.Below 5
 
     let rec data (r: Rng) (depth: int) : Data =
         match r.Below(if depth > 0 then 16 else 11) with
@@ -204,25 +211,30 @@ module Values =
     and list (r: Rng) (depth: int) : Data =
         let uniform = r.Chance 500
 
+        let size = size r
+        let depth = if size > 5 then 1 else depth
+
         let element () =
             if uniform then
                 Tree.ofInt (r.Between(-3, 9))
             else
                 data r (depth - 1)
 
-        Data.List(Array.init (r.Below 5) (fun _ -> element ()))
+        Data.List(Array.init size (fun _ -> element ()))
 
     and map (r: Rng) (depth: int) : Data =
         let strings = r.Chance 500
+        let size = size r
+        let depth = if size > 5 then 1 else depth
 
-        Array.init (r.Below 5) (fun _ ->
+        Array.init size (fun _ ->
             let k = if strings then Data.String(string r) else key r
             Tree.pair k (data r (depth - 1)))
         |> Tree.distinctEntries
         |> Data.Map
 
     and set (r: Rng) : Data =
-        Array.init (r.Below 5) (fun _ -> key r) |> Tree.distinctItems |> Data.Set
+        Array.init (size r) (fun _ -> key r) |> Tree.distinctItems |> Data.Set
 
     /// Lists within lists, as deep as asked.
     let nested (depth: int) (leaf: Data) : Data =

@@ -19,6 +19,8 @@ type Role =
     | Thrower
 
 type Plan = {
+    /// So many locals that a recursion needs more room than an engine has at first.
+    IsTall: bool
     Index: int
     Name: string
     Role: Role
@@ -60,6 +62,7 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
     let plan index : Plan =
         if index = 0 then
             {
+                IsTall = false
                 Index = 0
                 Name = if r.Chance 500 then "" else "main"
                 Role = Role.Plain
@@ -100,7 +103,10 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
             let rest = shuffled[arity..]
             let captured = rest |> Array.filter (fun _ -> r.Chance 250)
 
+            let isTall = role = Role.Recursive && r.Chance 60
+
             {
+                IsTall = isTall
                 Index = index
                 Name = r.Pick functionNames
                 Role = role
@@ -110,6 +116,12 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
                     Array.append
                         (rest |> Array.filter (fun v -> not (Array.contains v captured) && r.Chance 350))
                         (subset counters 900)
+                    |> Array.append (
+                        if isTall then
+                            Array.init (r.Between(100, 900)) (fun i -> $"v{i}")
+                        else
+                            [||]
+                    )
             }
 
     let plans = Array.init (profile.Functions + 1) plan
@@ -382,7 +394,11 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
 
                 for i in 0 .. n - 1 do
                     if i = 0 && q.Role = Role.Recursive then
-                        w.Int(r.Between(0, 4))
+                        w.Int(
+                            if q.IsTall then r.Between(50, 400)
+                            elif r.Chance 60 then r.Between(5, 30)
+                            else r.Between(0, 4)
+                        )
                     else
                         g.Push(w, p, (if r.Chance 700 then Guess.Int else Guess.Any), depth)
 
@@ -795,7 +811,7 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
     member private g.Loop(w: Writer, p: Plan, budget: int, depth: int) =
         let height = w.Height
         let counter = counters[min depth 2]
-        let times = r.Between(0, 5)
+        let times = if r.Chance 80 then r.Between(6, 45) else r.Between(0, 5)
         let breaks = ResizeArray<int>()
 
         match r.Below 4 with
@@ -1157,7 +1173,13 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
                 | 1 -> w.Emit Opcode.TX_COMMIT
                 | 2 -> w.Emit Opcode.TX_REVERT
                 | 3 -> w.Emit Opcode.TX_BEGIN
-                | 4 -> w.Emit(Opcode.GAS_CHARGE, r.Below 200, 0, 0, Guess.Any)
+                | 4 ->
+                    w.GasCharge(
+                        if r.Chance 950 then
+                            int64 (r.Below 200)
+                        else
+                            r.Pick [| 262_144L; 1L <<< 38; (1L <<< 38) - 1L; Int64.MaxValue; Int64.MaxValue - 2L |]
+                    )
                 | 5 -> w.Emit(Opcode.CALL_BUILTIN, pool.Name "gas_left", 0, 0, Guess.Int)
                 | _ -> w.Emit Opcode.NOP
             | 42
@@ -1210,10 +1232,19 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
             w.Load p.Parameters[0]
             w.Emit(Opcode.DEC, Guess.Int)
 
-            if p.Parameters.Length > 1 then
-                w.Load p.Parameters[1]
+            if r.Chance 200 then
+                // Through a routine that calls back.
+                w.Emit(Opcode.BUILD_LIST, 1, 0, 0, Guess.List)
+                let v = g.Variable w
+                w.Emit(Opcode.STORE_FUNC, pool.Name v, p.Index, 0, Guess.Any)
+                w.Load v
+                w.Emit(Opcode.CALL_METHOD, pool.Name(r.Pick [| "map"; "map"; "filter" |]), 1, 0, Guess.Any)
+            else
+                if p.Parameters.Length > 1 then
+                    w.Load p.Parameters[1]
 
-            w.Emit(Opcode.CALL_FUNC_CONST, p.Index, p.Parameters.Length, 0, Guess.Any)
+                w.Emit(Opcode.CALL_FUNC_CONST, p.Index, p.Parameters.Length, 0, Guess.Any)
+
             w.Load p.Parameters[0]
             w.Emit(Opcode.BUILD_LIST, 2, 0, 0, Guess.List)
         | Role.Binary when r.Chance 600 ->

@@ -163,6 +163,9 @@ type Writer(pool: Pool, name: string, parameters: string[], locals: string[], ca
         for _ in 1..pushes do
             stack.Add result
 
+    member _.GasCharge(amount: int64) =
+        code.Add(Instruction.Of((InstructionSet.Of Opcode.GAS_CHARGE).Number, amount, 0L, 0L))
+
     member this.Emit(opcode: Opcode, result: Guess) = this.Emit(opcode, 0, 0, 0, result)
     member this.Emit(opcode: Opcode) = this.Emit(opcode, 0, 0, 0, Guess.Any)
 
