@@ -171,7 +171,7 @@ module Shrink =
                 sum <- sum + int64 info.Gas
 
                 // A charge that does not fit any limit is none to take off one.
-                if info.Opcode = Opcode.GAS_CHARGE && code[i].A < 1L <<< 40 then
+                if info.Opcode = Opcode.GAS_CHARGE && code[i].A < (1L <<< 40) then
                     sum <- sum + code[i].A
             | false, _ -> ()
 
@@ -801,6 +801,14 @@ module Shrink =
                                         Code = splice code k (k + 1) replacement (fun _ -> false)
                                 }
 
+                        if info.Opcode = Opcode.GAS_CHARGE && i.A > 0L then
+                            for poor in poorer case i.A do
+                                fun () ->
+                                    withFunction poor at {
+                                        f with
+                                            Code = put k { i with A = 0L } code
+                                    }
+
                         // One operand fewer.
                         for o in 0 .. info.Operands.Length - 1 do
                             if info.Operands[o].Kind = OperandKind.Count && k > 0 then
@@ -856,10 +864,6 @@ module Shrink =
                                             | _ -> { i with C = 0L }
 
                                         withFunction case at { f with Code = put k simple code }
-
-                                if info.Opcode = Opcode.GAS_CHARGE then
-                                    for poor in poorer case i.A do
-                                        fun () -> withFunction poor at { f with Code = put k { i with A = 0L } code }
                                 | _ -> ()
 
                 // Variables that need be none.
