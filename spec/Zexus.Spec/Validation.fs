@@ -146,7 +146,8 @@ let private operandOf (i: Instruction) (position: int) =
     match position with
     | 0 -> i.A
     | 1 -> i.B
-    | _ -> i.C
+    | 2 -> i.C
+    | other -> invalidOp ("An instruction has no operand " + string other + ".")
 
 /// The sum of what the operands of an instruction contribute, each by its kind.
 let private sumOperands (info: OpcodeInfo) (i: Instruction) (contribution: OperandKind -> int64 -> int64) =

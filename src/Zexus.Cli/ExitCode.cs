@@ -25,11 +25,11 @@ internal static class ExitCode
     public static readonly IReadOnlyList<(string Code, string Meaning)> Table =
     [
         ("0", "completed"),
-        ("1", "the program faulted; check: a divergence was found"),
+        ("1", "the program faulted; check: a divergence was found, or a branch was not reached"),
         ("2", "the command line is wrong"),
         ("3", "a file cannot be read or written, or is malformed"),
         ("4", "validation refuses the program"),
-        ("5", "stopped by Ctrl-C, or out of the host's memory"),
+        ("5", "stopped by Ctrl-C or SIGTERM, or out of the host's memory"),
         ("70", "a bug in zexus itself"),
         ("125", "./zexus could not build the program"),
         ("127", "./zexus found no .NET SDK that fits"),

@@ -11,9 +11,10 @@ public sealed class ErrorTests : IDisposable
         new()
         {
             { "{\"a\": 1,\n \"b\": }", "{0}:2:7: this is not JSON: '}' is an invalid start of a value" },
+            { "", "{0}: the file is empty; a state without entries is written {}" },
             {
-                "",
-                "{0}:1:1: this is not JSON: The input does not contain any JSON tokens. Expected the input to start with a valid JSON token, when isFinalBlock is true"
+                "{\"a\": 1e400}",
+                "{0}: $.a: 1e400 is beyond the range of a Float; infinity is written {\"$float\": \"inf\"}"
             },
             { "[1]", "{0}: $: the state is an object of keys and values, not an array" },
             { """{"a": 1, "a": 2}""", "{0}: $.a: this key stands there twice" },
@@ -152,6 +153,13 @@ public sealed class ErrorTests : IDisposable
         "-1"
     )]
     [InlineData(
+        "--gas takes a whole number from 0 to 9223372036854775807, not '99999999999999999999'\n  ./zexus run --help shows how it is used.",
+        "run",
+        "x",
+        "--gas",
+        "99999999999999999999"
+    )]
+    [InlineData(
         "--gas takes a whole number of 0 or more, not 'much'\n  ./zexus run --help shows how it is used.",
         "run",
         "x",
@@ -218,6 +226,7 @@ public sealed class ErrorTests : IDisposable
         Outcome outcome = Workshop.Run([.. command, "--help"]);
         Assert.Equal((0, ""), (outcome.Code, outcome.Error));
         Assert.Contains("Exit codes:\n  0    completed\n", outcome.Out, StringComparison.Ordinal);
+        Assert.DoesNotContain("Zexus.", outcome.Out, StringComparison.Ordinal); // a default shown as a type
         if (command.Length > 0)
         {
             Assert.Matches($"Examples?:\n  ./zexus {command[0]}[ \n]", outcome.Out);

@@ -26,7 +26,10 @@ let private literals (pattern: string) =
 /// Every literal that is handed to `branch`, or put among the branches reached by the vocabulary itself.
 let private said =
     let onOneLine = Regex.Replace(rules, @"\s+", " ")
-    let handed = """branch "[^"]+"|branch \( ?if [^)]+\)|\("control/catch", \( ?if [^)]+\)"""
+
+    let handed =
+        """branch "[^"]+"|branch \( ?if [^)]+\)|\("control/catch", \( ?if [^)]+\)"""
+
     let quoted = "\"([a-z-]+)\""
 
     let inExpressions =

@@ -84,30 +84,26 @@ let private textOf (value: Value) : Rule<Str option> =
 /// STACK [signature message key] -> [Bool] · GAS 100, then scalars/8 of each String. Whether the signature holds is given by the host.
 let VERIFY_SIGNATURE: Rule<unit> =
     rule {
-        let! operands = popMany 3
+        let! key = pop
+        let! message = pop
+        let! signature = pop
+        let! signature = textOf signature
+        let! message = textOf message
+        let! key = textOf key
+        do! charge ([ signature; message; key ] |> List.choose id |> List.map textGas |> List.fold Int.add Int.zero)
 
-        let! texts =
-            operands
-            |> fold
-                (fun texts operand ->
-                    rule {
-                        let! text = textOf operand
-                        return text :: texts
-                    })
-                []
-
-        do! charge (texts |> List.choose id |> List.map textGas |> List.fold Int.add Int.zero)
-
-        match texts with
-        | [ Some key; Some message; Some signature ] ->
-            let! key = knownText "verify" key
-            let! message = knownText "verify" message
+        match signature, message, key with
+        | Some signature, Some message, Some key ->
             let! signature = knownText "verify" signature
+            let! message = knownText "verify" message
+            let! key = knownText "verify" key
             let! verify = read _.Context.VerifySignature
             let holds = verify signature message key
             do! branch (if holds then "valid" else "invalid")
             do! push (Value.known holds)
-        | _ ->
+        | None, _, _
+        | _, None, _
+        | _, _, None ->
             do! branch "malformed"
             do! push (Value.known false)
     }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using System.Numerics;
 
 namespace Zexus.Cli.Commands;
 
@@ -48,7 +49,8 @@ internal static class WholeNumber
         }
 
         string bounds =
-            most < long.MaxValue ? $" from {least} to {most}"
+            most < long.MaxValue || (BigInteger.TryParse(text.Replace("_", ""), out BigInteger whole) && whole > most)
+                ? $" from {least} to {most}"
             : least > long.MinValue ? $" of {least} or more"
             : "";
         result.AddError($"{name} takes a whole number{bounds}, not '{text}'");

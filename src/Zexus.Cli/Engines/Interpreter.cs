@@ -8,6 +8,9 @@ namespace Zexus.Cli.Engines;
 /// <summary>The engine of Zexus.Vm.</summary>
 internal sealed class Interpreter : IEngine
 {
+    /// <summary>As --engine names it, and --help its default.</summary>
+    public override string ToString() => "interpreter";
+
     public string Name => "interpreter";
 
     public ILoadedProgram? Load(Program program, out Refusal? refusal) =>

@@ -11,6 +11,9 @@ namespace Zexus.Cli.Engines;
 /// <summary>The executable specification. Nothing else in the command line touches it, so that other paths do not load it.</summary>
 internal sealed class Oracle : IEngine
 {
+    /// <summary>As --engine names it, and --help its default.</summary>
+    public override string ToString() => "oracle";
+
     public string Name => "oracle";
 
     public ILoadedProgram? Load(Program program, out Refusal? refusal)

@@ -24,6 +24,11 @@ internal static class StateFile
         }
         catch (JsonException e)
         {
+            if (text.Span.Trim(" \t\r\n"u8).IsEmpty)
+            {
+                throw Problem.File($"{name}: the file is empty; a state without entries is written {{}}");
+            }
+
             string place = e.LineNumber is long line ? $"{name}:{line + 1}:{e.BytePositionInLine + 1}" : name;
             string message = e.Message.Split(" LineNumber:")[0].Split(" Path:")[0].TrimEnd('.', ' ');
             throw Problem.File($"{place}: this is not JSON: {Terminal.Printable(message)}");
@@ -94,7 +99,12 @@ internal static class StateFile
         {
             if (text.AsSpan().ContainsAny('.', 'e', 'E'))
             {
-                return Data.NewFloat(double.Parse(text, CultureInfo.InvariantCulture));
+                double number = double.Parse(text, CultureInfo.InvariantCulture);
+                return double.IsFinite(number)
+                    ? Data.NewFloat(number)
+                    : throw Wrong(
+                        $"{text} is beyond the range of a Float; infinity is written {{\"$float\": \"inf\"}}"
+                    );
             }
 
             return Integer(text);
