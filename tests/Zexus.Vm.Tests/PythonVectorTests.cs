@@ -18,11 +18,21 @@ public class PythonVectorTests
 
     [Fact]
     public void Quotients_are_correctly_rounded() =>
-        Each("numbers", "div", 1000, line => Assert.Equal(line[3], Bits(Integers.Quotient(Int(line[1]), Int(line[2])))));
+        Each(
+            "numbers",
+            "div",
+            1000,
+            line => Assert.Equal(line[3], Bits(Integers.Quotient(Int(line[1]), Int(line[2]))))
+        );
 
     [Fact]
     public void Float_remainders_are_floored() =>
-        Each("numbers", "mod", 400, line => Assert.Equal(line[3], Bits(Floats.FloorMod(Float(line[1]), Float(line[2])))));
+        Each(
+            "numbers",
+            "mod",
+            400,
+            line => Assert.Equal(line[3], Bits(Floats.FloorMod(Float(line[1]), Float(line[2]))))
+        );
 
     [Fact]
     public void Ints_compare_with_floats_by_exact_value() =>
