@@ -786,7 +786,9 @@ module Shrink =
                             info.Flow <> Flow.Leave
                             && i.Number <> loadConst
                             && i.Number <> popNumber
-                            && pops + pushes <= 3
+                            && pops >= 0
+                            && pushes >= 0
+                            && pops <= 3 - pushes
                         then
                             fun () ->
                                 let case, nothing = withNull case

@@ -83,12 +83,17 @@ module Vector =
             w.WriteEndArray()
             w.WriteEndObject()
 
+    /// With operands that the opcode does not have, too, where an ill-formed program has set them.
     let private instructionText (i: Instruction) =
-        match InstructionSet.TryFind i.Number with
-        | true, info ->
-            let operands = [| i.A; i.B; i.C |][.. info.Operands.Length - 1]
-            String.Join(' ', Array.append [| info.Mnemonic |] (operands |> Array.map string))
-        | false, _ -> $"#{i.Number}"
+        let operands = [| i.A; i.B; i.C |]
+        let used = 1 + Array.FindLastIndex(operands, (fun operand -> operand <> 0L))
+
+        let name, count =
+            match InstructionSet.TryFind i.Number with
+            | true, info -> info.Mnemonic, max info.Operands.Length used
+            | false, _ -> $"#{i.Number}", used
+
+        String.Join(' ', Array.append [| name |] (operands |> Array.truncate count |> Array.map string))
 
     let private writeTexts (w: Utf8JsonWriter) (name: string) (texts: string[]) =
         w.WritePropertyName name
@@ -255,7 +260,7 @@ module Vector =
             if k < words.Length then Int64.Parse words[k] else 0L
 
         if words[0].StartsWith '#' then
-            Instruction.Of(Int32.Parse(words[0].Substring 1), 0L, 0L, 0L)
+            Instruction.Of(Int32.Parse(words[0].Substring 1), operand 1, operand 2, operand 3)
         else
             match InstructionSet.TryFind words[0] with
             | true, info -> Instruction.Of(info.Number, operand 1, operand 2, operand 3)
