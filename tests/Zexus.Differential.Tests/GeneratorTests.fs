@@ -18,6 +18,9 @@ let ``well-formed programs load`` (WellFormedCase case) = Assert.Equal("", refus
 [<Property(Arbitrary = [| typeof<Arbitraries> |], MaxTest = 2000)>]
 let ``rule-directed programs load`` (RuleDirectedCase case) = Assert.Equal("", refusal case)
 
+[<Property(Arbitrary = [| typeof<Arbitraries> |], MaxTest = 2000)>]
+let ``workouts load`` (WorkoutCase case) = Assert.Equal("", refusal case)
+
 [<Property(Arbitrary = [| typeof<Arbitraries> |], MaxTest = 500)>]
 let ``a case survives its way through JSON`` (case: Case) =
     let again = Vector.parse (Vector.toText "what for" case)

@@ -7,6 +7,7 @@ open FsCheck.FSharp
 type WellFormedCase = WellFormedCase of Case
 type IllFormedCase = IllFormedCase of Case
 type RuleDirectedCase = RuleDirectedCase of Case
+type WorkoutCase = WorkoutCase of Case
 
 /// The generators and the shrinker as FsCheck takes them: `[<Property(Arbitrary = [| typeof<Arbitraries> |])>]`.
 /// FsCheck draws a seed and an index; the case is the one that a campaign of this seed has there.
@@ -34,3 +35,6 @@ type Arbitraries =
 
     static member RuleDirectedCase() : Arbitrary<RuleDirectedCase> =
         Arbitraries.OfFamily(Family.RuleDirected, RuleDirectedCase, (fun (RuleDirectedCase case) -> case))
+
+    static member WorkoutCase() : Arbitrary<WorkoutCase> =
+        Arbitraries.OfFamily(Family.Workout, WorkoutCase, (fun (WorkoutCase case) -> case))

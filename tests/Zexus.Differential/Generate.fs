@@ -8,6 +8,7 @@ type Family =
     | WellFormed
     | IllFormed
     | RuleDirected
+    | Workout
 
 /// Case k of seed S: always the same one.
 [<RequireQualifiedAccess>]
@@ -160,7 +161,12 @@ module Generate =
         {
             case with
                 Program = charged amount case.Program
-                GasLimit = amount + case.GasLimit
+                // Exactly enough for a charge that is more than a slice, or one too few.
+                GasLimit =
+                    if r.Chance 100 then
+                        amount + 2L - int64 (r.Below 2)
+                    else
+                        amount + case.GasLimit
         }
 
     /// Everything around a program.
@@ -191,6 +197,7 @@ module Generate =
         | 0L
         | 4L -> Family.RuleDirected
         | 7L -> Family.IllFormed
+        | 2L -> Family.Workout
         | _ -> Family.WellFormed
 
     /// Rule-directed cases take turns; this is the turn of case `index`.
@@ -207,6 +214,7 @@ module Generate =
             | Family.WellFormed -> WellFormed.program r hosts
             | Family.IllFormed -> IllFormed.program r hosts
             | Family.RuleDirected -> RuleDirected.program r (turn seed index) hosts
+            | Family.Workout -> Workout.generate r
 
         let case = around r hosts program
 
