@@ -17,9 +17,10 @@ public abstract record Precondition
             StackKind it => $"stack[{it.Depth}] is {Spell(it.Kinds)}",
             StackSmall it => $"stack[{it.Depth}] is no Int beyond 64 bits",
             NameKind it => $"variable {it.Name} is {Spell(it.Kinds)}",
+            NameIs it => $"{it.Name} is the name \"{it.Text}\"",
             NameIsOwn it => $"{it.Name} is a variable of the frame that no function captures",
             ConstantKind it => $"{it.Constant} is {Spell(it.Kinds)}",
-            ConstantIs it => $"{it.Constant} is {it.Value}",
+            ConstantIs it => $"{it.Constant} is {Disassembler.Literal(it.Value)}",
             ConstantSmall it => $"{it.Constant} is no Int beyond 64 bits",
             ConstantTruth it => $"{it.Constant} is {(it.Truth ? "true" : "not true")}",
             Evaluates it => $"{Rewrite.Spell(it.Expression)} ends without a fault",
@@ -42,6 +43,11 @@ public abstract record Precondition
     /// <param name="Name">A metavariable that is a name.</param>
     /// <param name="Kinds">The kinds.</param>
     public sealed record NameKind(string Name, KindSet Kinds) : Precondition;
+
+    /// <summary>A name is written so.</summary>
+    /// <param name="Name">A metavariable that is a name.</param>
+    /// <param name="Text">How it is written.</param>
+    public sealed record NameIs(string Name, string Text) : Precondition;
 
     /// <summary>A name is a variable of the frame that no function captures: nothing but the frame's own code reads or changes it.</summary>
     /// <param name="Name">A metavariable that is a name.</param>
