@@ -117,7 +117,7 @@ internal sealed class CompiledRewrite
 
     /// <summary>
     /// Puts the replacement in the place of the last match; null, with nothing done, when a constant of it cannot be
-    /// computed or a jump would charge too much.
+    /// computed, when a jump would charge too much, or when it is what stands there already.
     /// </summary>
     /// <param name="before">What is known before it.</param>
     public Node[]? Apply(Knowledge before)
@@ -141,6 +141,11 @@ internal sealed class CompiledRewrite
             }
         }
 
+        if (IsTheSame(nodes))
+        {
+            return null;
+        }
+
         // Nothing is changed before it is certain that all can be done.
         foreach ((_, ReplacementInstruction instruction) in _replacement)
         {
@@ -162,6 +167,22 @@ internal sealed class CompiledRewrite
         _scope.Graph.Replace(_matched[0], _matched.Length, nodes);
         Applied++;
         return nodes;
+    }
+
+    private bool IsTheSame(Node[] nodes)
+    {
+        bool same = nodes.Length == _matched.Length;
+        for (int i = 0; same && i < nodes.Length; i++)
+        {
+            same =
+                nodes[i].Tag == _matched[i].Tag
+                && nodes[i].A == _matched[i].A
+                && nodes[i].B == _matched[i].B
+                && nodes[i].C == _matched[i].C
+                && nodes[i].Target is null;
+        }
+
+        return same;
     }
 
     private bool HasAmount(ChargeTerm term) =>

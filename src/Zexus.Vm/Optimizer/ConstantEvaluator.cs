@@ -8,7 +8,8 @@ internal sealed class ConstantEvaluator : IDisposable
     /// <summary>Longer text is left to the program: folding must not make it much larger than its source.</summary>
     private const int LongestText = 1024;
 
-    private readonly Machine _machine = new();
+    // Made when it is first needed.
+    private Machine? _machine;
     private readonly Limits _limits;
 
     public ConstantEvaluator(Limits limits)
@@ -16,7 +17,7 @@ internal sealed class ConstantEvaluator : IDisposable
         _limits = limits;
     }
 
-    public void Dispose() => _machine.Dispose();
+    public void Dispose() => _machine?.Dispose();
 
     /// <summary>The constant; null when an instruction in it faults, or when it is not worth having.</summary>
     public Data? Evaluate(ConstantExpression expression, Func<string, Data> matched) =>
@@ -78,9 +79,13 @@ internal sealed class ConstantEvaluator : IDisposable
             operands[i] = operand;
         }
 
+        _machine ??= new Machine();
+
+        // A hash is a String whatever the limit of Strings; a constant is not.
         return
             _machine.Evaluate(apply.Opcode, operands, _limits) is { } result
             && !(result.Value is Data.String text && text.value.Length > LongestText)
+            && DataVisitor.Check(result.Value, _limits) is null
             ? result
             : null;
     }

@@ -221,9 +221,11 @@ public sealed class Optimizer
     private int Sweep(RewriteScope scope, Pass pass)
     {
         int applied = 0;
+        // The rewrites of the catalog cannot go on for ever: each makes the code shorter or cheaper. Those of a test may.
+        int most = (8 * scope.Graph.Count) + 64;
         Node node = scope.Graph.First;
         Knowledge? knowledge = null;
-        while (!node.IsEnd)
+        while (!node.IsEnd && applied < most)
         {
             if (node.Arrivals > 0 || node.Previous is null)
             {

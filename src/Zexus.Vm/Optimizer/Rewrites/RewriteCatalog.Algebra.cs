@@ -36,7 +36,7 @@ public static partial class RewriteCatalog
             [P(LOAD_CONST, K), P(LOAD_NAME, X), P(SUB)],
             [Do(LOAD_NAME, X).For(1).Static(0, 1), Do(NEG).For(2).Static(2)],
             [Is("k", Int(0)), Named("x", KindSet.All & ~KindSet.Float)],
-            [Do(LOAD_NAME, X).For(1).Static(0, 1, 2), Do(NEG).For(2)]
+            [Do(LOAD_NAME, X).For(1).Static(0, 1), Do(NEG).For(1).Static(2)]
         );
         yield return new Rewrite(
             "algebra/mul-minus-one",

@@ -73,12 +73,7 @@ public static partial class RewriteCatalog
 
         yield return FoldTwo("fold/and", AND, null, [IsScalar("k1"), IsScalar("k2")]);
         yield return FoldTwo("fold/or", OR, null, [IsScalar("k1"), IsScalar("k2")]);
-        yield return FoldTwo(
-            "fold/index",
-            INDEX,
-            null,
-            [Of("k1", KindSet.String), Of("k2", KindSet.Int | KindSet.Bool)]
-        );
+        yield return FoldTwo("fold/index", INDEX, null, [Of("k1", KindSet.String), Ends(INDEX)]);
 
         ConstantExpression.Apply slice = Apply(SLICE, "k1", "k2", "k3");
         yield return new Rewrite(
@@ -88,7 +83,7 @@ public static partial class RewriteCatalog
             "a part of a constant text is a constant",
             [P(LOAD_CONST, K1), P(LOAD_CONST, K2), P(LOAD_CONST, K3), P(SLICE)],
             [Do(LOAD_CONST, New(slice)).For(3).Static(0, 1, 2, 3).Constant(3, TextOf(slice))],
-            [Of("k1", KindSet.String), Of("k2", KindSet.Integral), Of("k3", KindSet.Integral)],
+            [Of("k1", KindSet.String), new Precondition.Evaluates(slice)],
             [Do(LOAD_CONST, New(slice)).For(3).Static(0, 1, 2, 3).Constant(3, TextOf("k1"))]
         );
 
@@ -101,7 +96,7 @@ public static partial class RewriteCatalog
             [P(LOAD_CONST, K), P(DUP)],
             [Do(LOAD_CONST, K).Static(0), Do(LOAD_CONST, K).For(1).Static(1)],
             [IsScalar("k")],
-            [Do(LOAD_CONST, K).Static(0, 1), Do(LOAD_CONST, K).For(1)]
+            [Do(LOAD_CONST, K).Static(1), Do(LOAD_CONST, K).For(1).Static(0)]
         );
 
         yield return FoldRegisters("fold/add-registers", ADD, ADD_REG, Sizes);

@@ -8,13 +8,13 @@ public static partial class RewriteCatalog
 {
     private static IEnumerable<Rewrite> Strength()
     {
-        // Beyond 64 bits, ADD charges for both operands and MUL for one.
+        // Text and lists too. But beyond 64 bits ADD charges for both operands, and MUL for one.
         yield return Reduce(
             "strength/double",
             "x * 2 = x + x",
             [P(LOAD_CONST, K), P(MUL)],
             [Do(DUP).Static(0), Do(ADD).For(1).Static(1)],
-            [Is("k", Int(2)), Stacked(0, KindSet.Int | KindSet.Float), new Precondition.StackSmall(0)],
+            [Is("k", Int(2)), new Precondition.StackSmall(0)],
             [Do(DUP).Static(0), Do(MUL).For(1).Static(1)]
         );
         yield return Reduce(
@@ -52,11 +52,7 @@ public static partial class RewriteCatalog
                 $"x {opcode} k = x {opcode} k as a Float, for a Float x",
                 [P(LOAD_CONST, K), P(opcode)],
                 [Do(LOAD_CONST, New(rounded)).Static(0), Do(opcode).For(1).Static(1)],
-                [
-                    new Precondition.ConstantKind("k", KindSet.Int),
-                    new Precondition.ConstantSmall("k"),
-                    Stacked(0, KindSet.Float),
-                ],
+                [new Precondition.Evaluates(rounded), new Precondition.ConstantSmall("k"), Stacked(0, KindSet.Float)],
                 [Do(LOAD_CONST, New(rounded)).Static(1), Do(opcode).For(1).Static(0)]
             );
         }
