@@ -93,6 +93,7 @@ internal static class CommandLine
             RunCommand.Create(terminal),
             AsmCommand.Create(terminal),
             DisasmCommand.Create(terminal),
+            OptimizeCommand.Create(terminal),
             ValidateCommand.Create(terminal),
             TraceCommand.Create(terminal),
             IsaCommand.Create(terminal),

@@ -10,6 +10,11 @@ internal sealed class ConstantEvaluator : IDisposable
 
     // Made when it is first needed.
     private Machine? _machine;
+
+    // A rewrite asks twice for one constant: does it end without a fault, and what is it?
+    private Opcode? _lastOpcode;
+    private Data[] _lastOperands = [];
+    private (Data Value, long Gas)? _lastResult;
     private readonly Limits _limits;
 
     public ConstantEvaluator(Limits limits)
@@ -79,14 +84,24 @@ internal sealed class ConstantEvaluator : IDisposable
             operands[i] = operand;
         }
 
-        _machine ??= new Machine();
+        if (
+            !apply.Opcode.Equals(_lastOpcode)
+            || !operands.SequenceEqual(_lastOperands, ReferenceEqualityComparer.Instance)
+        )
+        {
+            _machine ??= new Machine();
+            _lastResult =
+                _machine.Evaluate(apply.Opcode, operands, _limits) is { } result && IsWorthHaving(result.Value)
+                    ? result
+                    : null;
+            _lastOpcode = apply.Opcode;
+            _lastOperands = operands;
+        }
 
-        // A hash is a String whatever the limit of Strings; a constant is not.
-        return
-            _machine.Evaluate(apply.Opcode, operands, _limits) is { } result
-            && !(result.Value is Data.String text && text.value.Length > LongestText)
-            && DataVisitor.Check(result.Value, _limits) is null
-            ? result
-            : null;
+        return _lastResult;
     }
+
+    /// <summary>A hash is a String whatever the limit of Strings; a constant is not.</summary>
+    private bool IsWorthHaving(Data value) =>
+        !(value is Data.String text && text.value.Length > LongestText) && DataVisitor.Check(value, _limits) is null;
 }

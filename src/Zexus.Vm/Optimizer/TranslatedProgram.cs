@@ -75,8 +75,8 @@ public sealed class TranslatedProgram
         );
     }
 
-    /// <summary>The translated code as a program of its own, without the charges: for validation and decoding.</summary>
-    internal Program ToProgram() =>
+    /// <summary>The translated code as a program of its own, without the charges: to validate, decode and show it.</summary>
+    public Program ToProgram() =>
         new(
             [.. Constants],
             Source.Names,
