@@ -102,7 +102,7 @@ internal static class OptimizeCommand
         {
             foreach (AppliedRewrite it in result.Log)
             {
-                Line("rewrite", $"{program.Place(it.Function, it.Source)}: {it.Rewrite.Name}: {it.Rewrite.Equation}");
+                Line("rewrite", $"{program.Place(it.Function, it.Source)}: {it.Name}: {it.Equation}");
                 Line("", $"  {Shown(it.Before)}  ->  {Shown(it.After)}");
             }
         }
@@ -265,7 +265,7 @@ internal static class OptimizeCommand
                 Json.Array(
                     result.Log.Select(it =>
                         Json.Object(
-                            ("rewrite", Json.Of(it.Rewrite.Name)),
+                            ("rewrite", Json.Of(it.Name)),
                             ("function", Json.Of(it.Function)),
                             ("functionName", Json.Of(program.Program.Functions[it.Function].Name)),
                             ("instruction", Json.Of(it.Source)),

@@ -87,6 +87,14 @@ internal sealed class FunctionGraph
         Count += instead.Length - count;
     }
 
+    /// <summary>Lets a jump go elsewhere.</summary>
+    public static void Redirect(Node jump, Node target)
+    {
+        jump.Target!.Resolve().Arrivals--;
+        jump.Target = target;
+        target.Arrivals++;
+    }
+
     /// <summary>The code, jumps as places in it.</summary>
     public TranslatedFunction ToFunction()
     {

@@ -52,6 +52,9 @@ internal sealed class Node
     /// <summary>What is known here now, as the current sweep came by.</summary>
     public Knowledge? Before { get; set; }
 
+    /// <summary>Where it stood in the code when the current pass began: lower numbers first.</summary>
+    public int Place { get; set; }
+
     public bool IsEnd => Tag == EndTag;
 
     public Opcode Opcode => Facts.Info.Opcode;

@@ -13,16 +13,18 @@ namespace Zexus.Vm;
 /// <param name="Time">How long it took.</param>
 public sealed record PassStatistics(int Round, Technique Technique, int Applied, int Before, int After, TimeSpan Time);
 
-/// <summary>One rewrite where it was applied.</summary>
+/// <summary>One rewrite, or one change by a pass over a whole function, where it was applied.</summary>
 /// <param name="Function">The function's place in the function table.</param>
 /// <param name="Source">The source instruction that the first instruction of the match stands for.</param>
-/// <param name="Rewrite">The rewrite.</param>
+/// <param name="Name">The rewrite's name, <see cref="Optimizer.ThreadedJump"/> or <see cref="Optimizer.Unreachable"/>.</param>
+/// <param name="Equation">What it says.</param>
 /// <param name="Before">The instructions that it matched.</param>
 /// <param name="After">What came in their place.</param>
 public sealed record AppliedRewrite(
     int Function,
     int Source,
-    Rewrite Rewrite,
+    string Name,
+    string Equation,
     ImmutableArray<string> Before,
     ImmutableArray<string> After
 );
@@ -46,10 +48,10 @@ public sealed record OptimizationResult(
 /// <summary>
 /// Makes better code of the same meaning, gas and faults included. Level 0 changes nothing; 1 applies the rewrites that
 /// need to know nothing but the instructions they replace; 2 all but strength reduction, with what the kind analysis
-/// knows; 3 all of them, until nothing changes any more. Deterministic: the same program gives the same translation.
+/// knows, threads jumps and drops what nothing reaches; 3 all there is, until nothing changes any more. Deterministic: the same program gives the same translation.
 /// </summary>
 /// <remarks>
-/// Every change of the code is a <see cref="Rewrite"/>, but for three that only move or drop charges: a charge known to
+/// Every local change of the code is a <see cref="Rewrite"/>, but for three that only move or drop charges: a charge known to
 /// be 0 is dropped; a NOP gives its charges to the instruction that follows, if nothing else leads there, or to the one
 /// before, if that has no effect that anybody can observe after OutOfGas and takes no charge while it acts; a NOP without charges is dropped.
 /// </remarks>
@@ -57,6 +59,12 @@ public sealed class Optimizer
 {
     /// <summary>The highest level.</summary>
     public const int HighestLevel = 3;
+
+    /// <summary>The name under which jumps that were threaded are counted.</summary>
+    public const string ThreadedJump = "jump/threaded";
+
+    /// <summary>The name under which instructions that nothing reaches are counted.</summary>
+    public const string Unreachable = "dead/unreachable";
 
     /// <summary>Rounds over the passes, by level.</summary>
     private static readonly int[] Rounds = [0, 1, 2, 8];
@@ -67,7 +75,6 @@ public sealed class Optimizer
         Technique.Peephole,
         Technique.CopyPropagation,
         Technique.Combining,
-        Technique.JumpThreading,
         Technique.StrengthReduction,
     ];
 
@@ -75,12 +82,24 @@ public sealed class Optimizer
     private readonly Limits _limits;
     private readonly int _level;
     private readonly bool _explain;
+    private readonly bool _wholeFunctions;
     private readonly List<Pass> _passes = [];
     private readonly List<PassStatistics> _statistics = [];
     private readonly ImmutableArray<AppliedRewrite>.Builder _log = ImmutableArray.CreateBuilder<AppliedRewrite>();
 
-    private Optimizer(Program source, Limits limits, IEnumerable<Rewrite> rewrites, int level, bool explain)
+    private int _threaded;
+    private int _unreachable;
+
+    private Optimizer(
+        Program source,
+        Limits limits,
+        IEnumerable<Rewrite> rewrites,
+        int level,
+        bool explain,
+        bool wholeFunctions
+    )
     {
+        _wholeFunctions = wholeFunctions;
         _source = source;
         _limits = limits;
         _level = level;
@@ -103,10 +122,11 @@ public sealed class Optimizer
     public static OptimizationResult Optimize(ZexusProgram program, int level, bool explain = false)
     {
         ArgumentNullException.ThrowIfNull(program);
-        return Optimize(program.Image, program.Limits, RewriteCatalog.All, level, explain);
+        CheckLevel(level);
+        return new Optimizer(program.Image, program.Limits, RewriteCatalog.All, level, explain, level >= 2).Run();
     }
 
-    /// <summary>The same with other rewrites than the catalog's: for tests of one of them.</summary>
+    /// <summary>The same with these rewrites only: for tests of one of them.</summary>
     internal static OptimizationResult Optimize(
         Program valid,
         Limits limits,
@@ -115,9 +135,14 @@ public sealed class Optimizer
         bool explain
     )
     {
+        CheckLevel(level);
+        return new Optimizer(valid, limits, rewrites, level, explain, wholeFunctions: false).Run();
+    }
+
+    private static void CheckLevel(int level)
+    {
         ArgumentOutOfRangeException.ThrowIfNegative(level);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(level, HighestLevel);
-        return new Optimizer(valid, limits, rewrites, level, explain).Run();
     }
 
     private OptimizationResult Run()
@@ -161,19 +186,21 @@ public sealed class Optimizer
             new(
                 program,
                 [.. _statistics],
-                _passes
-                    .SelectMany(pass => pass.Rewrites)
-                    .Where(rewrite => rewrite.Applied > 0)
-                    .ToImmutableSortedDictionary(
-                        rewrite => rewrite.Rewrite.Name,
-                        rewrite => rewrite.Applied,
-                        StringComparer.Ordinal
-                    ),
+                Counts(),
                 _log.DrainToImmutable(),
                 before,
                 program.Functions.Sum(function => function.Code.Length)
             );
     }
+
+    private ImmutableSortedDictionary<string, int> Counts() =>
+        _passes
+            .SelectMany(pass => pass.Rewrites)
+            .Select(rewrite => KeyValuePair.Create(rewrite.Rewrite.Name, rewrite.Applied))
+            .Append(KeyValuePair.Create(ThreadedJump, _threaded))
+            .Append(KeyValuePair.Create(Unreachable, _unreachable))
+            .Where(count => count.Value > 0)
+            .ToImmutableSortedDictionary(StringComparer.Ordinal);
 
     private int[] FirstNames()
     {
@@ -204,17 +231,66 @@ public sealed class Optimizer
         int changes = 0;
         foreach (Pass pass in _passes)
         {
-            long start = Stopwatch.GetTimestamp();
-            int before = scopes.Sum(scope => scope.Graph.Count);
-            int applied = scopes.Sum(scope => Sweep(scope, pass));
-            int after = scopes.Sum(scope => scope.Graph.Count);
-            _statistics.Add(
-                new PassStatistics(round, pass.Technique, applied, before, after, Stopwatch.GetElapsedTime(start))
-            );
-            changes += applied;
+            changes += RunPass(scopes, round, pass.Technique, scope => Sweep(scope, pass));
+        }
+
+        if (_wholeFunctions)
+        {
+            int threaded = RunPass(scopes, round, Technique.JumpThreading, ThreadJumps);
+            int unreachable = RunPass(scopes, round, Technique.DeadCode, RemoveUnreachable);
+            _threaded += threaded;
+            _unreachable += unreachable;
+            changes += threaded + unreachable;
         }
 
         return changes > 0;
+    }
+
+    private int RunPass(RewriteScope[] scopes, int round, Technique technique, Func<RewriteScope, int> pass)
+    {
+        long start = Stopwatch.GetTimestamp();
+        int before = scopes.Sum(scope => scope.Graph.Count);
+        int applied = scopes.Sum(pass);
+        int after = scopes.Sum(scope => scope.Graph.Count);
+        _statistics.Add(new PassStatistics(round, technique, applied, before, after, Stopwatch.GetElapsedTime(start)));
+        return applied;
+    }
+
+    private int ThreadJumps(RewriteScope scope) =>
+        WholeFunction.ThreadJumps(
+            scope.Graph,
+            (jump, target) =>
+                Log(scope, jump.Source, ThreadedJump, "a jump to a jump goes where that one goes", [jump], [target])
+        );
+
+    private int RemoveUnreachable(RewriteScope scope) =>
+        WholeFunction.RemoveUnreachable(
+            scope.Graph,
+            node => Log(scope, node.Source, Unreachable, "what nothing reaches = nothing", [node], [])
+        );
+
+    private void Log(
+        RewriteScope scope,
+        int source,
+        string name,
+        string equation,
+        ReadOnlySpan<Node> before,
+        ReadOnlySpan<Node> after
+    )
+    {
+        if (_explain)
+        {
+            _log.Add(
+                new AppliedRewrite(
+                    scope.Graph.Number,
+                    source,
+                    name,
+                    equation,
+                    Spell(scope, before),
+                    Spell(scope, after)
+                )
+            );
+        }
     }
 
     /// <summary>Applies the rewrites of one pass wherever they match, from first to last. How many were applied?</summary>
@@ -285,7 +361,16 @@ public sealed class Optimizer
 
             if (_explain)
             {
-                _log.Add(new AppliedRewrite(scope.Graph.Number, source, rewrite.Rewrite, before, Spell(scope, nodes)));
+                _log.Add(
+                    new AppliedRewrite(
+                        scope.Graph.Number,
+                        source,
+                        rewrite.Rewrite.Name,
+                        rewrite.Rewrite.Equation,
+                        before,
+                        Spell(scope, nodes)
+                    )
+                );
             }
 
             foreach (Node fresh in nodes)
