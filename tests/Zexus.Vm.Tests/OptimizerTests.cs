@@ -44,6 +44,28 @@ public class OptimizerTests
     private static OptimizationResult Optimized(string body, int level = 3) =>
         Optimizer.Optimize(Load($".func main() locals x, y, c\n{body}\n.end\n"), level, explain: true);
 
+    /// <summary>A hash is longer than the limit of Strings, and a length larger than that of Ints: what is done with them then faults.</summary>
+    [Theory]
+    [InlineData("LOAD_CONST \"a\"\nHASH_BLOCK\nLOAD_CONST \"\"\nADD")]
+    [InlineData("LOAD_CONST \"a\"\nHASH_BLOCK\nSTORE_NAME x\nLOAD_CONST \"\"\nLOAD_NAME x\nADD")]
+    [InlineData("LOAD_CONST \"a\"\nHASH_BLOCK\nLOAD_CONST 1\nMUL")]
+    [InlineData("LOAD_CONST \"a\"\nHASH_BLOCK\nCALL_BUILTIN str, 1")]
+    [InlineData("LOAD_CONST [1, 1, 1]\nGET_LENGTH\nLOAD_CONST 0\nADD")]
+    [InlineData("LOAD_CONST [1, 1, 1]\nGET_LENGTH\nLOAD_CONST 1\nMUL")]
+    [InlineData("LOAD_CONST [1, 1, 1]\nGET_LENGTH\nSTORE_NAME x\nLOAD_CONST 0\nLOAD_NAME x\nADD")]
+    [InlineData("LOAD_CONST [1, 1, 1]\nGET_LENGTH\nCALL_BUILTIN int, 1")]
+    public void Values_beyond_a_limit_fault_where_they_did(string body)
+    {
+        Limits limits = new(callDepth: 4, integerBits: 1, stringLength: 8, collectionLength: 8, nesting: 4);
+        ZexusProgram source = ZexusProgram.Load(Load($".func main() locals x\n{body}\nRETURN\n.end\n").Image, limits);
+        using Vm vm = new();
+        Assert.NotNull(vm.Execute(source).Fault);
+        for (int level = 1; level <= Optimizer.HighestLevel; level++)
+        {
+            AssertSame(source, Optimizer.Optimize(source, level));
+        }
+    }
+
     private static void AssertSame(ZexusProgram source, OptimizationResult result, long step = 1)
     {
         ZexusProgram translated = ZexusProgram.Load(result.Program, source.Limits);
@@ -160,6 +182,7 @@ public class OptimizerTests
     )]
     [InlineData("SETUP_TRY a\nLOAD_CONST 1\nTHROW\nLOAD_CONST 2\nRETURN\na:\nJUMP b\nLOAD_CONST 3\nRETURN\nb:\nRETURN")]
     [InlineData("JUMP a\nLOAD_CONST 1\nPOP\na:")]
+    [InlineData("LOAD_NAME x\nJUMP_IF_TRUE a\nLOAD_CONST 1\nLOAD_NAME y\nJUMP_IF_FALSE a\nLOAD_CONST 2\na:")]
     public void Jumps_go_where_they_went(string body)
     {
         string text = $".func main() locals x, y, c\n{body}\n.end\n";

@@ -10,8 +10,22 @@ internal sealed record RewriteScope(
     int[] FirstNames,
     ConstantPool Constants,
     KindAnalysis Analysis,
-    ConstantEvaluator Evaluator
-);
+    ConstantEvaluator Evaluator,
+    Limits Limits
+)
+{
+    /// <summary>Scalars of the longest String that is made whatever the limit: a hash.</summary>
+    private const int LongestUnchecked = 64;
+
+    /// <summary>Bits of the largest Int that is made whatever the limit: the gas left.</summary>
+    private const int LargestUnchecked = 63;
+
+    /// <summary>Does every value of these kinds keep its limit? All others are checked when they are made.</summary>
+    public bool KeepLimit(KindSet kinds) =>
+        kinds.Within(KindSet.Int | KindSet.String)
+        && (!kinds.HasFlag(KindSet.Int) || Limits.IntegerBits >= LargestUnchecked)
+        && (!kinds.HasFlag(KindSet.String) || Limits.StringLength >= LongestUnchecked);
+}
 
 /// <summary>A rewrite, made ready to be tried on many places. Holds the last match, so it belongs to one optimization.</summary>
 internal sealed class CompiledRewrite
@@ -328,6 +342,7 @@ internal sealed class CompiledRewrite
             Precondition.ConstantSmall it => ConstantEvaluator.SizeOf(Constant(it.Constant)) == 0,
             Precondition.ConstantTruth it => ConstantEvaluator.IsTrue(Constant(it.Constant)) == it.Truth,
             Precondition.Evaluates it => _scope.Evaluator.Evaluate(it.Expression, Constant) is not null,
+            Precondition.KeepsLimit it => _scope.KeepLimit(it.Kinds),
             Precondition.Different it => Value(it.Left) != Value(it.Right),
             _ => throw new InvalidOperationException($"no reading of {precondition.GetType().Name}"),
         };

@@ -106,6 +106,12 @@ internal sealed class KindAnalysis
 
         void Arrive(Node node, Knowledge knowledge, int place)
         {
+            // The end of the code has no height of its own.
+            if (node.IsEnd)
+            {
+                return;
+            }
+
             Knowledge joined = node.Entry?.Join(knowledge) ?? knowledge;
             if (!ReferenceEquals(joined, node.Entry))
             {

@@ -167,7 +167,8 @@ public sealed class Optimizer
                         firstNames,
                         constants,
                         new KindAnalysis(_source, f, constants),
-                        evaluator
+                        evaluator,
+                        _limits
                     )
             ),
         ];

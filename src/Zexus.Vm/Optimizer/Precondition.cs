@@ -24,6 +24,7 @@ public abstract record Precondition
             ConstantSmall it => $"{it.Constant} is no Int beyond 64 bits",
             ConstantTruth it => $"{it.Constant} is {(it.Truth ? "true" : "not true")}",
             Evaluates it => $"{Rewrite.Spell(it.Expression)} ends without a fault",
+            KeepsLimit it => $"no {Spell(it.Kinds)} is beyond its limit",
             Different it => $"{it.Left} and {it.Right} differ",
             _ => throw new InvalidOperationException($"no description of {GetType().Name}"),
         };
@@ -75,6 +76,13 @@ public abstract record Precondition
     /// <summary>The instructions of the expression end without a fault on its constants, under the program's limits.</summary>
     /// <param name="Expression">The expression.</param>
     public sealed record Evaluates(ConstantExpression Expression) : Precondition;
+
+    /// <summary>
+    /// Every value of these kinds that there can be keeps the limit of its kind. Not so under small limits: a hash has 64
+    /// scalars whatever the limit of Strings is, and lengths and the gas left are Ints whatever the limit of Ints.
+    /// </summary>
+    /// <param name="Kinds">Int, String, or both.</param>
+    public sealed record KeepsLimit(KindSet Kinds) : Precondition;
 
     /// <summary>Two operands are different registers, or names that are written differently.</summary>
     /// <param name="Left">A metavariable.</param>

@@ -95,7 +95,7 @@ public static partial class RewriteCatalog
             "s + \"\" = s for a String",
             [P(LOAD_CONST, K), P(ADD)],
             [Do(NOP).Static(0, 1).Text(1, 0)],
-            [Is("k", empty), Stacked(0, KindSet.String)],
+            [Is("k", empty), Stacked(0, KindSet.String), KeepLimit(KindSet.String)],
             [Do(NOP).Static(0, 1)]
         );
         yield return new Rewrite(
@@ -105,7 +105,7 @@ public static partial class RewriteCatalog
             "\"\" + s = s for a String",
             [P(LOAD_CONST, K), P(LOAD_NAME, X), P(ADD)],
             [Do(LOAD_NAME, X).For(1).Static(0, 1), Do(NOP).For(2).Static(2).Text(2, 0)],
-            [Is("k", empty), Named("x", KindSet.String)],
+            [Is("k", empty), Named("x", KindSet.String), KeepLimit(KindSet.String)],
             [Do(LOAD_NAME, X).For(1).Static(0, 1), Do(NOP).For(2).Static(2)]
         );
         yield return new Rewrite(
@@ -115,7 +115,7 @@ public static partial class RewriteCatalog
             "s * 1 = s for a String",
             [P(LOAD_CONST, K), P(MUL)],
             [Do(NOP).Static(0, 1).Text(1, 0)],
-            [Is("k", Int(1)), Stacked(0, KindSet.String)],
+            [Is("k", Int(1)), Stacked(0, KindSet.String), KeepLimit(KindSet.String)],
             [Do(NOP).Static(0, 1)]
         );
         yield return new Rewrite(
@@ -125,7 +125,7 @@ public static partial class RewriteCatalog
             "str(s) = s for a String",
             [P(CALL_BUILTIN, N, Number(1))],
             [Do(NOP).Static(0).Text(0, 0)],
-            [new Precondition.NameIs("n", "str"), Stacked(0, KindSet.String)],
+            [new Precondition.NameIs("n", "str"), Stacked(0, KindSet.String), KeepLimit(KindSet.String)],
             [Do(NOP).Static(0)]
         );
         foreach (
@@ -139,11 +139,15 @@ public static partial class RewriteCatalog
                 $"{builtin}(x) = x for what is one",
                 [P(CALL_BUILTIN, N, Number(1))],
                 [Do(NOP).Static(0)],
-                [new Precondition.NameIs("n", builtin), Stacked(0, kind)],
+                kind == KindSet.Int
+                    ? [new Precondition.NameIs("n", builtin), Stacked(0, kind), KeepLimit(kind)]
+                    : [new Precondition.NameIs("n", builtin), Stacked(0, kind)],
                 [Do(NOP)]
             );
         }
     }
+
+    private static Precondition KeepLimit(KindSet kinds) => new Precondition.KeepsLimit(kinds);
 
     /// <summary>x OP k = x, with the charge by the size of x.</summary>
     private static Rewrite Identity(string name, string equation, Opcode opcode, Data neutral, KindSet kinds) =>
@@ -154,7 +158,7 @@ public static partial class RewriteCatalog
             equation,
             [P(LOAD_CONST, K), P(opcode)],
             [Do(NOP).Static(0, 1).Size(1, 0)],
-            [Is("k", neutral), Stacked(0, kinds)],
+            [Is("k", neutral), Stacked(0, kinds), KeepLimit(KindSet.Int)],
             [Do(NOP).Static(0, 1)]
         );
 
@@ -167,7 +171,7 @@ public static partial class RewriteCatalog
             equation,
             [P(LOAD_CONST, K), P(LOAD_NAME, X), P(opcode)],
             [Do(LOAD_NAME, X).For(1).Static(0, 1), Do(NOP).For(2).Static(2).Size(2, 0)],
-            [Is("k", neutral), Named("x", kinds)],
+            [Is("k", neutral), Named("x", kinds), KeepLimit(KindSet.Int)],
             [Do(LOAD_NAME, X).For(1).Static(0, 1), Do(NOP).For(2).Static(2)]
         );
 }
