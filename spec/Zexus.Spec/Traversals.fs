@@ -10,6 +10,10 @@ open Zexus.Isa
 let private wrongCell (wanted: string) =
     invalidOp ("The address of a " + wanted + " leads to another kind of cell.")
 
+/// The elements of a List. From an F# list itself, CreateRange would look for each element from the front.
+let elementsOf (items: Value list) : ImmutableList<Value> =
+    ImmutableList.CreateRange(List.toArray items)
+
 let itemsOf (operation: string) (address: Address) : Rule<ImmutableList<Value>> =
     rule {
         match! load address with
@@ -624,7 +628,7 @@ let rec private build (plain: Plain) : Rule<Value> =
         | Plain.String s -> return Value.ofStr s
         | Plain.List items ->
             let! items = items |> collect build
-            let! address = allocate (Cell.List(ImmutableList.CreateRange items))
+            let! address = allocate (Cell.List(elementsOf items))
             return Value.Of(Kind.List address)
         | Plain.Map entries ->
             let! entries = entries |> fold buildEntry Entries.empty
