@@ -10,7 +10,7 @@ open Zexus.Spec.Rules
 [<RequireQualifiedAccess>]
 type Ending =
     | Completed of Value
-    /// The fault, its value, the rule that raised it, and its source.
+    /// The fault, its value, the rule that raised it, and the instruction of the source program.
     | Faulted of fault: Fault * value: Value * rule: string * func: int * instruction: int
 
 [<RequireQualifiedAccess>]
@@ -130,17 +130,27 @@ let body (i: LoadedInstruction) : Rule<unit> =
     | Opcode.SHARED_READ
     | Opcode.SHARED_WRITE -> unspecified i
 
-/// A whole instruction: its static charges in order, then its rule.
+let private take (c: Charge) : Rule<unit> =
+    rule {
+        do! actFor c.Source c.Rule
+        let! amount = amountOf c.Amount
+        do! charge amount
+    }
+
+/// A whole instruction: its charges in order, then its rule.
 let instruction (i: LoadedInstruction) : Rule<unit> =
     rule {
-        do! enterRule i.Info.Rule
-        do! forEach charge i.Charges
+        do! forEach take i.Charges
+        do! actFor i.Source i.Rule
         do! body i
     }
 
 let private endOfCode: Rule<unit> =
     rule {
-        do! enterRule EndRule
+        let! source =
+            read (fun s -> s.Loaded.Functions[s.Frame.Function].Definition.Code.Length)
+
+        do! actFor source EndRule
         do! Calls.END
     }
 
@@ -211,7 +221,7 @@ let private finish (outcome: Outcome<unit>) : Step =
                         Effects.World = worldAtStart s.Context
                         Effects.Transactions = []
                 },
-                Ending.Faulted(fault, value, s.Rule, s.Frame.Function, s.Frame.Instruction)
+                Ending.Faulted(fault, value, s.Rule, s.Frame.Function, s.Frame.Source)
             )
     | Outcome.Opaque(operation, operands, s) -> Step.Opaque(operation, operands, s)
 
@@ -237,6 +247,7 @@ let start (loaded: Loaded) (context: Context) : State =
     let blank = {
         Function = 0
         Instruction = 0
+        Source = 0
         Stack = []
         Height = 0
         Variables = Collections.Immutable.ImmutableArray.Empty
