@@ -34,7 +34,14 @@ let private andNext (body: Rule<unit>) : Rule<unit> =
 let private unspecified (i: LoadedInstruction) : Rule<unit> =
     invalidOp (i.Info.Mnemonic + " has no rule yet; validation refuses it.")
 
-/// The rule of an instruction, without its static charges.
+let private take (c: Charge) : Rule<unit> =
+    rule {
+        do! actFor c.Source c.Rule
+        let! amount = amountOf c.Amount
+        do! charge amount
+    }
+
+/// The rule of an instruction, without the charges before it.
 let body (i: LoadedInstruction) : Rule<unit> =
     match i.Opcode with
     | Opcode.LOAD_CONST -> andNext (Names.LOAD_CONST i.A)
@@ -63,8 +70,8 @@ let body (i: LoadedInstruction) : Rule<unit> =
     | Opcode.OR -> andNext Comparison.OR
     | Opcode.NOT -> andNext Comparison.NOT
     | Opcode.JUMP -> Control.JUMP i.A
-    | Opcode.JUMP_IF_FALSE -> Control.JUMP_IF_FALSE i.A
-    | Opcode.JUMP_IF_TRUE -> Control.JUMP_IF_TRUE i.A
+    | Opcode.JUMP_IF_FALSE -> Control.JUMP_IF_FALSE i.A (forEach take i.JumpCharges)
+    | Opcode.JUMP_IF_TRUE -> Control.JUMP_IF_TRUE i.A (forEach take i.JumpCharges)
     | Opcode.RETURN -> Calls.RETURN
     | Opcode.CALL_NAME -> Calls.CALL_NAME i.A i.B
     | Opcode.CALL_FUNC_CONST -> Calls.CALL_FUNC_CONST i.A i.B i.Captures
@@ -129,13 +136,6 @@ let body (i: LoadedInstruction) : Rule<unit> =
     | Opcode.BARRIER_SYNC
     | Opcode.SHARED_READ
     | Opcode.SHARED_WRITE -> unspecified i
-
-let private take (c: Charge) : Rule<unit> =
-    rule {
-        do! actFor c.Source c.Rule
-        let! amount = amountOf c.Amount
-        do! charge amount
-    }
 
 /// A whole instruction: its charges in order, then its rule.
 let instruction (i: LoadedInstruction) : Rule<unit> =
@@ -260,6 +260,7 @@ let start (loaded: Loaded) (context: Context) : State =
             Loaded = loaded
             Context = context
             IntegerBound = Int.Known(1I <<< loaded.Limits.IntegerBits)
+            StringBound = Int.ofInt loaded.Limits.StringLength
         }
         Frame = blank
         Callers = []

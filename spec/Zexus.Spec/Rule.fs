@@ -385,8 +385,8 @@ module Vocabulary =
 
     let limitText (length: Int) : Rule<unit> =
         rule {
-            let! limit = read _.Loaded.Limits.StringLength
-            do! require (Bool.negate (Int.less (Int.ofInt limit) length)) Fault.StringTooLong
+            let! bound = read _.StringBound
+            do! require (Bool.negate (Int.less bound length)) Fault.StringTooLong
         }
 
     let limitCount (count: Int) : Rule<unit> =

@@ -301,6 +301,8 @@ type LoadedInstruction = {
     Rule: string
     /// Taken in order before it acts: its static charge; a translator's output may have others.
     Charges: Charge list
+    /// A conditional jump of translated code: taken when it jumps, before the target's own.
+    JumpCharges: Charge list
     /// STORE_FUNC and CALL_FUNC_CONST: where this function keeps what the named one captures.
     Captures: int list
 }
@@ -331,6 +333,8 @@ type ExecutionSetup = {
     Context: Context
     /// Ints lie in [-IntegerBound, IntegerBound).
     IntegerBound: Int
+    /// The most scalars that a String has.
+    StringBound: Int
 }
 
 /// What an execution does to the world outside of its frames and heap.
@@ -377,6 +381,7 @@ type State = {
     member s.Loaded = s.Setup.Loaded
     member s.Context = s.Setup.Context
     member s.IntegerBound = s.Setup.IntegerBound
+    member s.StringBound = s.Setup.StringBound
     member s.World = s.Effects.World
     member s.Transactions = s.Effects.Transactions
     member s.Begun = s.Effects.Begun

@@ -11,6 +11,8 @@ type TranslatedInstruction = {
     Source: int
     /// What it charges before it acts, in order, instead of its own static charge, and for which instruction of the source function.
     Charges: (int * Amount) list
+    /// A conditional jump: what it charges when it jumps.
+    JumpCharges: (int * Amount) list
 }
 
 let private ruleOf (source: LoadedFunction) (index: int) =
@@ -19,8 +21,8 @@ let private ruleOf (source: LoadedFunction) (index: int) =
     else
         invalidArg (nameof index) ($"The source function has no instruction {index}.")
 
-let private chargesOf (source: LoadedFunction) (i: TranslatedInstruction) = [
-    for index, amount in i.Charges ->
+let private chargesOf (source: LoadedFunction) (charges: (int * Amount) list) = [
+    for index, amount in charges ->
         {
             Source = index
             Rule = ruleOf source index
@@ -38,7 +40,8 @@ let private install (source: LoadedFunction) (translated: TranslatedInstruction[
                     instruction with
                         Source = i.Source
                         Rule = ruleOf source i.Source
-                        Charges = chargesOf source i
+                        Charges = chargesOf source i.Charges
+                        JumpCharges = chargesOf source i.JumpCharges
                 })
                 translated
                 loaded.Code

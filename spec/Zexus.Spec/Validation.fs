@@ -347,6 +347,7 @@ let private loadInstruction (program: Program) (own: string[]) (index: int) (i: 
         C = int i.C
         Source = index
         Rule = info.Rule
+        JumpCharges = []
         Charges =
             if charge.IsZero then
                 []

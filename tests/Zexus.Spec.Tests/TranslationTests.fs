@@ -16,6 +16,7 @@ let private instruction (opcode: Opcode) a source charges = {
     }
     Source = source
     Charges = charges
+    JumpCharges = []
 }
 
 let private fixedAmount n = Amount.Fixed(Int.ofInt n)
@@ -99,6 +100,25 @@ let charges =
             Expect.equal (outcome 4 loaded) ("OutOfGas stack/load-const", Int.zero, 0) "nothing of it is taken"
             let _, used, _ = outcome 5 loaded
             Expect.equal used (Int.ofInt 5) "all of it is taken"
+        }
+
+        test "a conditional jump charges for one of its ways" {
+            let source, loaded =
+                // The jump to a jump goes to its target at once, and pays for both.
+                translated
+                    "LOAD_CONST true\nJUMP_IF_TRUE over\nLOAD_CONST 7\nRETURN\nover:\nJUMP end\nend:\nLOAD_CONST 8\nRETURN" [||] [|
+                        instruction Opcode.LOAD_CONST 0L 0 [ 0, fixedAmount 1 ]
+                        {
+                            instruction Opcode.JUMP_IF_TRUE 4L 1 [ 1, fixedAmount 3 ] with
+                                JumpCharges = [ 4, fixedAmount 2 ]
+                        }
+                        instruction Opcode.LOAD_CONST 1L 2 [ 2, fixedAmount 1 ]
+                        instruction Opcode.RETURN 0L 3 [ 3, fixedAmount 2 ]
+                        instruction Opcode.LOAD_CONST 2L 5 [ 5, fixedAmount 1 ]
+                        instruction Opcode.RETURN 0L 6 [ 6, fixedAmount 2 ]
+                    |]
+
+            sameAtEveryLimit [ 0..10 ] (source, loaded)
         }
 
         test "translated code has the stack discipline" {
