@@ -10,7 +10,7 @@ open Zexus.Spec.Rules
 [<RequireQualifiedAccess>]
 type Ending =
     | Completed of Value
-    /// The fault, its value, the rule that raised it, and its source.
+    /// The fault, its value, the rule that raised it, and the instruction of the source program.
     | Faulted of fault: Fault * value: Value * rule: string * func: int * instruction: int
 
 [<RequireQualifiedAccess>]
@@ -34,7 +34,14 @@ let private andNext (body: Rule<unit>) : Rule<unit> =
 let private unspecified (i: LoadedInstruction) : Rule<unit> =
     invalidOp (i.Info.Mnemonic + " has no rule yet; validation refuses it.")
 
-/// The rule of an instruction, without its static charges.
+let private take (c: Charge) : Rule<unit> =
+    rule {
+        do! actFor c.Source c.Rule
+        let! amount = amountOf c.Amount
+        do! charge amount
+    }
+
+/// The rule of an instruction, without the charges before it.
 let body (i: LoadedInstruction) : Rule<unit> =
     match i.Opcode with
     | Opcode.LOAD_CONST -> andNext (Names.LOAD_CONST i.A)
@@ -63,8 +70,8 @@ let body (i: LoadedInstruction) : Rule<unit> =
     | Opcode.OR -> andNext Comparison.OR
     | Opcode.NOT -> andNext Comparison.NOT
     | Opcode.JUMP -> Control.JUMP i.A
-    | Opcode.JUMP_IF_FALSE -> Control.JUMP_IF_FALSE i.A
-    | Opcode.JUMP_IF_TRUE -> Control.JUMP_IF_TRUE i.A
+    | Opcode.JUMP_IF_FALSE -> Control.JUMP_IF_FALSE i.A (forEach take i.JumpCharges)
+    | Opcode.JUMP_IF_TRUE -> Control.JUMP_IF_TRUE i.A (forEach take i.JumpCharges)
     | Opcode.RETURN -> Calls.RETURN
     | Opcode.CALL_NAME -> Calls.CALL_NAME i.A i.B
     | Opcode.CALL_FUNC_CONST -> Calls.CALL_FUNC_CONST i.A i.B i.Captures
@@ -130,17 +137,20 @@ let body (i: LoadedInstruction) : Rule<unit> =
     | Opcode.SHARED_READ
     | Opcode.SHARED_WRITE -> unspecified i
 
-/// A whole instruction: its static charges in order, then its rule.
+/// A whole instruction: its charges in order, then its rule.
 let instruction (i: LoadedInstruction) : Rule<unit> =
     rule {
-        do! enterRule i.Info.Rule
-        do! forEach charge i.Charges
+        do! forEach take i.Charges
+        do! actFor i.Source i.Rule
         do! body i
     }
 
 let private endOfCode: Rule<unit> =
     rule {
-        do! enterRule EndRule
+        let! source =
+            read (fun s -> s.Loaded.Functions[s.Frame.Function].Definition.Code.Length)
+
+        do! actFor source EndRule
         do! Calls.END
     }
 
@@ -211,7 +221,7 @@ let private finish (outcome: Outcome<unit>) : Step =
                         Effects.World = worldAtStart s.Context
                         Effects.Transactions = []
                 },
-                Ending.Faulted(fault, value, s.Rule, s.Frame.Function, s.Frame.Instruction)
+                Ending.Faulted(fault, value, s.Rule, s.Frame.Function, s.Frame.Source)
             )
     | Outcome.Opaque(operation, operands, s) -> Step.Opaque(operation, operands, s)
 
@@ -237,6 +247,7 @@ let start (loaded: Loaded) (context: Context) : State =
     let blank = {
         Function = 0
         Instruction = 0
+        Source = 0
         Stack = []
         Height = 0
         Variables = Collections.Immutable.ImmutableArray.Empty
@@ -249,6 +260,7 @@ let start (loaded: Loaded) (context: Context) : State =
             Loaded = loaded
             Context = context
             IntegerBound = Int.Known(1I <<< loaded.Limits.IntegerBits)
+            StringBound = Int.ofInt loaded.Limits.StringLength
         }
         Frame = blank
         Callers = []

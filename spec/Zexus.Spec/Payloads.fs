@@ -134,6 +134,19 @@ module Int =
         | Int.Known n -> Int.Known(Numbers.floorDiv n (bigint d))
         | Int.Symbolic t -> Int.Symbolic(IntTerm.DivBy(t, bigint d))
 
+    /// Floored division by a known divisor other than 0.
+    let floorDiv a (d: bigint) =
+        match a with
+        | Int.Known n -> Int.Known(Numbers.floorDiv n d)
+        | Int.Symbolic t when d.Sign > 0 -> Int.Symbolic(IntTerm.DivBy(t, d))
+        | Int.Symbolic t -> Int.Symbolic(IntTerm.DivBy(IntTerm.Neg t, -d))
+
+    /// a - d * floorDiv a d: it has the divisor's sign.
+    let floorMod a (d: bigint) =
+        match a with
+        | Int.Known n -> Int.Known(Numbers.floorMod n d)
+        | Int.Symbolic t -> sub (Int.Symbolic t) (mul (Int.Known d) (floorDiv a d))
+
     let private test known symbolic a b =
         match a, b with
         | Int.Known x, Int.Known y -> Bool.Known(known x y)
@@ -243,6 +256,13 @@ module Float =
         match a with
         | Int.Known n -> Float.Known(Numbers.toFloat n)
         | Int.Symbolic t -> Float.Symbolic(FloatTerm.Apply("int_to_float", [ Argument.Int t ]))
+
+    /// The Float nearest to a quotient of Ints. Uninterpreted in a proof.
+    let quotient a (d: bigint) =
+        match a with
+        | Int.Known n -> Float.Known(Numbers.quotient n d)
+        | Int.Symbolic t ->
+            Float.Symbolic(FloatTerm.Apply("quotient", [ Argument.Int t; Argument.Int(IntTerm.Constant d) ]))
 
     /// How an Int lies to a Float that is no NaN, by exact value: negative, 0 or positive. Uninterpreted in a proof.
     let compareExact n x =

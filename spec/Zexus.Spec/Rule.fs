@@ -78,6 +78,17 @@ module Vocabulary =
                 Reached = (name, "entered") :: s.Reached
         })
 
+    /// What comes is done for this instruction of the source program, by its rule.
+    let actFor (source: int) (name: string) : Rule<unit> =
+        fun s ->
+            if s.Rule = name && s.Frame.Source = source && not (List.isEmpty s.Reached) then
+                [ Outcome.Ok((), s) ]
+            else
+                enterRule name {
+                    s with
+                        Frame = { s.Frame with Source = source }
+                }
+
     // Faults. The value of all but Thrown and RequireFailed is the fault's name.
 
     let faultWith (fault: Fault) (value: Value) : Rule<'a> =
@@ -239,6 +250,51 @@ module Vocabulary =
     let textGas (s: Str) =
         Int.divBy Gas.ScalarsPerUnit (Str.length s)
 
+    /// What a charge comes to, before its instruction acts.
+    let rec amountOf (amount: Amount) : Rule<Int> =
+        let at depth (gas: Kind -> Int) =
+            rule {
+                let! frame = read _.Frame
+                let! kind = kindOf (List.item depth frame.Stack)
+                return gas kind
+            }
+
+        match amount with
+        | Amount.Fixed n -> result n
+        | Amount.Size depth ->
+            at depth (fun kind ->
+                match kind with
+                | Kind.Int n -> Int.size n
+                | Kind.Null
+                | Kind.Bool _
+                | Kind.Float _
+                | Kind.String _
+                | Kind.List _
+                | Kind.Map _
+                | Kind.Set _
+                | Kind.Function _ -> Int.zero)
+        | Amount.Text depth ->
+            at depth (fun kind ->
+                match kind with
+                | Kind.String s -> textGas s
+                | Kind.Null
+                | Kind.Bool _
+                | Kind.Int _
+                | Kind.Float _
+                | Kind.List _
+                | Kind.Map _
+                | Kind.Set _
+                | Kind.Function _ -> Int.zero)
+        | Amount.Sum parts ->
+            parts
+            |> fold
+                (fun sum part ->
+                    rule {
+                        let! amount = amountOf part
+                        return Int.add sum amount
+                    })
+                Int.zero
+
     // The operand stack and the frame.
 
     let withFrame (f: Frame -> Frame) : Rule<unit> =
@@ -329,8 +385,8 @@ module Vocabulary =
 
     let limitText (length: Int) : Rule<unit> =
         rule {
-            let! limit = read _.Loaded.Limits.StringLength
-            do! require (Bool.negate (Int.less (Int.ofInt limit) length)) Fault.StringTooLong
+            let! bound = read _.StringBound
+            do! require (Bool.negate (Int.less bound length)) Fault.StringTooLong
         }
 
     let limitCount (count: Int) : Rule<unit> =

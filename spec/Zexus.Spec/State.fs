@@ -147,6 +147,8 @@ type Frame = {
     Function: int
     /// The current instruction; while a call is in progress, the call.
     Instruction: int
+    /// The instruction of the source program that is acting or being charged for: what faults are reported as. Other than `Instruction` only in translated code.
+    Source: int
     /// The operand stack, top first.
     Stack: Value list
     Height: int
@@ -159,7 +161,7 @@ type Frame = {
 /// The state of a bottom-up merge sort that waits for a comparison: docs/semantics.md, section 7.
 type Merge = {
     /// The elements as they stand before this width's pass.
-    Source: ImmutableArray<Value>
+    Elements: ImmutableArray<Value>
     /// What this pass has placed.
     Placed: ImmutableList<Value>
     Width: int
@@ -268,15 +270,39 @@ type Variable =
     | Slot of int
     | Global of string
 
-/// One instruction of a loaded program.
+/// What a charge takes. All but Fixed look at the operand stack as it stands before the instruction acts.
+[<RequireQualifiedAccess>]
+type Amount =
+    | Fixed of Int
+    /// The size of the Int so many cells below the top; of any other kind 0.
+    | Size of depth: int
+    /// Scalars / 8 of the String so many cells below the top; of any other kind 0.
+    | Text of depth: int
+    /// One charge.
+    | Sum of Amount list
+
+/// A charge, and for which instruction of the source program it is taken.
+type Charge = {
+    Source: int
+    /// The rule of that instruction.
+    Rule: string
+    Amount: Amount
+}
+
+/// One instruction of a loaded program, or of a translation of one: then it acts and charges for instructions of its source.
 type LoadedInstruction = {
     Opcode: Opcode
     Info: OpcodeInfo
     A: int
     B: int
     C: int
-    /// The static charges, in order; an optimizer's output may have several.
-    Charges: Int list
+    /// The instruction of the source program that this one acts for, and its rule.
+    Source: int
+    Rule: string
+    /// Taken in order before it acts: its static charge; a translator's output may have others.
+    Charges: Charge list
+    /// A conditional jump of translated code: taken when it jumps, before the target's own.
+    JumpCharges: Charge list
     /// STORE_FUNC and CALL_FUNC_CONST: where this function keeps what the named one captures.
     Captures: int list
 }
@@ -294,6 +320,7 @@ type LoadedFunction = {
 type Loaded = {
     Program: Program
     Limits: Limits
+    Constants: Plain[]
     Functions: LoadedFunction[]
 }
 
@@ -306,6 +333,8 @@ type ExecutionSetup = {
     Context: Context
     /// Ints lie in [-IntegerBound, IntegerBound).
     IntegerBound: Int
+    /// The most scalars that a String has.
+    StringBound: Int
 }
 
 /// What an execution does to the world outside of its frames and heap.
@@ -352,6 +381,7 @@ type State = {
     member s.Loaded = s.Setup.Loaded
     member s.Context = s.Setup.Context
     member s.IntegerBound = s.Setup.IntegerBound
+    member s.StringBound = s.Setup.StringBound
     member s.World = s.Effects.World
     member s.Transactions = s.Effects.Transactions
     member s.Begun = s.Effects.Begun

@@ -331,7 +331,7 @@ let private amountOperand (info: OpcodeInfo) (i: Instruction) =
         | OperandKind.Results
         | OperandKind.Register -> 0L)
 
-let private loadInstruction (program: Program) (own: string[]) (i: Instruction) =
+let private loadInstruction (program: Program) (own: string[]) (index: int) (i: Instruction) =
     let _, info = InstructionSet.TryFind i.Number
     let amount = amountOperand info i
 
@@ -345,7 +345,20 @@ let private loadInstruction (program: Program) (own: string[]) (i: Instruction) 
         A = (if amount = 0L then int i.A else 0)
         B = int i.B
         C = int i.C
-        Charges = (if charge.IsZero then [] else [ Int.Known charge ])
+        Source = index
+        Rule = info.Rule
+        JumpCharges = []
+        Charges =
+            if charge.IsZero then
+                []
+            else
+                [
+                    {
+                        Source = index
+                        Rule = info.Rule
+                        Amount = Amount.Fixed(Int.Known charge)
+                    }
+                ]
         Captures =
             namedFunction info.Opcode i
             |> Option.map (fun named -> [ for name in program.Functions[named].Captures -> Array.IndexOf(own, name) ])
@@ -354,7 +367,7 @@ let private loadInstruction (program: Program) (own: string[]) (i: Instruction) 
 
 let private loadFunction (program: Program) (f: FunctionDefinition) =
     let own = variables f
-    let code = f.Code |> Array.map (loadInstruction program own)
+    let code = f.Code |> Array.mapi (loadInstruction program own)
     let captured = code |> Seq.collect _.Captures |> Set.ofSeq
     let ownCaptures = own.Length - f.Captures.Length
 
@@ -378,5 +391,6 @@ let validate (limits: Limits) (program: Program) : Result<Loaded, Refusal> =
         Ok {
             Program = program
             Limits = limits
+            Constants = program.Constants |> Array.map Plain.ofData
             Functions = program.Functions |> Array.map (loadFunction program)
         }

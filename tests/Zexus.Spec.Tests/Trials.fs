@@ -117,11 +117,22 @@ let private thenDo (a: Rule<unit>) (b: Rule<unit>) : Rule<unit> = rule.Bind(a, (
 
 let private withCharges charges (i: LoadedInstruction) = {
     i with
-        Charges = charges |> List.map Int.ofInt
+        Source = 2
+        Rule = "arith/add"
+        Charges = [
+            for source, rule, amount in charges ->
+                {
+                    Source = source
+                    Rule = rule
+                    Amount = Amount.Fixed(Int.ofInt amount)
+                }
+        ]
 }
 
 let private addOne = thenDo (one code[1]) (one code[2])
 let private incWith charges = one (withCharges charges code[3])
+let private inOrder = incWith [ 1, "stack/load-const", 1; 2, "arith/add", 3 ]
+let private atOnce = incWith [ 2, "arith/add", 4 ]
 let private addZero = thenDo (one code[4]) (one code[5])
 
 /// A NOP that carries the charges of `LOAD_CONST 0; ADD`; with ADD's size charge on x, or without it.
@@ -205,11 +216,11 @@ let trials =
     testList "one rule, read as a proof" [
         for kind, operand in operands do
             test ("LOAD_CONST 1; ADD is INC with the ordered charges 1, 3: " + kind) {
-                expectProved kind (verdict addOne (incWith [ 1; 3 ]) operand)
+                expectProved kind (verdict addOne (inOrder) operand)
             }
 
             test ("LOAD_CONST 1; ADD is not INC with one charge of 4: " + kind) {
-                verdict addOne (incWith [ 4 ]) operand |> expectRefuted kind addOne (incWith [ 4 ]) (snd operand)
+                verdict addOne (atOnce) operand |> expectRefuted kind addOne (atOnce) (snd operand)
             }
 
         test "x + 0 is x for an Int, if ADD's size charge on x stays" {
@@ -249,9 +260,7 @@ let solvers =
 
                 inProcess
 
-            expectProved
-                "Int"
-                (equivalent both facts addOne (incWith [ 1; 3 ]) (symbolicState (fst operand) (snd operand)))
+            expectProved "Int" (equivalent both facts addOne (inOrder) (symbolicState (fst operand) (snd operand)))
 
             Expect.isGreaterThan queries 2 "queries"
         }

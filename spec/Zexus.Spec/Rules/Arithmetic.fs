@@ -226,15 +226,16 @@ let DIV: Rule<unit> =
         match m, n with
         | Number.Int x, Number.Int y ->
             do! chargeProduct x y
-            let! x = knownInt "div" x
             let! y = knownInt "div" y
+            let quotient = Int.floorDiv x y
+            let! exact = decide (Int.equal (Int.mul quotient (Int.Known y)) x)
 
-            if (bigint.Remainder(x, y)).IsZero then
+            if exact then
                 do! branch "exact"
-                do! pushInt (Int.Known(bigint.Divide(x, y)))
+                do! pushInt quotient
             else
                 do! branch "inexact"
-                do! push (Value.ofFloat (Float.Known(Numbers.quotient x y)))
+                do! push (Value.ofFloat (Float.quotient x y))
         | Number.Float _, _
         | _, Number.Float _ ->
             do! branch "float"
@@ -257,9 +258,8 @@ let MOD: Rule<unit> =
         | Number.Int x, Number.Int y ->
             do! branch "int"
             do! chargeProduct x y
-            let! x = knownInt "mod" x
             let! y = knownInt "mod" y
-            do! push (Value.ofInt (Int.Known(Numbers.floorMod x y)))
+            do! push (Value.ofInt (Int.floorMod x y))
         | Number.Float _, _
         | _, Number.Float _ ->
             do! branch "float"

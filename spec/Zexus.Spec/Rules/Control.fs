@@ -8,7 +8,8 @@ open Zexus.Spec.Traversals
 /// STACK [] -> [] · GAS 2.
 let JUMP (target: int) : Rule<unit> = jump target
 
-let private jumpIf (wanted: bool) (target: int) : Rule<unit> =
+/// `toll` is what translated code charges for one of the two ways.
+let private jumpIf (wanted: bool) (target: int) (toll: Rule<unit>) : Rule<unit> =
     rule {
         let! condition = pop
         let! holds = truth condition
@@ -16,6 +17,7 @@ let private jumpIf (wanted: bool) (target: int) : Rule<unit> =
 
         if holds = wanted then
             do! branch "taken"
+            do! toll
             do! jump target
         else
             do! branch "not-taken"
@@ -23,10 +25,10 @@ let private jumpIf (wanted: bool) (target: int) : Rule<unit> =
     }
 
 /// STACK [c] -> [] · GAS 3.
-let JUMP_IF_FALSE (target: int) : Rule<unit> = jumpIf false target
+let JUMP_IF_FALSE (target: int) (toll: Rule<unit>) : Rule<unit> = jumpIf false target toll
 
 /// STACK [c] -> [] · GAS 3.
-let JUMP_IF_TRUE (target: int) : Rule<unit> = jumpIf true target
+let JUMP_IF_TRUE (target: int) (toll: Rule<unit>) : Rule<unit> = jumpIf true target toll
 
 /// STACK [c message] -> [] · GAS 5 · FAULTS RequireFailed, with the message.
 let REQUIRE: Rule<unit> =

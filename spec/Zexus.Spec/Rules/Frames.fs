@@ -27,6 +27,7 @@ let newFrame (index: int) (arguments: Value list) (captures: Address list) : Rul
         return {
             Function = index
             Instruction = 0
+            Source = 0
             Stack = []
             Height = 0
             Variables = variables
@@ -87,7 +88,7 @@ type Progress =
 module Merge =
 
     let start (items: ImmutableArray<Value>) = {
-        Source = items
+        Elements = items
         Placed = ImmutableList.Empty
         Width = 1
         Start = 0
@@ -95,34 +96,35 @@ module Merge =
         Right = min 1 items.Length
     }
 
-    let private middle m = min (m.Start + m.Width) m.Source.Length
+    let private middle m =
+        min (m.Start + m.Width) m.Elements.Length
 
     let private finish m =
-        min (m.Start + 2 * m.Width) m.Source.Length
+        min (m.Start + 2 * m.Width) m.Elements.Length
 
     let takeLeft m = {
         m with
-            Placed = m.Placed.Add m.Source[m.Left]
+            Placed = m.Placed.Add m.Elements[m.Left]
             Left = m.Left + 1
     }
 
     let takeRight m = {
         m with
-            Placed = m.Placed.Add m.Source[m.Right]
+            Placed = m.Placed.Add m.Elements[m.Right]
             Right = m.Right + 1
     }
 
     /// Place all that needs no comparison. What is left is a comparison of Left with Right, or the sorted elements.
     let rec settle m : Result<Merge, ImmutableArray<Value>> =
-        let n = m.Source.Length
+        let n = m.Elements.Length
 
         if m.Width >= n then
-            Error m.Source
+            Error m.Elements
         elif m.Start >= n then
             let width = 2 * m.Width
 
             settle {
-                Source = m.Placed.ToImmutableArray()
+                Elements = m.Placed.ToImmutableArray()
                 Placed = ImmutableList.Empty
                 Width = width
                 Start = 0
@@ -155,7 +157,7 @@ let rec sortNaturally (merge: Merge) : Rule<ImmutableArray<Value>> =
                 let comparison =
                     rule {
                         do! chargeInt Gas.Element
-                        return! order merge.Source[merge.Right] merge.Source[merge.Left]
+                        return! order merge.Elements[merge.Right] merge.Elements[merge.Left]
                     }
 
                 let take order =
@@ -214,7 +216,7 @@ let sortNext (f: Address) (merge: Merge) : Rule<Progress> =
         match Merge.settle merge with
         | Error sorted -> return! list (ImmutableList.CreateRange sorted)
         | Ok merge ->
-            do! callBack f [ merge.Source[merge.Left]; merge.Source[merge.Right] ] (Callback.Sort(f, merge))
+            do! callBack f [ merge.Elements[merge.Left]; merge.Elements[merge.Right] ] (Callback.Sort(f, merge))
             return Progress.Calling
     }
 

@@ -10,7 +10,7 @@ open Zexus.Spec.Traversals
 let constant (index: int) : Rule<Value> =
     rule {
         let! loaded = read _.Loaded
-        return! copyOut (Plain.ofData loaded.Program.Constants[index])
+        return! copyOut loaded.Constants[index]
     }
 
 let private reach (name: int) : Rule<Variable> =
