@@ -64,8 +64,8 @@ let private symbolicState operand heap =
     {
         Machine.start loaded (context (symbolInt "gas_limit")) with
             GasUsed = symbolInt "gas_used"
-            Setup.IntegerBound = symbolInt "int_bound"
-            Heap = heap
+            Rest.Setup.IntegerBound = symbolInt "int_bound"
+            Rest.Heap = heap
     }
     |> fun s -> {
         s with
@@ -184,9 +184,9 @@ let private knownState kind (model: Map<string, string>) heap =
 
     {
         s with
-            Setup.Context = context (Int.Known(known model "gas_limit" 1000I))
+            Rest.Setup.Context = context (Int.Known(known model "gas_limit" 1000I))
             GasUsed = Int.Known(known model "gas_used" 0I)
-            Setup.IntegerBound = Int.Known(1I <<< 8192)
+            Rest.Setup.IntegerBound = Int.Known(1I <<< 8192)
     }
 
 let private observe code s =
