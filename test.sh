@@ -96,9 +96,10 @@ expecto() {
     count "$name" "$exit_code" "$good" "$bad"
 }
 
-# The Debian packages that the tests need and that are not there: the solver, and the library that Microsoft.Z3 loads.
+# The Debian packages that the tests need and that are not there: the solvers, and the library that Microsoft.Z3 loads.
 missing_packages() {
     command -v z3 >/dev/null || echo z3
+    command -v cvc5 >/dev/null || echo cvc5
     [[ -n $(find /usr/lib* /usr/local/lib -maxdepth 2 -name libz3.so -print -quit 2>/dev/null) ]] || echo libz3-dev
 }
 

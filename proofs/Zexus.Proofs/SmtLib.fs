@@ -198,6 +198,107 @@ type Formula =
     /// Equality of payloads as representations: NaN equals NaN, 0.0 does not equal -0.0.
     | SameFloat of FloatTerm * FloatTerm
 
+/// What is plain to see is decided here, so that a solver gets the rest: the text of a query is no longer than what it asks.
+[<RequireQualifiedAccess>]
+module Formula =
+    let always = Formula.All []
+    let never = Formula.Any []
+
+    let private isAlways f =
+        match f with
+        | Formula.All []
+        | Formula.Term(BoolTerm.Constant true) -> true
+        | Formula.Term _
+        | Formula.All _
+        | Formula.Any _
+        | Formula.Not _
+        | Formula.SameFloat _ -> false
+
+    let private isNever f =
+        match f with
+        | Formula.Any []
+        | Formula.Term(BoolTerm.Constant false) -> true
+        | Formula.Term _
+        | Formula.All _
+        | Formula.Any _
+        | Formula.Not _
+        | Formula.SameFloat _ -> false
+
+    let all formulas =
+        let formulas =
+            formulas
+            |> List.collect (fun f ->
+                match f with
+                | Formula.All inner -> inner
+                | Formula.Term _
+                | Formula.Any _
+                | Formula.Not _
+                | Formula.SameFloat _ -> [ f ])
+            |> List.filter (isAlways >> not)
+            |> List.distinct
+
+        if List.exists isNever formulas then
+            never
+        else
+            match formulas with
+            | [ one ] -> one
+            | formulas -> Formula.All formulas
+
+    let any formulas =
+        let formulas =
+            formulas
+            |> List.collect (fun f ->
+                match f with
+                | Formula.Any inner -> inner
+                | Formula.Term _
+                | Formula.All _
+                | Formula.Not _
+                | Formula.SameFloat _ -> [ f ])
+            |> List.filter (isNever >> not)
+            |> List.distinct
+
+        if List.exists isAlways formulas then
+            always
+        else
+            match formulas with
+            | [ one ] -> one
+            | formulas -> Formula.Any formulas
+
+    let negate f =
+        if isAlways f then
+            never
+        elif isNever f then
+            always
+        else
+            match f with
+            | Formula.Not inner -> inner
+            | Formula.Term _
+            | Formula.All _
+            | Formula.Any _
+            | Formula.SameFloat _ -> Formula.Not f
+
+    let term t =
+        match t with
+        | BoolTerm.Not inner -> negate (Formula.Term inner)
+        | BoolTerm.IntEqual(a, b) when a = b -> always
+        | BoolTerm.StrEqual(a, b) when a = b -> always
+        | BoolTerm.Symbol _
+        | BoolTerm.Constant _
+        | BoolTerm.And _
+        | BoolTerm.Or _
+        | BoolTerm.IntEqual _
+        | BoolTerm.IntLess _
+        | BoolTerm.FloatEqual _
+        | BoolTerm.FloatLess _
+        | BoolTerm.IsNaN _
+        | BoolTerm.StrEqual _
+        | BoolTerm.Apply _ -> Formula.Term t
+
+    let sameFloat a b =
+        if a = b then always else Formula.SameFloat(a, b)
+
+    let isPlainlyFalse = isNever
+
 let rec private formula v (f: Formula) : string * Vocabulary =
     let joined name unit formulas =
         match formulas with
@@ -243,7 +344,7 @@ let private sizeFact (application: string) =
     ]
 
 /// A whole query: is there a model of all the assumptions and the claim?
-let query (title: string) (assumptions: Formula list) (claim: Formula) : string * Vocabulary =
+let query (assumptions: Formula list) (claim: Formula) : string * Vocabulary =
     let texts, v =
         assumptions @ [ claim ]
         |> List.fold
@@ -253,7 +354,6 @@ let query (title: string) (assumptions: Formula list) (claim: Formula) : string 
             ([], nothing)
 
     let lines = [
-        "; " + title
         "(set-logic ALL)"
         for KeyValue(name, sort) in v.Symbols do
             "(declare-const " + name + " " + sortName sort + ")"

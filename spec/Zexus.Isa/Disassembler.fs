@@ -244,3 +244,9 @@ type Disassembler private () =
         // The encoder knows what cannot be held, and has a bound on nesting.
         Container.Encode program |> ignore
         ProgramText(program).Write()
+
+    /// A constant as assembly text has it.
+    static member Literal(value: Data) : string =
+        let out = StringBuilder()
+        AssemblyText.appendLiteral out value
+        out.ToString()

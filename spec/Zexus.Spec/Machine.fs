@@ -201,8 +201,8 @@ let private finish (outcome: Outcome<unit>) : Step =
             Step.Finished(
                 {
                     s with
-                        Effects.World = settled s
-                        Effects.Transactions = []
+                        Rest.Effects.World = settled s
+                        Rest.Effects.Transactions = []
                 },
                 Ending.Completed value
             )
@@ -218,8 +218,8 @@ let private finish (outcome: Outcome<unit>) : Step =
             Step.Finished(
                 {
                     s with
-                        Effects.World = worldAtStart s.Context
-                        Effects.Transactions = []
+                        Rest.Effects.World = worldAtStart s.Context
+                        Rest.Effects.Transactions = []
                 },
                 Ending.Faulted(fault, value, s.Rule, s.Frame.Function, s.Frame.Source)
             )
@@ -256,30 +256,33 @@ let start (loaded: Loaded) (context: Context) : State =
     }
 
     let s = {
-        Setup = {
-            Loaded = loaded
-            Context = context
-            IntegerBound = Int.Known(1I <<< loaded.Limits.IntegerBits)
-            StringBound = Int.ofInt loaded.Limits.StringLength
-        }
         Frame = blank
-        Callers = []
-        Depth = 1
-        Heap = Heap.empty
-        Globals = Map.empty
-        Effects = {
-            World = worldAtStart context
-            Transactions = []
-            Begun = 0
-            Audit = []
-            Output = []
-            HostCalls = 0
-        }
         GasUsed = Int.zero
         Rule = EndRule
         Reached = []
-        Knowledge = { Path = []; Kinds = Map.empty }
-        Returned = None
+        Rest = {
+            Setup = {
+                Loaded = loaded
+                Context = context
+                IntegerBound = Int.Known(1I <<< loaded.Limits.IntegerBits)
+                StringBound = Int.ofInt loaded.Limits.StringLength
+                CollectionBound = Int.ofInt loaded.Limits.CollectionLength
+            }
+            Callers = []
+            Depth = 1
+            Heap = Heap.empty
+            Globals = Map.empty
+            Effects = {
+                World = worldAtStart context
+                Transactions = []
+                Begun = 0
+                Audit = []
+                Output = []
+                HostCalls = 0
+            }
+            Knowledge = { Path = []; Kinds = Map.empty }
+            Returned = None
+        }
     }
 
     match Frames.newFrame 0 [] [] s with

@@ -134,18 +134,20 @@ module Int =
         | Int.Known n -> Int.Known(Numbers.floorDiv n (bigint d))
         | Int.Symbolic t -> Int.Symbolic(IntTerm.DivBy(t, bigint d))
 
-    /// Floored division by a known divisor other than 0.
-    let floorDiv a (d: bigint) =
-        match a with
-        | Int.Known n -> Int.Known(Numbers.floorDiv n d)
-        | Int.Symbolic t when d.Sign > 0 -> Int.Symbolic(IntTerm.DivBy(t, d))
-        | Int.Symbolic t -> Int.Symbolic(IntTerm.DivBy(IntTerm.Neg t, -d))
+    /// Floored division by a divisor other than 0; by an unknown one uninterpreted in a proof.
+    let floorDiv a d =
+        match a, d with
+        | Int.Known n, Int.Known d -> Int.Known(Numbers.floorDiv n d)
+        | Int.Symbolic t, Int.Known d when d.Sign > 0 -> Int.Symbolic(IntTerm.DivBy(t, d))
+        | Int.Symbolic t, Int.Known d -> Int.Symbolic(IntTerm.DivBy(IntTerm.Neg t, -d))
+        | (Int.Known _ | Int.Symbolic _), Int.Symbolic d ->
+            Int.Symbolic(IntTerm.Apply("floor_div", [ Argument.Int(term a); Argument.Int d ]))
 
     /// a - d * floorDiv a d: it has the divisor's sign.
-    let floorMod a (d: bigint) =
-        match a with
-        | Int.Known n -> Int.Known(Numbers.floorMod n d)
-        | Int.Symbolic t -> sub (Int.Symbolic t) (mul (Int.Known d) (floorDiv a d))
+    let floorMod a d =
+        match a, d with
+        | Int.Known n, Int.Known d -> Int.Known(Numbers.floorMod n d)
+        | (Int.Known _ | Int.Symbolic _), _ -> sub a (mul d (floorDiv a d))
 
     let private test known symbolic a b =
         match a, b with
@@ -258,16 +260,24 @@ module Float =
         | Int.Symbolic t -> Float.Symbolic(FloatTerm.Apply("int_to_float", [ Argument.Int t ]))
 
     /// The Float nearest to a quotient of Ints. Uninterpreted in a proof.
-    let quotient a (d: bigint) =
-        match a with
-        | Int.Known n -> Float.Known(Numbers.quotient n d)
-        | Int.Symbolic t ->
-            Float.Symbolic(FloatTerm.Apply("quotient", [ Argument.Int t; Argument.Int(IntTerm.Constant d) ]))
+    let quotient a d =
+        match a, d with
+        | Int.Known n, Int.Known d -> Float.Known(Numbers.quotient n d)
+        | (Int.Known _ | Int.Symbolic _), _ ->
+            Float.Symbolic(FloatTerm.Apply("quotient", [ Argument.Int(Int.term a); Argument.Int(Int.term d) ]))
 
-    /// How an Int lies to a Float that is no NaN, by exact value: negative, 0 or positive. Uninterpreted in a proof.
+    /// How an Int lies to a Float that is no NaN, by exact value: negative, 0 or positive.
+    /// A known Int that is a Float compares as one; any other comparison is uninterpreted in a proof.
     let compareExact n x =
         match n, x with
         | Int.Known i, Float.Known f -> Int.ofInt (Numbers.compareExact i f)
+        | Int.Known i, Float.Symbolic t when abs i <= (1I <<< 53) ->
+            let i = term (Float.Known(float i))
+            let sign n = IntTerm.Constant n
+
+            Int.Symbolic(
+                IntTerm.If(BoolTerm.FloatLess(i, t), sign -1I, IntTerm.If(BoolTerm.FloatLess(t, i), sign 1I, sign 0I))
+            )
         | (Int.Known _ | Int.Symbolic _), _ ->
             Int.Symbolic(IntTerm.Apply("compare_int_float", [ Argument.Int(Int.term n); Argument.Float(term x) ]))
 

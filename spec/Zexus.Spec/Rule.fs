@@ -21,18 +21,24 @@ module Outcome =
         | Outcome.Fault(fault, value, s) -> [ Outcome.Fault(fault, value, s) ]
         | Outcome.Opaque(operation, operands, s) -> [ Outcome.Opaque(operation, operands, s) ]
 
+/// Inlined, so that a rule of many lines is one function and not a chain of them.
 type RuleBuilder() =
-    member _.Bind(m: Rule<'a>, f: 'a -> Rule<'b>) : Rule<'b> =
+    member inline _.Bind([<InlineIfLambda>] m: Rule<'a>, [<InlineIfLambda>] f: 'a -> Rule<'b>) : Rule<'b> =
         fun s ->
-            match m s with
-            | [ Outcome.Ok(x, s) ] -> f x s
-            | outcomes -> outcomes |> List.collect (Outcome.andThen f)
+            let next x s = f x s
 
-    member _.Return(x: 'a) : Rule<'a> = fun s -> [ Outcome.Ok(x, s) ]
-    member _.ReturnFrom(m: Rule<'a>) : Rule<'a> = m
-    member _.Zero() : Rule<unit> = fun s -> [ Outcome.Ok((), s) ]
-    member this.Combine(m: Rule<unit>, rest: Rule<'b>) : Rule<'b> = this.Bind(m, (fun () -> rest))
-    member _.Delay(f: unit -> Rule<'a>) : Rule<'a> = fun s -> f () s
+            match m s with
+            | [ Outcome.Ok(x, s) ] -> next x s
+            | outcomes -> outcomes |> List.collect (Outcome.andThen (fun x s -> next x s))
+
+    member inline _.Return(x: 'a) : Rule<'a> = fun s -> [ Outcome.Ok(x, s) ]
+    member inline _.ReturnFrom([<InlineIfLambda>] m: Rule<'a>) : Rule<'a> = m
+    member inline _.Zero() : Rule<unit> = fun s -> [ Outcome.Ok((), s) ]
+
+    member inline this.Combine([<InlineIfLambda>] m: Rule<unit>, [<InlineIfLambda>] rest: Rule<'b>) : Rule<'b> =
+        this.Bind(m, (fun () -> rest))
+
+    member inline _.Delay([<InlineIfLambda>] f: unit -> Rule<'a>) : Rule<'a> = fun s -> f () s
 
 /// The vocabulary in which the rules are written.
 [<AutoOpen>]
@@ -42,11 +48,11 @@ module Vocabulary =
 
     let get: Rule<State> = fun s -> [ Outcome.Ok(s, s) ]
 
-    let read (f: State -> 'a) : Rule<'a> = fun s -> [ Outcome.Ok(f s, s) ]
+    let inline read ([<InlineIfLambda>] f: State -> 'a) : Rule<'a> = fun s -> [ Outcome.Ok(f s, s) ]
 
-    let update (f: State -> State) : Rule<unit> = fun s -> [ Outcome.Ok((), f s) ]
+    let inline update ([<InlineIfLambda>] f: State -> State) : Rule<unit> = fun s -> [ Outcome.Ok((), f s) ]
 
-    let result (x: 'a) : Rule<'a> = fun s -> [ Outcome.Ok(x, s) ]
+    let inline result (x: 'a) : Rule<'a> = fun s -> [ Outcome.Ok(x, s) ]
 
     let skip: Rule<unit> = result ()
 
@@ -109,7 +115,7 @@ module Vocabulary =
             | Bool.Symbolic term ->
                 let path condition = {
                     s with
-                        Knowledge.Path = condition :: s.Path
+                        Rest.Knowledge.Path = condition :: s.Path
                 }
 
                 [ Outcome.Ok(true, path term); Outcome.Ok(false, path (BoolTerm.Not term)) ]
@@ -155,8 +161,8 @@ module Vocabulary =
                             kind,
                             {
                                 s with
-                                    Heap = heap
-                                    Knowledge.Kinds = Map.add symbol kind s.Kinds
+                                    Rest.Heap = heap
+                                    Rest.Knowledge.Kinds = Map.add symbol kind s.Kinds
                             }
                         ))
 
@@ -297,7 +303,7 @@ module Vocabulary =
 
     // The operand stack and the frame.
 
-    let withFrame (f: Frame -> Frame) : Rule<unit> =
+    let inline withFrame ([<InlineIfLambda>] f: Frame -> Frame) : Rule<unit> =
         update (fun s -> { s with Frame = f s.Frame })
 
     /// Validation has made sure that there is one.
@@ -360,12 +366,12 @@ module Vocabulary =
     let allocate (cell: Cell) : Rule<Address> =
         fun s ->
             let address, heap = Heap.add cell s.Heap
-            [ Outcome.Ok(address, { s with Heap = heap }) ]
+            [ Outcome.Ok(address, { s with Rest.Heap = heap }) ]
 
     let store (address: Address) (cell: Cell) : Rule<unit> =
         update (fun s -> {
             s with
-                Heap = Heap.put address cell s.Heap
+                Rest.Heap = Heap.put address cell s.Heap
         })
 
     let load (address: Address) : Rule<Cell> =
@@ -391,8 +397,8 @@ module Vocabulary =
 
     let limitCount (count: Int) : Rule<unit> =
         rule {
-            let! limit = read _.Loaded.Limits.CollectionLength
-            do! require (Bool.negate (Int.less (Int.ofInt limit) count)) Fault.CollectionTooLarge
+            let! bound = read _.CollectionBound
+            do! require (Bool.negate (Int.less bound count)) Fault.CollectionTooLarge
         }
 
     /// A traversal goes into a collection that stands inside `depth` others.

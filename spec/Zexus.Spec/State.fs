@@ -335,6 +335,8 @@ type ExecutionSetup = {
     IntegerBound: Int
     /// The most scalars that a String has.
     StringBound: Int
+    /// The most elements or entries that a collection has.
+    CollectionBound: Int
 }
 
 /// What an execution does to the world outside of its frames and heap.
@@ -358,35 +360,46 @@ type PathKnowledge = {
     Kinds: Map<string, Kind>
 }
 
-type State = {
+/// What most instructions leave as it is. It is a record of its own because every instruction makes several states.
+type Surroundings = {
     Setup: ExecutionSetup
-    /// The frame that executes.
-    Frame: Frame
     Callers: Suspended list
     /// Code and callback frames alive.
     Depth: int
     Heap: Heap
     Globals: Map<string, Value>
     Effects: SideEffects
+    Knowledge: PathKnowledge
+    /// The entry function's value, once it has returned.
+    Returned: Value option
+}
+
+type State = {
+    /// The frame that executes.
+    Frame: Frame
     GasUsed: Int
     /// The rule of the current step, or of the routine it has entered.
     Rule: string
     /// The branches of the current step, newest first.
     Reached: Branch list
-    Knowledge: PathKnowledge
-    /// The entry function's value, once it has returned.
-    Returned: Value option
+    Rest: Surroundings
 } with
 
-    member s.Loaded = s.Setup.Loaded
-    member s.Context = s.Setup.Context
-    member s.IntegerBound = s.Setup.IntegerBound
-    member s.StringBound = s.Setup.StringBound
-    member s.World = s.Effects.World
-    member s.Transactions = s.Effects.Transactions
-    member s.Begun = s.Effects.Begun
-    member s.Audit = s.Effects.Audit
-    member s.Output = s.Effects.Output
-    member s.HostCalls = s.Effects.HostCalls
-    member s.Path = s.Knowledge.Path
-    member s.Kinds = s.Knowledge.Kinds
+    member s.Callers = s.Rest.Callers
+    member s.Depth = s.Rest.Depth
+    member s.Heap = s.Rest.Heap
+    member s.Globals = s.Rest.Globals
+    member s.Returned = s.Rest.Returned
+    member s.Loaded = s.Rest.Setup.Loaded
+    member s.Context = s.Rest.Setup.Context
+    member s.IntegerBound = s.Rest.Setup.IntegerBound
+    member s.StringBound = s.Rest.Setup.StringBound
+    member s.CollectionBound = s.Rest.Setup.CollectionBound
+    member s.World = s.Rest.Effects.World
+    member s.Transactions = s.Rest.Effects.Transactions
+    member s.Begun = s.Rest.Effects.Begun
+    member s.Audit = s.Rest.Effects.Audit
+    member s.Output = s.Rest.Effects.Output
+    member s.HostCalls = s.Rest.Effects.HostCalls
+    member s.Path = s.Rest.Knowledge.Path
+    member s.Kinds = s.Rest.Knowledge.Kinds

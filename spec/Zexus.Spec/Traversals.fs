@@ -10,6 +10,10 @@ open Zexus.Isa
 let private wrongCell (wanted: string) =
     invalidOp ("The address of a " + wanted + " leads to another kind of cell.")
 
+/// The elements of a List. From an F# list itself, CreateRange would look for each element from the front.
+let elementsOf (items: Value list) : ImmutableList<Value> =
+    ImmutableList.CreateRange(List.toArray items)
+
 let itemsOf (operation: string) (address: Address) : Rule<ImmutableList<Value>> =
     rule {
         match! load address with
@@ -377,13 +381,17 @@ let truth (value: Value) : Rule<Bool> =
         | Kind.Int n -> return Bool.negate (isZero (Number.Int n))
         | Kind.Float x -> return Bool.negate (isZero (Number.Float x))
         | Kind.String s -> return Bool.negate (Int.equal (Str.length s) Int.zero)
-        | Kind.List a ->
-            let! items = itemsOf "truth" a
-            return Bool.Known(items.Count > 0)
+        | Kind.List a
         | Kind.Map a
         | Kind.Set a ->
-            let! entries = entriesOf "truth" a
-            return Bool.Known(Entries.count entries > 0)
+            match! load a with
+            | Cell.List items -> return Bool.Known(items.Count > 0)
+            | Cell.Map entries
+            | Cell.Set entries -> return Bool.Known(Entries.count entries > 0)
+            // Whether it is empty is all that is asked of it: a symbol says it.
+            | Cell.Unknown symbol -> return Bool.Symbolic(BoolTerm.Symbol("filled_" + symbol))
+            | Cell.Function _
+            | Cell.Variable _ -> return wrongCell "collection"
         | Kind.Function _ -> return Bool.Known true
     }
 
@@ -624,7 +632,7 @@ let rec private build (plain: Plain) : Rule<Value> =
         | Plain.String s -> return Value.ofStr s
         | Plain.List items ->
             let! items = items |> collect build
-            let! address = allocate (Cell.List(ImmutableList.CreateRange items))
+            let! address = allocate (Cell.List(elementsOf items))
             return Value.Of(Kind.List address)
         | Plain.Map entries ->
             let! entries = entries |> fold buildEntry Entries.empty

@@ -54,9 +54,7 @@ let rec private constantProblem (limits: Limits) depth (data: Data) : RefusalRea
     | Data.Null
     | Data.Bool _ -> None
     | Data.Int n ->
-        let bound = 1I <<< limits.IntegerBits
-
-        if n < -bound || n >= bound then
+        if Numbers.bits n > bigint limits.IntegerBits then
             Some RefusalReason.ConstantTooLarge
         else
             None

@@ -93,9 +93,11 @@ internal static class CommandLine
             RunCommand.Create(terminal),
             AsmCommand.Create(terminal),
             DisasmCommand.Create(terminal),
+            OptimizeCommand.Create(terminal),
             ValidateCommand.Create(terminal),
             TraceCommand.Create(terminal),
             IsaCommand.Create(terminal),
+            ProveCommand.Create(terminal),
         };
         HelpOption help = root.Options.OfType<HelpOption>().Single();
         help.Action = new HelpWithExamples((HelpAction)help.Action!);

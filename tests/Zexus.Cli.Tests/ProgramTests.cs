@@ -38,6 +38,53 @@ public sealed class ProgramTests : IDisposable
     }
 
     [Fact]
+    public void Optimized_code_names_the_source_of_each_charge()
+    {
+        string file = _workshop.Write("x.zxa", ".func main()\nLOAD_CONST 2\nLOAD_CONST 3\nADD\nRETURN\n.end\n");
+        Outcome outcome = Workshop.Run("optimize", file, "--explain");
+        Assert.Equal(0, outcome.Code);
+        Assert.Equal(
+            """
+            ; Level 2. `n for i`: charges n for instruction i of the source. Assembled again, the code takes other gas.
+            .func main()
+                LOAD_CONST 5                            ; 1 for 0, 1 for 1, 3 for 2
+                RETURN
+            .end
+
+            """,
+            outcome.Out
+        );
+        Assert.Contains("LOAD_CONST 2; LOAD_CONST 3; ADD  ->  LOAD_CONST 5", outcome.Error);
+        Assert.Contains("code     4 -> 2 instructions", outcome.Error);
+
+        JsonElement json = JsonDocument.Parse(Workshop.Run("optimize", file, "--json").Out).RootElement;
+        Assert.Equal((4, 2), (json.GetProperty("before").GetInt32(), json.GetProperty("after").GetInt32()));
+        Assert.Equal("fold/add", json.GetProperty("log")[0].GetProperty("rewrite").GetString());
+    }
+
+    [Theory]
+    [MemberData(nameof(Examples))]
+    public void A_run_is_the_same_at_every_level_but_for_its_steps(string example)
+    {
+        string[] options = ["--json", "--gas", "50000"];
+        JsonElement usual = JsonDocument.Parse(Workshop.Run(["run", example, .. options]).Out).RootElement;
+        JsonElement optimized = JsonDocument
+            .Parse(Workshop.Run(["run", example, "--level", "3", .. options]).Out)
+            .RootElement;
+        foreach (JsonProperty property in usual.EnumerateObject().Where(property => property.Name != "steps"))
+        {
+            Assert.Equal(property.Value.GetRawText(), optimized.GetProperty(property.Name).GetRawText());
+        }
+    }
+
+    [Fact]
+    public void The_oracle_has_no_levels()
+    {
+        string file = _workshop.Write("sum.zxa", Workshop.Sum);
+        Assert.Equal(2, Workshop.Run("run", file, "--engine", "oracle", "--level", "1").Code);
+    }
+
+    [Fact]
     public void A_trace_names_steps_gas_stack_and_branches()
     {
         string file = _workshop.Write("div.zxa", Workshop.Division);

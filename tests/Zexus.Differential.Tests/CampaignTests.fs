@@ -85,6 +85,8 @@ let ``a child that dies is a divergence, shrunk, and the campaign goes on`` (sab
 [<Fact>]
 let ``a child that hangs is a divergence, shrunk, and the campaign goes on`` () =
     let options = campaign "hang" 40L
+    // Two of its first 40 programs use MERKLE_ROOT; each costs the patience of one.
+    options.Seed <- 22UL
     options.Patience <- TimeSpan.FromSeconds 2.0
     options.ShrinkBudget <- 12
     let result = Campaign.run options

@@ -1,7 +1,6 @@
 module Zexus.Differential.Tests.GeneratorTests
 
 open System.Collections.Generic
-open FsCheck.Xunit
 open Xunit
 open Zexus.Isa
 open Zexus.Spec
@@ -12,16 +11,16 @@ let private refusal (case: Case) =
     | Ok _ -> ""
     | Error refusal -> refusal.Describe case.Program
 
-[<Property(Arbitrary = [| typeof<Arbitraries> |], MaxTest = 2000)>]
+[<Cases(2000)>]
 let ``well-formed programs load`` (WellFormedCase case) = Assert.Equal("", refusal case)
 
-[<Property(Arbitrary = [| typeof<Arbitraries> |], MaxTest = 2000)>]
+[<Cases(2000)>]
 let ``rule-directed programs load`` (RuleDirectedCase case) = Assert.Equal("", refusal case)
 
-[<Property(Arbitrary = [| typeof<Arbitraries> |], MaxTest = 2000)>]
+[<Cases(2000)>]
 let ``workouts load`` (WorkoutCase case) = Assert.Equal("", refusal case)
 
-[<Property(Arbitrary = [| typeof<Arbitraries> |], MaxTest = 500)>]
+[<Cases(500)>]
 let ``a case survives its way through JSON`` (case: Case) =
     let again = Vector.parse (Vector.toText "what for" case)
     Assert.Equal(Vector.toLine case, Vector.toLine again)

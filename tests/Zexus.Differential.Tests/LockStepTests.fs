@@ -1,6 +1,5 @@
 module Zexus.Differential.Tests.LockStepTests
 
-open FsCheck.Xunit
 open Xunit
 open Zexus.Isa
 open Zexus.Differential
@@ -40,7 +39,7 @@ let private holds (lockStep: LockStep) (case: Case) =
             Assert.Fail(Reporting.text report)
         | None -> ()
 
-[<Property(Arbitrary = [| typeof<Arbitraries> |], MaxTest = 1500)>]
+[<Cases(1500)>]
 let ``the engine does what the oracle does, step by step`` (case: Case) =
     use lockStep = new LockStep()
     holds lockStep case

@@ -1,6 +1,5 @@
 module Zexus.Differential.Tests.ShrinkTests
 
-open FsCheck.Xunit
 open Xunit
 open Zexus.Isa
 open Zexus.Spec
@@ -17,20 +16,20 @@ let private uses (opcode: Opcode) (case: Case) =
     case.Program.Functions
     |> Array.exists (fun f -> f.Code |> Array.exists (fun i -> i.Number = number))
 
-[<Property(Arbitrary = [| typeof<Arbitraries> |], MaxTest = 50)>]
+[<Cases(50)>]
 let ``every candidate is lighter`` (case: Case) =
     let weight = Shrink.weight case
 
     for candidate in Shrink.candidates case |> Seq.truncate 500 do
         Assert.True(Shrink.weight candidate < weight)
 
-[<Property(Arbitrary = [| typeof<Arbitraries> |], MaxTest = 50)>]
+[<Cases(50)>]
 let ``candidates of a well-formed program keep its heights`` (WellFormedCase case) =
     for candidate in Shrink.candidates case |> Seq.truncate 500 do
         for f in candidate.Program.Functions do
             Assert.True((Heights.compute f.Code).IsSome)
 
-[<Property(Arbitrary = [| typeof<Arbitraries> |], MaxTest = 30)>]
+[<Cases(30)>]
 let ``most candidates of a well-formed program load`` (WellFormedCase case) =
     let candidates = Shrink.candidates case |> Seq.truncate 300 |> Seq.toArray
 

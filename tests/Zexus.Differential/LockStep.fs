@@ -391,7 +391,11 @@ type internal Comparer(case: Case, loaded: Loaded, coverage: Coverage) =
         | Kind.Function(Address a) -> other.Kind = ValueKind.Function && paired a other.Identity
 
     member private this.Compare(what: string, index: int, value: Value, other: HeapValue, whole: bool) =
-        if not (this.Same(value, other, whole)) then
+        // By far the most: registers and locals that nothing has been put into.
+        let areEmpty =
+            Object.ReferenceEquals(value, Value.nothing) && other.Kind = ValueKind.Null
+
+        if not areEmpty && not (this.Same(value, other, whole)) then
             differ (inside what index "") (Show.oracle state.Heap 0 value) (Show.engine 0 other)
 
     /// The same for something that a collection holds; the names are put together only when there is something to say.

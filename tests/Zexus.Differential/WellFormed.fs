@@ -48,6 +48,8 @@ type Profile = {
 type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
     let pool = Pool()
     let variables = [| "a"; "b"; "c"; "n"; "x"; "é" |]
+    /// The entry's local variable that counts rounds of its whole body.
+    let rounds = "rounds"
     /// Only loops write to these, so that most loops end; where they are no locals, a callee can still get at them.
     let counters = [| "i"; "j"; "k" |]
 
@@ -67,7 +69,7 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
                 Name = if r.Chance 500 then "" else "main"
                 Role = Role.Plain
                 Parameters = [||]
-                Locals = Array.append (subset variables 550) (subset counters 850)
+                Locals = Array.concat [ subset variables 550; subset counters 850; [| rounds |] ]
                 Captures = [||]
             }
         else
@@ -212,7 +214,7 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
     member private g.Variable(w: Writer) =
         let own = r.Pick(if w.Own.Length > 0 then w.Own else variables)
 
-        if r.Chance 750 && not (Array.contains own counters) then
+        if r.Chance 750 && own <> rounds && not (Array.contains own counters) then
             own
         elif r.Chance 800 then
             r.Pick globals
@@ -1221,7 +1223,22 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
                 | Role.Binary -> r.Between(1, 8)
                 | _ -> r.Between(2, 16)
 
-        g.Block(w, p, budget, profile.Depth, ValueNone)
+        let body () =
+            g.Block(w, p, budget, profile.Depth, ValueNone)
+
+        if p.Index = 0 && r.Chance 300 then
+            w.Rounds(
+                r.Pick [| 2; 4; 8; 16 |],
+                rounds,
+                fun () ->
+                    let round () =
+                        body ()
+                        g.Level(w, p, 0)
+
+                    if r.Chance 700 then w.Guarded round else round ()
+            )
+        else
+            body ()
 
         match p.Role with
         | Role.Thrower ->

@@ -24,22 +24,23 @@ module Workout =
 
     let private constant (w: Writer) (data: Data) = w.Constant(data, Guess.Any)
 
-    /// body, which starts and ends at height 0, with its faults caught.
-    let private guarded (w: Writer) (body: unit -> unit) =
-        let setup = w.Jump Opcode.SETUP_TRY
-        body ()
-        w.Emit Opcode.POP_TRY
-        let over = w.Jump Opcode.JUMP
-        w.Place setup
-        w.Restore [| Guess.Any |]
-        w.Emit Opcode.POP
-        w.Place over
+    let private guarded (w: Writer) (body: unit -> unit) = w.Guarded body
+
+    /// The local variable that counts rounds.
+    let private rounds = "rounds"
+
+    /// Half of the workouts go round: where few operations make a long history.
+    let private repeated (r: Rng) (w: Writer) (body: unit -> unit) =
+        if r.Chance 500 then
+            w.Rounds(r.Pick [| 2; 3; 5; 8 |], rounds, body)
+        else
+            body ()
 
     // One Map or Set.
 
     let private table (r: Rng) : Program =
         let pool = Pool()
-        let w = Writer(pool, "", [||], [| "t"; "u"; "i" |], [||])
+        let w = Writer(pool, "", [||], [| "t"; "u"; "i"; rounds |], [||])
         let isMap = r.Chance 600
 
         let universe =
@@ -70,76 +71,77 @@ module Workout =
         w.Load "t"
         w.Store "u"
 
-        for _ in 1 .. r.Between(5, 40) do
-            let key () = constant w (r.Pick universe)
-            w.Load(if r.Chance 900 then "t" else "u")
+        repeated r w (fun () ->
+            for _ in 1 .. r.Between(5, 40) do
+                let key () = constant w (r.Pick universe)
+                w.Load(if r.Chance 900 then "t" else "u")
 
-            match r.Below 20 with
-            | 0
-            | 1
-            | 2
-            | 3
-            | 4 ->
-                key ()
+                match r.Below 20 with
+                | 0
+                | 1
+                | 2
+                | 3
+                | 4 ->
+                    key ()
 
-                if isMap then
-                    constant w (value ())
-                    call w "set" 2
-                else
-                    call w "add" 1
-            | 5
-            | 6
-            | 7
-            | 8 ->
-                key ()
-                call w "delete" 1
-            | 9
-            | 10
-            | 11 ->
-                key ()
-                call w "has" 1
-            | 12
-            | 13 when isMap ->
-                key ()
-                w.Emit Opcode.INDEX
-            | 14 when isMap ->
-                key ()
-                w.Text "none"
-                call w "get" 2
-            | 15 ->
-                call
-                    w
-                    (if isMap then
-                         r.Pick [| "keys"; "values"; "entries" |]
-                     else
-                         "values")
-                    0
-            | 16 ->
-                w.Int(r.Between(-1, 12))
-                w.Emit(Opcode.FOR_ITER, 1, 0, 0, Guess.Any)
-            | 17 ->
-                // The same elements in another order.
-                w.Load "t"
-                call w (if isMap then "entries" else "values") 0
+                    if isMap then
+                        constant w (value ())
+                        call w "set" 2
+                    else
+                        call w "add" 1
+                | 5
+                | 6
+                | 7
+                | 8 ->
+                    key ()
+                    call w "delete" 1
+                | 9
+                | 10
+                | 11 ->
+                    key ()
+                    call w "has" 1
+                | 12
+                | 13 when isMap ->
+                    key ()
+                    w.Emit Opcode.INDEX
+                | 14 when isMap ->
+                    key ()
+                    w.Text "none"
+                    call w "get" 2
+                | 15 ->
+                    call
+                        w
+                        (if isMap then
+                             r.Pick [| "keys"; "values"; "entries" |]
+                         else
+                             "values")
+                        0
+                | 16 ->
+                    w.Int(r.Between(-1, 12))
+                    w.Emit(Opcode.FOR_ITER, 1, 0, 0, Guess.Any)
+                | 17 ->
+                    // The same elements in another order.
+                    w.Load "t"
+                    call w (if isMap then "entries" else "values") 0
+                    w.Emit Opcode.POP
+                    w.Load "u"
+                    w.Emit Opcode.EQ
+                | 18 ->
+                    constant
+                        w
+                        (if isMap then
+                             Data.Map(start |> Array.rev |> Array.map (fun k -> Tree.pair k (value ())))
+                         else
+                             Data.Set(Array.rev start))
+
+                    w.Emit Opcode.EQ
+                | _ -> builtin w (r.Pick [| "len"; "str"; "type" |]) 1
+
                 w.Emit Opcode.POP
-                w.Load "u"
-                w.Emit Opcode.EQ
-            | 18 ->
-                constant
-                    w
-                    (if isMap then
-                         Data.Map(start |> Array.rev |> Array.map (fun k -> Tree.pair k (value ())))
-                     else
-                         Data.Set(Array.rev start))
 
-                w.Emit Opcode.EQ
-            | _ -> builtin w (r.Pick [| "len"; "str"; "type" |]) 1
-
-            w.Emit Opcode.POP
-
-            if r.Chance 30 then
-                w.Load "t"
-                w.Store "u"
+                if r.Chance 30 then
+                    w.Load "t"
+                    w.Store "u")
 
         w.Load "t"
 
@@ -174,7 +176,7 @@ module Workout =
             change.Int 2
             change.Emit(r.Pick [| Opcode.MUL; Opcode.GT; Opcode.ADD |])
 
-        let w = Writer(pool, "", [||], [| "l"; "m"; "f"; "g" |], [||])
+        let w = Writer(pool, "", [||], [| "l"; "m"; "f"; "g"; rounds |], [||])
         let whole = r.Chance 700
 
         let item () =
@@ -189,72 +191,73 @@ module Workout =
         w.Emit(Opcode.STORE_FUNC, pool.Name "f", 1, 0, Guess.Any)
         w.Emit(Opcode.STORE_FUNC, pool.Name "g", 2, 0, Guess.Any)
 
-        for _ in 1 .. r.Between(4, 20) do
-            guarded w (fun () ->
-                let index () = w.Int(r.Between(-12, 12))
-                w.Load(if r.Chance 800 then "l" else "m")
+        repeated r w (fun () ->
+            for _ in 1 .. r.Between(4, 20) do
+                guarded w (fun () ->
+                    let index () = w.Int(r.Between(-12, 12))
+                    w.Load(if r.Chance 800 then "l" else "m")
 
-                match r.Below 22 with
-                | 0
-                | 1 ->
-                    constant w (item ())
-                    call w "push" 1
-                | 2 -> call w "pop" 0
-                | 3 ->
-                    index ()
-                    constant w (item ())
-                    call w "set" 2
-                | 4 ->
-                    index ()
-                    w.Emit Opcode.INDEX
-                | 5 ->
-                    index ()
-                    index ()
-                    w.Emit Opcode.SLICE
-                | 6
-                | 7 -> call w "sort" 0
-                | 8
-                | 9 ->
-                    w.Load "f"
-                    call w "sort" 1
-                | 10 ->
-                    w.Load "g"
-                    call w (r.Pick [| "map"; "filter" |]) 1
-                | 11 ->
-                    w.Load "f"
-
-                    if r.Chance 500 then
-                        call w "reduce" 1
-                    else
+                    match r.Below 22 with
+                    | 0
+                    | 1 ->
                         constant w (item ())
-                        call w "reduce" 2
-                | 12 ->
-                    constant w (item ())
-                    call w (r.Pick [| "contains"; "index_of" |]) 1
-                | 13 -> call w (r.Pick [| "first"; "last"; "is_empty"; "length" |]) 0
-                | 14 -> call w (r.Pick [| "reverse"; "flatten" |]) 0
-                | 15 ->
-                    w.Text(r.Pick [| ""; ", " |])
-                    call w "join" 1
-                | 16 ->
-                    w.Load "m"
-                    w.Emit(r.Pick [| Opcode.ADD; Opcode.EQ; Opcode.LT; Opcode.GTE |])
-                | 17 ->
-                    w.Int(r.Between(0, 3))
-                    w.Emit Opcode.MUL
-                | 18 ->
-                    constant w (item ())
-                    builtin w (r.Pick [| "push"; "append" |]) 2
-                | 19 ->
-                    w.Int(r.Between(-1, 12))
-                    w.Emit(Opcode.FOR_ITER, 2, 0, 0, Guess.Any)
-                    w.Emit Opcode.POP
-                | 20 ->
-                    w.Emit Opcode.DUP
-                    call w "push" 1
-                | _ -> builtin w (r.Pick [| "len"; "str" |]) 1
+                        call w "push" 1
+                    | 2 -> call w "pop" 0
+                    | 3 ->
+                        index ()
+                        constant w (item ())
+                        call w "set" 2
+                    | 4 ->
+                        index ()
+                        w.Emit Opcode.INDEX
+                    | 5 ->
+                        index ()
+                        index ()
+                        w.Emit Opcode.SLICE
+                    | 6
+                    | 7 -> call w "sort" 0
+                    | 8
+                    | 9 ->
+                        w.Load "f"
+                        call w "sort" 1
+                    | 10 ->
+                        w.Load "g"
+                        call w (r.Pick [| "map"; "filter" |]) 1
+                    | 11 ->
+                        w.Load "f"
 
-                if r.Chance 150 then w.Store "m" else w.Emit Opcode.POP)
+                        if r.Chance 500 then
+                            call w "reduce" 1
+                        else
+                            constant w (item ())
+                            call w "reduce" 2
+                    | 12 ->
+                        constant w (item ())
+                        call w (r.Pick [| "contains"; "index_of" |]) 1
+                    | 13 -> call w (r.Pick [| "first"; "last"; "is_empty"; "length" |]) 0
+                    | 14 -> call w (r.Pick [| "reverse"; "flatten" |]) 0
+                    | 15 ->
+                        w.Text(r.Pick [| ""; ", " |])
+                        call w "join" 1
+                    | 16 ->
+                        w.Load "m"
+                        w.Emit(r.Pick [| Opcode.ADD; Opcode.EQ; Opcode.LT; Opcode.GTE |])
+                    | 17 ->
+                        w.Int(r.Between(0, 3))
+                        w.Emit Opcode.MUL
+                    | 18 ->
+                        constant w (item ())
+                        builtin w (r.Pick [| "push"; "append" |]) 2
+                    | 19 ->
+                        w.Int(r.Between(-1, 12))
+                        w.Emit(Opcode.FOR_ITER, 2, 0, 0, Guess.Any)
+                        w.Emit Opcode.POP
+                    | 20 ->
+                        w.Emit Opcode.DUP
+                        call w "push" 1
+                    | _ -> builtin w (r.Pick [| "len"; "str" |]) 1
+
+                    if r.Chance 150 then w.Store "m" else w.Emit Opcode.POP))
 
         w.Load "l"
         w.Load "m"
@@ -354,10 +357,10 @@ module Workout =
             body w (r.Between(1, 5)) false 400
             definition w
 
-        let w = Writer(pool, "", [||], [||], [||])
+        let w = Writer(pool, "", [||], [| rounds |], [||])
         w.Emit(Opcode.STORE_FUNC, pool.Name "one", 1, 0, Guess.Any)
         w.Emit(Opcode.STORE_FUNC, pool.Name "two", 2, 0, Guess.Any)
-        body w (r.Between(6, 40)) true 100
+        repeated r w (fun () -> body w (r.Between(6, 40)) true 100)
 
         for key in keys do
             w.Text key
@@ -517,14 +520,15 @@ module Workout =
             w.Load(r.Pick names)
             definition w
 
-        let w = Writer(pool, "", [||], names, [||])
+        let w = Writer(pool, "", [||], Array.append names [| rounds |], [||])
         w.Int 1
         w.Store "a"
         w.Emit(Opcode.STORE_FUNC, pool.Name "f", r.Between(1, 4), 0, Guess.Any)
         w.Emit(Opcode.STORE_FUNC, pool.Name "g", r.Between(1, 4), 0, Guess.Any)
 
-        for _ in 1 .. r.Between(5, 25) do
-            guarded w (fun () -> act w 0)
+        repeated r w (fun () ->
+            for _ in 1 .. r.Between(5, 25) do
+                guarded w (fun () -> act w 0))
 
         for name in names do
             w.Load name

@@ -215,6 +215,33 @@ type Writer(pool: Pool, name: string, parameters: string[], locals: string[], ca
             if stack[i] <> snapshot[i] then
                 stack[i] <- Guess.Any
 
+    /// A body that starts and ends at height 0, with its faults caught.
+    member w.Guarded(body: unit -> unit) =
+        let setup = w.Jump Opcode.SETUP_TRY
+        body ()
+        w.Emit Opcode.POP_TRY
+        let over = w.Jump Opcode.JUMP
+        w.Place setup
+        w.Restore [| Guess.Any |]
+        w.Emit Opcode.POP
+        w.Place over
+
+    /// A body that starts and ends at height 0, so many times, counted down in a variable that it leaves alone: each round
+    /// finds what those before it have left.
+    member w.Rounds(times: int, counter: string, body: unit -> unit) =
+        w.Int times
+        w.Store counter
+        let start = w.Length
+        // After the first round anything can be in them.
+        variables.Clear()
+        body ()
+        w.Load counter
+        w.Emit(Opcode.DEC, Guess.Int)
+        w.Emit(Opcode.DUP, Guess.Int)
+        w.Store counter
+        let back = w.Jump Opcode.JUMP_IF_TRUE
+        w.Aim(back, start)
+
     member _.Definition: FunctionDefinition = {
         Name = name
         Parameters = parameters

@@ -226,9 +226,8 @@ let DIV: Rule<unit> =
         match m, n with
         | Number.Int x, Number.Int y ->
             do! chargeProduct x y
-            let! y = knownInt "div" y
             let quotient = Int.floorDiv x y
-            let! exact = decide (Int.equal (Int.mul quotient (Int.Known y)) x)
+            let! exact = decide (Int.equal (Int.mul quotient y) x)
 
             if exact then
                 do! branch "exact"
@@ -258,7 +257,6 @@ let MOD: Rule<unit> =
         | Number.Int x, Number.Int y ->
             do! branch "int"
             do! chargeProduct x y
-            let! y = knownInt "mod" y
             do! push (Value.ofInt (Int.floorMod x y))
         | Number.Float _, _
         | _, Number.Float _ ->

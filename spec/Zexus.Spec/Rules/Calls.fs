@@ -29,7 +29,7 @@ let private callHost (host: HostFunction) (given: Value list) : Rule<Value> =
         do!
             update (fun s -> {
                 s with
-                    Effects.HostCalls = s.HostCalls + 1
+                    Rest.Effects.HostCalls = s.HostCalls + 1
             })
 
         match host.Answer number (List.rev arguments) with
@@ -121,14 +121,14 @@ let leave (value: Value) : Rule<unit> =
         match callers with
         | [] ->
             do! branch "finished"
-            do! update (fun s -> { s with Returned = Some value })
+            do! update (fun s -> { s with Rest.Returned = Some value })
         | caller :: rest ->
             do!
                 update (fun s -> {
                     s with
                         Frame = caller.Frame
-                        Callers = rest
-                        Depth = s.Depth - 1
+                        Rest.Callers = rest
+                        Rest.Depth = s.Depth - 1
                 })
 
             match caller.Callback with

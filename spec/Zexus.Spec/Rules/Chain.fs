@@ -6,7 +6,10 @@ open Zexus.Spec
 open Zexus.Spec.Traversals
 
 let private withWorld (f: World -> World) : Rule<unit> =
-    update (fun s -> { s with Effects.World = f s.World })
+    update (fun s -> {
+        s with
+            Rest.Effects.World = f s.World
+    })
 
 /// STACK [] -> [] · GAS 5. A name is registered once.
 let REGISTER_EVENT (event: int) (handler: int) : Rule<unit> =
@@ -199,8 +202,8 @@ let TX_BEGIN: Rule<unit> =
         do!
             update (fun s -> {
                 s with
-                    Effects.Transactions = (s.Begun, s.World) :: s.Transactions
-                    Effects.Begun = s.Begun + 1
+                    Rest.Effects.Transactions = (s.Begun, s.World) :: s.Transactions
+                    Rest.Effects.Begun = s.Begun + 1
             })
     }
 
@@ -213,7 +216,12 @@ let TX_COMMIT: Rule<unit> =
         | [] -> do! branch "outside-tx"
         | _ :: outer ->
             do! branch (if List.isEmpty outer then "outermost" else "nested")
-            do! update (fun s -> { s with Effects.Transactions = outer })
+
+            do!
+                update (fun s -> {
+                    s with
+                        Rest.Effects.Transactions = outer
+                })
     }
 
 /// STACK [] -> [] · GAS 20. State, ledger, events and registrations are as at TX_BEGIN.
@@ -229,8 +237,8 @@ let TX_REVERT: Rule<unit> =
             do!
                 update (fun s -> {
                     s with
-                        Effects.World = before
-                        Effects.Transactions = outer
+                        Rest.Effects.World = before
+                        Rest.Effects.Transactions = outer
                 })
     }
 
@@ -291,7 +299,7 @@ let AUDIT_LOG: Rule<unit> =
         do!
             update (fun s -> {
                 s with
-                    Effects.Audit =
+                    Rest.Effects.Audit =
                         {
                             Data = data
                             Action = action

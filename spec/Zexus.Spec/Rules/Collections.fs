@@ -70,8 +70,7 @@ let newList (items: ImmutableList<Value>) : Rule<Value> =
         return Value.Of(Kind.List address)
     }
 
-let listOf (items: Value list) : Rule<Value> =
-    newList (ImmutableList.CreateRange items)
+let listOf (items: Value list) : Rule<Value> = newList (elementsOf items)
 
 /// A part of a List, as a new one. GAS its elements.
 let sliceList (address: Address) (first: Value) (last: Value) : Rule<Value> =

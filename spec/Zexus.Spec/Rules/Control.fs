@@ -88,7 +88,7 @@ let PRINT: Rule<unit> =
         do!
             update (fun s -> {
                 s with
-                    Effects.Output = Str.concat text (Str.Known "\n") :: s.Output
+                    Rest.Effects.Output = Str.concat text (Str.Known "\n") :: s.Output
             })
     }
 
@@ -105,8 +105,8 @@ let private revertSince (begun: int) (s: State) =
     match List.tryLast later with
     | Some(_, before) -> {
         s with
-            Effects.World = before
-            Effects.Transactions = earlier
+            Rest.Effects.World = before
+            Rest.Effects.Transactions = earlier
       }
     | None -> s
 
@@ -129,7 +129,7 @@ let rec catch (fault: Fault) (value: Value) (s: State) : State option =
 
             Some {
                 reverted with
-                    Depth = depthOf s.Callers
+                    Rest.Depth = depthOf s.Callers
                     Reached = ("control/catch", (if reverts then "caught-and-reverted" else "caught")) :: s.Reached
                     Frame = {
                         s.Frame with
@@ -144,5 +144,5 @@ let rec catch (fault: Fault) (value: Value) (s: State) : State option =
             catch fault value {
                 s with
                     Frame = caller.Frame
-                    Callers = callers
+                    Rest.Callers = callers
             }

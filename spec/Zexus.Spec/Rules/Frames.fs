@@ -12,7 +12,7 @@ let private oneMoreFrame: Rule<unit> =
         let! depth = read _.Depth
         let! limit = read _.Loaded.Limits.CallDepth
         do! require (Bool.Known(depth < limit)) Fault.CallTooDeep
-        do! update (fun s -> { s with Depth = s.Depth + 1 })
+        do! update (fun s -> { s with Rest.Depth = s.Depth + 1 })
     }
 
 let private noRegisters =
@@ -51,7 +51,7 @@ let enterFunction
             update (fun s -> {
                 s with
                     Frame = frame
-                    Callers = { Frame = s.Frame; Callback = callback } :: s.Callers
+                    Rest.Callers = { Frame = s.Frame; Callback = callback } :: s.Callers
             })
     }
 
@@ -65,7 +65,7 @@ let callFunction (f: Address) (arguments: Value list) (callback: Callback option
 /// A callback frame goes on top of the current frame. FAULTS CallTooDeep.
 let pushCallback: Rule<unit> = oneMoreFrame
 
-let popCallback: Rule<unit> = update (fun s -> { s with Depth = s.Depth - 1 })
+let popCallback: Rule<unit> = update (fun s -> { s with Rest.Depth = s.Depth - 1 })
 
 /// The callback's next call: its charge, then its frame. FAULTS CallTooDeep.
 let callBack (f: Address) (arguments: Value list) (callback: Callback) : Rule<unit> =

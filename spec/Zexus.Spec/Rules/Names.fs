@@ -66,7 +66,7 @@ let assign (name: int) (value: Value) : Rule<unit> =
             do!
                 update (fun s -> {
                     s with
-                        Globals = Map.add name value s.Globals
+                        Rest.Globals = Map.add name value s.Globals
                 })
         | Variable.Slot slot ->
             let! frame = read _.Frame
@@ -171,22 +171,26 @@ let newVariables (func: LoadedFunction) (arguments: Value list) (captures: Addre
     rule {
         let parameters = func.Definition.Parameters.Length
         let own = parameters + func.Definition.Locals.Length
-        let given = arguments |> List.truncate parameters
+        let given = arguments |> List.truncate parameters |> List.toArray
 
-        let initial = given @ List.replicate (own - List.length given) Value.nothing
+        let initial slot =
+            if slot < given.Length then given[slot] else Value.nothing
 
-        let! slots =
-            List.indexed initial
+        let! shared =
+            List.filter (fun slot -> func.IsShared[slot]) [ 0 .. own - 1 ]
             |> fold
-                (fun slots (slot, value) ->
+                (fun shared slot ->
                     rule {
-                        if func.IsShared[slot] then
-                            let! address = allocate (Cell.Variable value)
-                            return Slot.Shared address :: slots
-                        else
-                            return Slot.Own value :: slots
+                        let! address = allocate (Cell.Variable(initial slot))
+                        return Map.add slot address shared
                     })
-                []
+                Map.empty
 
-        return ImmutableArray.CreateRange(Seq.append (List.rev slots) (captures |> Seq.map Slot.Shared))
+        let ownSlot slot =
+            match Map.tryFind slot shared with
+            | Some address -> Slot.Shared address
+            | None -> Slot.Own(initial slot)
+
+        return
+            ImmutableArray.Create<Slot>(Array.append (Array.init own ownSlot) [| for c in captures -> Slot.Shared c |])
     }

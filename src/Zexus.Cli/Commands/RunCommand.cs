@@ -17,6 +17,7 @@ internal static class RunCommand
     {
         Argument<string> file = ProgramArgument.Create();
         Option<IEngine> engine = EngineChoice.Option();
+        Option<long> level = OptimizeCommand.Level(usual: 0);
         HostOptions host = new();
         Option<string?> stateOut = new("--state-out")
         {
@@ -34,6 +35,7 @@ internal static class RunCommand
         {
             file,
             engine,
+            level,
         };
         host.AddTo(command);
         command.Add(stateOut);
@@ -48,7 +50,8 @@ internal static class RunCommand
             ProgramFile program = ProgramFile.Read(parsed.GetRequiredValue(file), terminal);
             Inputs inputs = host.Read(parsed, terminal);
             bool isJson = parsed.GetValue(json);
-            ILoadedProgram? loaded = parsed.GetValue(engine)!.Load(program.Program, out Refusal? refusal);
+            ILoadedProgram? loaded = EngineFor(parsed.GetValue(engine)!, (int)parsed.GetValue(level))
+                .Load(program.Program, out Refusal? refusal);
             if (loaded is null)
             {
                 if (!isJson)
@@ -81,6 +84,14 @@ internal static class RunCommand
         });
         return command;
     }
+
+    private static IEngine EngineFor(IEngine engine, int level) =>
+        level == 0 ? engine
+        : engine is Interpreter ? new Interpreter(level)
+        : throw new Problem(
+            ExitCode.Usage,
+            $"--engine {engine.Name} runs programs as they are; --level is the interpreter's"
+        );
 
     private static void Summarize(ProgramFile program, Inputs inputs, Execution execution, Terminal terminal)
     {

@@ -5,8 +5,8 @@ using Zexus.Vm;
 
 namespace Zexus.Cli.Engines;
 
-/// <summary>The engine of Zexus.Vm.</summary>
-internal sealed class Interpreter : IEngine
+/// <summary>The engine of Zexus.Vm, on programs as they are or optimized.</summary>
+internal sealed class Interpreter(int level = 0) : IEngine
 {
     /// <summary>As --engine names it, and --help its default.</summary>
     public override string ToString() => "interpreter";
@@ -15,7 +15,7 @@ internal sealed class Interpreter : IEngine
 
     public ILoadedProgram? Load(Program program, out Refusal? refusal) =>
         ZexusProgram.TryLoad(program, Limits.Default, out ZexusProgram? loaded, out refusal)
-            ? new LoadedProgram(loaded)
+            ? new LoadedProgram(level == 0 ? loaded : ZexusProgram.Load(Optimizer.Optimize(loaded, level).Program))
             : null;
 
     private sealed class LoadedProgram(ZexusProgram program) : ILoadedProgram

@@ -35,6 +35,12 @@ public readonly unsafe ref struct MachineView
     /// <summary>The instruction that comes next; the length of the code at its end.</summary>
     public int Instruction => _machine.CurrentInstruction;
 
+    /// <summary>
+    /// The source instruction for which it acts; the length of the source's code at the end. Another number than
+    /// <see cref="Instruction"/> only in a translation.
+    /// </summary>
+    public int SourceInstruction => _machine.CurrentSource;
+
     /// <summary>Gas used so far.</summary>
     public long GasUsed => _machine.GasUsed;
 

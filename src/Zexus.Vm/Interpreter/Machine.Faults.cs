@@ -43,7 +43,7 @@ internal sealed unsafe partial class Machine
 
         if (_handlerCount == 0 || !Faults.IsCatchable(code))
         {
-            Locate();
+            Locate(code);
             return false;
         }
 
@@ -83,7 +83,7 @@ internal sealed unsafe partial class Machine
     }
 
     /// <summary>The source: the current instruction of the innermost code frame.</summary>
-    private void Locate()
+    private void Locate(Code code)
     {
         Frame* frame = _frame;
         Instr* next = _ip;
@@ -94,7 +94,11 @@ internal sealed unsafe partial class Machine
         }
 
         _faultFunction = frame->Function->Number;
-        _faultInstruction = (int)(next - frame->Function->Code) - 1;
+        int at = (int)(next - frame->Function->Code) - 1;
+        _faultInstruction =
+            frame->Function->Origins is null ? at
+            : code == Code.OutOfGas ? SourceOfRefusal(frame->Function, at)
+            : frame->Function->Origins[at].Source;
     }
 
     private void SetupTry(Instr* at)

@@ -14,6 +14,11 @@ internal sealed unsafe partial class Machine
     private long _deadline;
     private CancellationToken _cancellation;
 
+    // Of a translation, after OutOfGas before an instruction acts: the source whose charge it was, or, if that is still to
+    // be found, the instruction whose charges together did not fit.
+    private int _refusedSource;
+    private Instr* _refusedAt;
+
     public long GasUsed => _used + _slice - (_counter >> Fuel.Shift);
 
     private void StartGas(VmOptions options, CancellationToken cancellation)
@@ -26,6 +31,8 @@ internal sealed unsafe partial class Machine
             ? Stopwatch.GetTimestamp() + (long)(time.TotalSeconds * Stopwatch.Frequency)
             : long.MaxValue;
         _cancellation = cancellation;
+        _refusedSource = -1;
+        _refusedAt = null;
         NewSlice();
     }
 
@@ -97,6 +104,40 @@ internal sealed unsafe partial class Machine
     {
         long gas = (at->Cost + 1) >> Fuel.Shift;
         _counter += gas << Fuel.Shift;
-        return Refill(gas) ? Code.Done : Code.OutOfGas;
+        if (Refill(gas))
+        {
+            return Code.Done;
+        }
+
+        _refusedAt = at;
+        return Code.OutOfGas;
+    }
+
+    /// <summary>A translated instruction's charges, in their order.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private Code TakeCharges(ChargeList charges, Value* sp)
+    {
+        for (int i = 0; i < charges.Count; i++)
+        {
+            if (!Charge(charges.GasOf(i, sp)))
+            {
+                _refusedSource = charges.SourceOf(i);
+                return Code.OutOfGas;
+            }
+        }
+
+        return Code.Done;
+    }
+
+    /// <summary>The source of an OutOfGas of a translation. Charges that fit before the one that did not are taken.</summary>
+    private int SourceOfRefusal(FunctionCode* function, int at)
+    {
+        Origin origin = function->Origins[at];
+        if (_refusedAt == function->Code + at && TakeCharges(_program.ChargeLists[origin.Charges], _sp) == Code.Done)
+        {
+            throw new InvalidOperationException("charges that did not fit together fit one by one");
+        }
+
+        return _refusedSource >= 0 ? _refusedSource : origin.Source;
     }
 }

@@ -46,6 +46,9 @@ internal sealed unsafe partial class Machine
             case Op.GasCharge:
                 return Charge(_program.Amounts[at->A]) ? Code.Done : Code.OutOfGas;
 
+            case Op.TakeCharges:
+                return TakeCharges(_program.ChargeLists[at->A], sp);
+
             case Op.LoadConstCopy:
                 if (!Charge(_program.ConstantElements[at->A]))
                 {

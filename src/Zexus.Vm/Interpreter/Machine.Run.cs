@@ -29,7 +29,10 @@ internal sealed unsafe partial class Machine
                 _sp = sp;
                 _frame = frame;
                 _counter = counter;
-                hook.BeforeStep(new MachineView(this));
+                if (BeginsStep)
+                {
+                    hook.BeforeStep(new MachineView(this));
+                }
             }
 
             ip++;

@@ -7,7 +7,32 @@ internal sealed unsafe partial class Machine
 
     public FunctionCode* CurrentFunction => _frame->Function;
 
-    public int CurrentInstruction => (int)(_ip - _frame->Function->Code);
+    public int CurrentInstruction
+    {
+        get
+        {
+            FunctionCode* function = _frame->Function;
+            int at = (int)(_ip - function->Code);
+            return function->Origins is null ? at : function->Origins[at].Instruction;
+        }
+    }
+
+    /// <summary>The source instruction that comes next; the length of the source's code at its end.</summary>
+    public int CurrentSource
+    {
+        get
+        {
+            FunctionCode* function = _frame->Function;
+            int at = (int)(_ip - function->Code);
+            return function->Origins is null ? at
+                : function->Origins[at].Instruction == function->Length
+                    ? _program.Image.Functions[function->Number].Code.Length
+                : function->Origins[at].Source;
+        }
+    }
+
+    /// <summary>Does a step begin here? A translated instruction can be several of ours.</summary>
+    private bool BeginsStep => CurrentInstruction >= 0;
 
     public int OperandCount => (int)(_sp - _frame->Vars) - _frame->Function->Slots;
 

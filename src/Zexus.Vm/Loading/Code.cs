@@ -100,6 +100,9 @@ internal enum Op
     CheckedDivReg,
     CheckedNegReg,
     GasCharge,
+
+    /// <summary>Charges that only values tell, or that are too large for an instruction. A: number of the list.</summary>
+    TakeCharges,
     StoreConst,
     StoreFunction,
     LoadReg,
@@ -201,4 +204,20 @@ internal unsafe struct FunctionCode
     /// <summary>Parameters and locals that some function captures.</summary>
     public int* Captured;
     public int CapturedCount;
+
+    /// <summary>Of each instruction of a translation: where it comes from. Null for code that is the source's own.</summary>
+    public Origin* Origins;
+}
+
+/// <summary>Where an instruction of a translation comes from.</summary>
+internal struct Origin
+{
+    /// <summary>Its number in the translated code; -1 when it is a part of another's step.</summary>
+    public int Instruction;
+
+    /// <summary>The source instruction for which it acts.</summary>
+    public int Source;
+
+    /// <summary>The number of its charges' list.</summary>
+    public int Charges;
 }

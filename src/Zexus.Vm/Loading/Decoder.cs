@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Zexus.Isa;
 
 namespace Zexus.Vm;
@@ -18,13 +19,24 @@ internal sealed unsafe class Decoder
     private readonly Limits _limits;
     private readonly StackHeights[] _heights;
     private readonly Func<long, nint> _allocate;
+    private readonly TranslatedProgram? _translation;
+    private readonly List<ChargeList> _chargeLists = [];
     private readonly int[] _nameNumbers;
     private readonly List<int> _captureSlots = [];
     private readonly List<long> _amounts = [];
 
-    public Decoder(Program program, Limits limits, StackHeights[] heights, CellHeap heap, Func<long, nint> allocate)
+    // With a translation, the program has its code, as TranslatedProgram.ToProgram gives it.
+    public Decoder(
+        Program program,
+        TranslatedProgram? translation,
+        Limits limits,
+        StackHeights[] heights,
+        CellHeap heap,
+        Func<long, nint> allocate
+    )
     {
         _program = program;
+        _translation = translation;
         _limits = limits;
         _heights = heights;
         _allocate = allocate;
@@ -51,6 +63,7 @@ internal sealed unsafe class Decoder
         }
 
         Amounts = [.. _amounts];
+        ChargeLists = [.. _chargeLists];
     }
 
     public FunctionCode* Functions { get; }
@@ -68,6 +81,8 @@ internal sealed unsafe class Decoder
     public Dictionary<string, int> Globals { get; } = new(StringComparer.Ordinal);
 
     public long[] Amounts { get; }
+
+    public ChargeList[] ChargeLists { get; }
 
     private (int[] Numbers, string[] Names) DistinctNames()
     {
@@ -114,7 +129,9 @@ internal sealed unsafe class Decoder
         int firstCapture = definition.Parameters.Length + definition.Locals.Length;
         HashSet<int> inCells = [.. Enumerable.Range(firstCapture, definition.Captures.Length)];
         bool registers = false;
-        foreach (Instruction instruction in definition.Code)
+
+        // What the source captures stays captured, also where the translation has dropped the instruction that says so.
+        foreach (Instruction instruction in definition.Code.Concat(_translation?.Source.Functions[f].Code ?? []))
         {
             _ = InstructionSet.TryFind(instruction.Number, out OpcodeInfo? info);
             registers |= info!.Operands.Any(operand => operand.Kind.IsRegister);
@@ -143,18 +160,120 @@ internal sealed unsafe class Decoder
         function->Captured = (int*)_allocate((long)captured.Length * sizeof(int));
         captured.CopyTo(new Span<int>(function->Captured, captured.Length));
         function->CapturedCount = captured.Length;
-        function->Kept = (short*)_allocate((long)definition.Code.Length * sizeof(short));
-        _heights[f].Kept.CopyTo(new Span<short>(function->Kept, definition.Code.Length));
         function->HasCells = inCells.Count > 0;
-        function->Code = (Instr*)_allocate((definition.Code.Length + 1L) * sizeof(Instr));
         Scope scope = new(slots, inCells);
-        for (int i = 0; i < definition.Code.Length; i++)
+        if (_translation is null)
         {
-            function->Code[i] = Decode(definition.Code[i], i, scope);
+            DecodeSource(function, definition.Code, _heights[f].Kept, scope);
+        }
+        else
+        {
+            DecodeTranslation(function, _translation.Functions[f].Code, _heights[f].Kept, scope);
+        }
+    }
+
+    private void DecodeSource(FunctionCode* function, Instruction[] code, short[] kept, Scope scope)
+    {
+        function->Kept = (short*)_allocate((long)code.Length * sizeof(short));
+        kept.CopyTo(new Span<short>(function->Kept, code.Length));
+        function->Code = (Instr*)_allocate((code.Length + 1L) * sizeof(Instr));
+        for (int i = 0; i < code.Length; i++)
+        {
+            function->Code[i] = Decode(code[i], i, scope);
         }
 
-        function->Code[definition.Code.Length] = new Instr { Op = (int)Op.End, Cost = Fuel.Cost(0) };
+        function->Code[code.Length] = new Instr { Op = (int)Op.End, Cost = Fuel.Cost(0) };
     }
+
+    /// <summary>
+    /// An instruction of a translation becomes one of ours, its charges summed up in it; or two, where only values tell
+    /// the charges or they are too large for it: one that charges, and the instruction itself. Behind the end stand the
+    /// jumps over which a conditional jump goes that charges for being taken.
+    /// </summary>
+    private void DecodeTranslation(
+        FunctionCode* function,
+        ImmutableArray<TranslatedInstruction> code,
+        short[] kept,
+        Scope scope
+    )
+    {
+        ChargeList[] lists = [.. code.Select(instruction => ChargeList.Of(instruction.Charges))];
+        int[] places = new int[code.Length + 1];
+        int length = 0;
+        for (int i = 0; i < code.Length; i++)
+        {
+            places[i] = length;
+            length += lists[i].FitsInstruction || IsIdle(code[i]) ? 1 : 2;
+        }
+
+        places[code.Length] = length++;
+        int detour = length;
+        length += code.Count(instruction => !instruction.JumpCharges.IsEmpty);
+        function->Kept = (short*)_allocate((long)length * sizeof(short));
+        function->Code = (Instr*)_allocate((long)length * sizeof(Instr));
+        function->Origins = (Origin*)_allocate((long)length * sizeof(Origin));
+        for (int i = 0; i < code.Length; i++)
+        {
+            int at = places[i];
+            int source = code[i].Source;
+            if (lists[i].FitsInstruction)
+            {
+                Put(at, DecodeAct(code[i], at, scope, places), Fuel.Cost(lists[i].Total), i, source, lists[i]);
+            }
+            else
+            {
+                Instr charging = new() { Op = (int)Op.TakeCharges, A = _chargeLists.Count };
+                Put(at, charging, Fuel.Cost(0), i, source, lists[i]);
+                if (IsIdle(code[i]))
+                {
+                    continue;
+                }
+
+                at++;
+                Put(at, DecodeAct(code[i], at, scope, places), 0, -1, source, ChargeList.None);
+            }
+
+            function->Kept[at] = kept[i];
+            if (!code[i].JumpCharges.IsEmpty)
+            {
+                ChargeList list = ChargeList.Of(code[i].JumpCharges);
+                if (!list.FitsInstruction)
+                {
+                    throw new InvalidOperationException("a jump charges what only values tell, or too much");
+                }
+
+                Instr onwards = new() { Op = (int)Op.Jump, A = function->Code[at].A + ((at - detour) * sizeof(Instr)) };
+                function->Code[at].A = (detour - at - 1) * sizeof(Instr);
+                Put(detour, onwards, list.Total << Fuel.Shift, -1, source, list);
+                detour++;
+            }
+        }
+
+        Put(places[code.Length], new Instr { Op = (int)Op.End }, Fuel.Cost(0), code.Length, -1, ChargeList.None);
+
+        // Instructions that are no translated one by themselves are part of another's step, so their cost has no step.
+        void Put(int at, Instr instr, long cost, int number, int source, ChargeList charges)
+        {
+            instr.Cost = cost;
+            function->Code[at] = instr;
+            function->Origins[at] = new Origin
+            {
+                Instruction = number,
+                Source = source,
+                Charges = _chargeLists.Count,
+            };
+            _chargeLists.Add(charges);
+        }
+    }
+
+    /// <summary>Nothing is left of a NOP or a GAS_CHARGE when its charges are taken.</summary>
+    private static bool IsIdle(TranslatedInstruction instruction) =>
+        instruction.Opcode.Tag is Opcode.Tags.NOP or Opcode.Tags.GAS_CHARGE;
+
+    private Instr DecodeAct(TranslatedInstruction instruction, int at, Scope scope, int[] places) =>
+        IsIdle(instruction)
+            ? new Instr { Op = (int)Op.Nop }
+            : Decode(TranslatedProgram.ToInstruction(instruction), at, scope, places);
 
     private sealed record Scope(Dictionary<string, int> Slots, HashSet<int> InCells);
 
@@ -191,7 +310,11 @@ internal sealed unsafe class Decoder
         return site;
     }
 
-    private Instr Decode(Instruction source, int at, Scope scope)
+    /// <param name="source">The instruction.</param>
+    /// <param name="at">Where it will stand.</param>
+    /// <param name="scope">The variables.</param>
+    /// <param name="places">By number, where instructions stand; null when at their number.</param>
+    private Instr Decode(Instruction source, int at, Scope scope, int[]? places = null)
     {
         _ = InstructionSet.TryFind(source.Number, out OpcodeInfo? info);
         long count = 0;
@@ -204,7 +327,8 @@ internal sealed unsafe class Decoder
                     count = Validator.OperandOf(source, k);
                     break;
                 case OperandKind.Tags.Target:
-                    target = ((int)Validator.OperandOf(source, k) - at - 1) * sizeof(Instr);
+                    int to = (int)Validator.OperandOf(source, k);
+                    target = ((places?[to] ?? to) - at - 1) * sizeof(Instr);
                     break;
                 default:
                     break;

@@ -21,12 +21,13 @@ public sealed unsafe class ZexusProgram
     private readonly CellHeap _heap;
     private readonly List<nint> _blocks = [];
 
-    private ZexusProgram(Program image, Limits limits, StackHeights[] heights)
+    private ZexusProgram(Program code, TranslatedProgram? translation, Limits limits, StackHeights[] heights)
     {
-        Image = image;
+        Image = translation?.Source ?? code;
+        Translation = translation;
         Limits = limits;
         _heap = new CellHeap(immortal: true);
-        Decoder decoder = new(image, limits, heights, _heap, Allocate);
+        Decoder decoder = new(code, translation, limits, heights, _heap, Allocate);
         Functions = decoder.Functions;
         Constants = decoder.Constants;
         ConstantElements = decoder.ConstantElements;
@@ -35,6 +36,7 @@ public sealed unsafe class ZexusProgram
         Routines = decoder.Routines;
         Globals = decoder.Globals.ToFrozenDictionary(StringComparer.Ordinal);
         Amounts = decoder.Amounts;
+        ChargeLists = decoder.ChargeLists;
     }
 
     /// <summary>Frees the native memory of a program that nobody holds any more.</summary>
@@ -47,8 +49,11 @@ public sealed unsafe class ZexusProgram
         }
     }
 
-    /// <summary>The program as it was given.</summary>
+    /// <summary>The program as it was given; of a translation, its source.</summary>
     public Program Image { get; }
+
+    /// <summary>The translation that runs in its place; null when it runs as it was given.</summary>
+    public TranslatedProgram? Translation { get; }
 
     /// <summary>The limits that it was validated under and that its executions keep.</summary>
     public Limits Limits { get; }
@@ -70,6 +75,8 @@ public sealed unsafe class ZexusProgram
     internal FrozenDictionary<string, int> Globals { get; }
 
     internal long[] Amounts { get; }
+
+    internal ChargeList[] ChargeLists { get; }
 
     /// <summary>Validates a program and prepares it to run.</summary>
     /// <param name="image">The program. It must not be changed afterwards.</param>
@@ -98,8 +105,32 @@ public sealed unsafe class ZexusProgram
         limits ??= Limits.Default;
         CheckLimits(limits);
         refusal = Validator.Check(image, limits, out StackHeights[] heights);
-        program = refusal is null ? new ZexusProgram(image, limits, heights) : null;
+        program = refusal is null ? new ZexusProgram(image, null, limits, heights) : null;
         return program is not null;
+    }
+
+    /// <summary>Prepares a translation to run in the place of its source: the same outcomes, gas and sources of faults included.</summary>
+    /// <param name="translation">The translation.</param>
+    /// <param name="limits">The limits of its executions, those that it was made under; the defaults when null.</param>
+    /// <exception cref="ProgramRefusedException">The source is not valid.</exception>
+    /// <exception cref="ArgumentException">The limits are beyond what this engine can keep.</exception>
+    public static ZexusProgram Load(TranslatedProgram translation, Limits? limits = null)
+    {
+        ArgumentNullException.ThrowIfNull(translation);
+        limits ??= Limits.Default;
+        CheckLimits(limits);
+        if (Validator.Check(translation.Source, limits, out _) is { } refusal)
+        {
+            throw new ProgramRefusedException(translation.Source, refusal);
+        }
+
+        Program code = translation.ToProgram();
+        if (Validator.Check(code, limits, out StackHeights[] heights) is { } broken)
+        {
+            throw new InvalidOperationException($"the translation of a valid program is not valid: {broken}");
+        }
+
+        return new ZexusProgram(code, translation, limits, heights);
     }
 
     private static void CheckLimits(Limits limits)

@@ -42,6 +42,10 @@ public abstract record ConstantAmount
     /// <param name="Constant">The value.</param>
     public sealed record Text(ConstantExpression Constant) : ConstantAmount;
 
+    /// <summary>What the outermost instruction charges on its arguments besides its static charge, as one charge.</summary>
+    /// <param name="Expression">The instruction and its arguments.</param>
+    public sealed record Taken(ConstantExpression.Apply Expression) : ConstantAmount;
+
     /// <summary>The sum.</summary>
     /// <param name="Left">A summand.</param>
     /// <param name="Right">A summand.</param>

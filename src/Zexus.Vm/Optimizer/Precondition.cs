@@ -17,12 +17,14 @@ public abstract record Precondition
             StackKind it => $"stack[{it.Depth}] is {Spell(it.Kinds)}",
             StackSmall it => $"stack[{it.Depth}] is no Int beyond 64 bits",
             NameKind it => $"variable {it.Name} is {Spell(it.Kinds)}",
+            NameIs it => $"{it.Name} is the name \"{it.Text}\"",
             NameIsOwn it => $"{it.Name} is a variable of the frame that no function captures",
             ConstantKind it => $"{it.Constant} is {Spell(it.Kinds)}",
-            ConstantIs it => $"{it.Constant} is {it.Value}",
+            ConstantIs it => $"{it.Constant} is {Disassembler.Literal(it.Value)}",
             ConstantSmall it => $"{it.Constant} is no Int beyond 64 bits",
             ConstantTruth it => $"{it.Constant} is {(it.Truth ? "true" : "not true")}",
             Evaluates it => $"{Rewrite.Spell(it.Expression)} ends without a fault",
+            KeepsLimit it => $"no {Spell(it.Kinds)} is beyond its limit",
             Different it => $"{it.Left} and {it.Right} differ",
             _ => throw new InvalidOperationException($"no description of {GetType().Name}"),
         };
@@ -42,6 +44,11 @@ public abstract record Precondition
     /// <param name="Name">A metavariable that is a name.</param>
     /// <param name="Kinds">The kinds.</param>
     public sealed record NameKind(string Name, KindSet Kinds) : Precondition;
+
+    /// <summary>A name is written so.</summary>
+    /// <param name="Name">A metavariable that is a name.</param>
+    /// <param name="Text">How it is written.</param>
+    public sealed record NameIs(string Name, string Text) : Precondition;
 
     /// <summary>A name is a variable of the frame that no function captures: nothing but the frame's own code reads or changes it.</summary>
     /// <param name="Name">A metavariable that is a name.</param>
@@ -69,6 +76,13 @@ public abstract record Precondition
     /// <summary>The instructions of the expression end without a fault on its constants, under the program's limits.</summary>
     /// <param name="Expression">The expression.</param>
     public sealed record Evaluates(ConstantExpression Expression) : Precondition;
+
+    /// <summary>
+    /// Every value of these kinds that there can be keeps the limit of its kind. Not so under small limits: a hash has 64
+    /// scalars whatever the limit of Strings is, and lengths and the gas left are Ints whatever the limit of Ints.
+    /// </summary>
+    /// <param name="Kinds">Int, String, or both.</param>
+    public sealed record KeepsLimit(KindSet Kinds) : Precondition;
 
     /// <summary>Two operands are different registers, or names that are written differently.</summary>
     /// <param name="Left">A metavariable.</param>

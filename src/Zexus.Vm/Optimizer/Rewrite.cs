@@ -132,7 +132,7 @@ public sealed record Rewrite(
         expression switch
         {
             ConstantExpression.Matched matched => matched.Name,
-            ConstantExpression.Value value => value.Data.ToString()!,
+            ConstantExpression.Value value => Disassembler.Literal(value.Data),
             ConstantExpression.Apply apply => $"{apply.Opcode}({string.Join(", ", apply.Arguments.Select(Spell))})",
             _ => throw new InvalidOperationException($"no spelling of {expression.GetType().Name}"),
         };

@@ -75,6 +75,29 @@ public sealed class TranslatedProgram
         );
     }
 
+    /// <summary>The translated code as a program of its own, without the charges: to validate, decode and show it.</summary>
+    public Program ToProgram() =>
+        new(
+            [.. Constants],
+            Source.Names,
+            [
+                .. Source.Functions.Zip(
+                    Functions,
+                    (source, translated) =>
+                        new FunctionDefinition(
+                            source.Name,
+                            source.Parameters,
+                            source.Locals,
+                            source.Captures,
+                            [.. translated.Code.Select(ToInstruction)]
+                        )
+                ),
+            ]
+        );
+
+    internal static Instruction ToInstruction(TranslatedInstruction instruction) =>
+        new(InstructionSet.Of(instruction.Opcode).Number, instruction.A, instruction.B, instruction.C);
+
     private static TranslatedInstruction AsItIs(Instruction instruction, int at)
     {
         _ = InstructionSet.TryFind(instruction.Number, out OpcodeInfo? info);

@@ -9,7 +9,9 @@ open FsCheck.FSharp
 open Zexus.Isa
 
 let private check count generator property =
-    let config = Config.QuickThrowOnFailure.WithMaxTest count
+    let config =
+        Config.QuickThrowOnFailure.WithMaxTest(count).WithReplay(Some Zexus.Tests.Seed.replay)
+
     Check.One(config, Prop.forAll (Arb.fromGen generator) property)
 
 let private decode bytes =

@@ -1,0 +1,280 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
+using Zexus.Cli.Files;
+using Zexus.Cli.Output;
+using Zexus.Isa;
+using Zexus.Vm;
+
+namespace Zexus.Cli.Commands;
+
+/// <summary>`zexus optimize FILE`.</summary>
+internal static class OptimizeCommand
+{
+    private const int CommentColumn = 44;
+
+    public static Command Create(Terminal terminal)
+    {
+        Argument<string> file = ProgramArgument.Create();
+        Option<long> level = Level(usual: 2);
+        Option<bool> explain = new("--explain") { Description = "Show each rewrite where it was applied, too." };
+        Option<string?> output = new("--output", "-o")
+        {
+            Description = "The text file to write; standard output when not given.",
+            HelpName = "OUT",
+        };
+        Option<bool> json = new("--json")
+        {
+            Description = "One JSON document on standard output instead (docs/json.md).",
+        };
+        Command command = new(
+            "optimize",
+            "Show the code that runs in a program's place, with the charges that it takes for the source's instructions."
+        )
+        {
+            file,
+            level,
+            explain,
+            output,
+            json,
+        };
+        HelpWithExamples.Add(
+            command,
+            "./zexus optimize examples/registers.zxa --level 1 --explain",
+            "./zexus optimize examples/sieve.zxa --level 3 -o sieve.optimized.zxa"
+        );
+        command.SetAction(parsed =>
+        {
+            ProgramFile program = ProgramFile.Read(parsed.GetRequiredValue(file), terminal);
+            bool isJson = parsed.GetValue(json);
+            if (!ZexusProgram.TryLoad(program.Program, Limits.Default, out ZexusProgram? loaded, out Refusal? refusal))
+            {
+                if (!isJson)
+                {
+                    throw ProgramArgument.Refuse(program, refusal);
+                }
+
+                terminal.Out.WriteLine(ProgramArgument.RefusalJson(program, refusal));
+                return ExitCode.Refused;
+            }
+
+            OptimizationResult result = Optimizer.Optimize(loaded, (int)parsed.GetValue(level), explain: true);
+            string text = TextOf(result.Program);
+            if (parsed.GetValue(output) is string target and not InputFile.Standard)
+            {
+                OutputFile.Write(target, Encoding.UTF8.GetBytes(text), terminal);
+            }
+            else if (!isJson)
+            {
+                terminal.Out.Write(text);
+                terminal.Out.Flush();
+            }
+
+            if (isJson)
+            {
+                terminal.Out.WriteLine(ToJson(program, result, text));
+            }
+            else
+            {
+                Summarize(program, result, parsed.GetValue(explain), terminal);
+            }
+
+            return ExitCode.Completed;
+        });
+        return command;
+    }
+
+    /// <summary>The option `--level`.</summary>
+    public static Option<long> Level(int usual) =>
+        WholeNumber.Option(
+            "--level",
+            "0 as it is, 1 quick rewrites, 2 with what is known of kinds, 3 strength reduction and rounds until nothing changes.",
+            usual,
+            0,
+            Optimizer.HighestLevel
+        );
+
+    private static void Summarize(ProgramFile program, OptimizationResult result, bool explain, Terminal terminal)
+    {
+        void Line(string name, string text) => terminal.Error.WriteLine(terminal.Faint($"{name, -8}") + " " + text);
+
+        if (explain)
+        {
+            foreach (AppliedRewrite it in result.Log)
+            {
+                Line("rewrite", $"{program.Place(it.Function, it.Source)}: {it.Name}: {it.Equation}");
+                Line("", $"  {Shown(it.Before)}  ->  {Shown(it.After)}");
+            }
+        }
+
+        foreach (PassStatistics pass in result.Passes.Where(pass => pass.Applied > 0))
+        {
+            Line(
+                "pass",
+                $"round {pass.Round}, {pass.Technique}: {pass.Applied} applied, {pass.Before} -> {pass.After} instructions, "
+                    + pass.Time.TotalMilliseconds.ToString("0.00", CultureInfo.InvariantCulture)
+                    + " ms"
+            );
+        }
+
+        Line("code", $"{result.Before} -> {result.After} instructions");
+    }
+
+    private static string Shown(IEnumerable<string> instructions) =>
+        Terminal.Printable(string.Join("; ", instructions)) is { Length: > 0 } text ? text : "nothing";
+
+    /// <summary>Assembly text; behind each instruction whose charges are not just its own: what it charges, and for which instructions of the source.</summary>
+    private static string TextOf(TranslatedProgram program)
+    {
+        StringBuilder text = new(
+            "; Level "
+                + program.Level
+                + ". `n for i`: charges n for instruction i of the source. Assembled again, the code takes other gas.\n"
+        );
+        int function = -1;
+        int instruction = 0;
+        foreach (string line in Disassembler.Disassemble(Trimmed(program.ToProgram())).TrimEnd('\n').Split('\n'))
+        {
+            text.Append(line);
+            if (line.StartsWith(".func", StringComparison.Ordinal))
+            {
+                function++;
+                instruction = 0;
+            }
+            else if (line.StartsWith("    ", StringComparison.Ordinal))
+            {
+                string comment = Comment(program, function, program.Functions[function].Code[instruction]);
+                if (comment != "")
+                {
+                    text.Append(' ', Math.Max(1, CommentColumn - line.Length)).Append("; ").Append(comment);
+                }
+
+                instruction++;
+            }
+
+            text.Append('\n');
+        }
+
+        return text.ToString();
+    }
+
+    private static string Comment(TranslatedProgram program, int function, TranslatedInstruction instruction)
+    {
+        Instruction source = program.Source.Functions[function].Code[instruction.Source];
+        bool ownChargeOnly =
+            instruction.Charges.All(charge => charge.Source == instruction.Source)
+            && instruction.Charges.Length <= 1
+            && instruction.JumpCharges.IsEmpty
+            && source.Number == InstructionSet.Of(instruction.Opcode).Number;
+        if (ownChargeOnly)
+        {
+            return "";
+        }
+
+        string jump = instruction.JumpCharges.IsEmpty ? "" : ", if it jumps " + Charges(instruction.JumpCharges);
+        return (instruction.Charges.IsEmpty ? "nothing" : Charges(instruction.Charges)) + jump;
+    }
+
+    private static string Charges(IEnumerable<Charge> charges) =>
+        string.Join(", ", charges.Select(charge => $"{AmountText(charge.Amount)} for {charge.Source}"));
+
+    private static string AmountText(Amount amount) =>
+        amount switch
+        {
+            Amount.Fixed it => it.Gas.ToString(CultureInfo.InvariantCulture),
+            Amount.Size it => $"size of stack[{it.Depth}]",
+            Amount.Text it => $"text of stack[{it.Depth}]",
+            Amount.Sum it => string.Join(" + ", it.Parts.Select(AmountText)),
+            _ => throw new InvalidOperationException($"no text for {amount.GetType().Name}"),
+        };
+
+    /// <summary>Constants and names in the order of their use, and no others, so that the text needs no declarations.</summary>
+    private static Program Trimmed(Program program)
+    {
+        List<Data> constants = [];
+        List<string> names = [];
+        Dictionary<Data, int> constantNumbers = [];
+        Dictionary<string, int> nameNumbers = new(StringComparer.Ordinal);
+        return new Program(
+            // The functions first: they fill the lists.
+            functions:
+            [
+                .. program.Functions.Select(function => new FunctionDefinition(
+                    function.Name,
+                    function.Parameters,
+                    function.Locals,
+                    function.Captures,
+                    [.. function.Code.Select(Renumbered)]
+                )),
+            ],
+            constants: [.. constants],
+            names: [.. names]
+        );
+
+        Instruction Renumbered(Instruction instruction)
+        {
+            _ = InstructionSet.TryFind(instruction.Number, out OpcodeInfo info);
+            long[] values = [instruction.A, instruction.B, instruction.C];
+            for (int i = 0; i < info.Operands.Length; i++)
+            {
+                values[i] =
+                    info.Operands[i].Kind.IsConstant ? Number(program.Constants[values[i]], constants, constantNumbers)
+                    : info.Operands[i].Kind.IsName ? Number(program.Names[values[i]], names, nameNumbers)
+                    : values[i];
+            }
+
+            return Instruction.Of(instruction.Number, values[0], values[1], values[2]);
+        }
+
+        static int Number<T>(T item, List<T> items, Dictionary<T, int> numbers)
+            where T : notnull
+        {
+            if (numbers.TryAdd(item, items.Count))
+            {
+                items.Add(item);
+            }
+
+            return numbers[item];
+        }
+    }
+
+    private static string ToJson(ProgramFile program, OptimizationResult result, string text) =>
+        Json.Document(
+            ("status", Json.Of("optimized")),
+            ("level", Json.Of(result.Program.Level)),
+            ("before", Json.Of(result.Before)),
+            ("after", Json.Of(result.After)),
+            (
+                "passes",
+                Json.Array(
+                    result.Passes.Select(pass =>
+                        Json.Object(
+                            ("round", Json.Of(pass.Round)),
+                            ("technique", Json.Of(pass.Technique.ToString())),
+                            ("applied", Json.Of(pass.Applied)),
+                            ("before", Json.Of(pass.Before)),
+                            ("after", Json.Of(pass.After)),
+                            ("microseconds", Json.Of((long)pass.Time.TotalMicroseconds))
+                        )
+                    )
+                )
+            ),
+            ("rewrites", Json.Object(result.Rewrites.Select(pair => (pair.Key, Json.Of(pair.Value))))),
+            (
+                "log",
+                Json.Array(
+                    result.Log.Select(it =>
+                        Json.Object(
+                            ("rewrite", Json.Of(it.Name)),
+                            ("function", Json.Of(it.Function)),
+                            ("functionName", Json.Of(program.Program.Functions[it.Function].Name)),
+                            ("instruction", Json.Of(it.Source)),
+                            ("before", Json.Array(it.Before.Select(Json.Of))),
+                            ("after", Json.Array(it.After.Select(Json.Of)))
+                        )
+                    )
+                )
+            ),
+            ("text", Json.Of(text))
+        );
+}

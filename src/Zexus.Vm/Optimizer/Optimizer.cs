@@ -1,0 +1,503 @@
+using System.Collections.Immutable;
+using System.Diagnostics;
+using Zexus.Isa;
+
+namespace Zexus.Vm;
+
+/// <summary>What one pass over all functions did.</summary>
+/// <param name="Round">The round that it belongs to, from 1.</param>
+/// <param name="Technique">Which technique it applied.</param>
+/// <param name="Applied">Rewrites applied.</param>
+/// <param name="Before">Instructions before it.</param>
+/// <param name="After">Instructions after it.</param>
+/// <param name="Time">How long it took.</param>
+public sealed record PassStatistics(int Round, Technique Technique, int Applied, int Before, int After, TimeSpan Time);
+
+/// <summary>One rewrite, or one change by a pass over a whole function, where it was applied.</summary>
+/// <param name="Function">The function's place in the function table.</param>
+/// <param name="Source">The source instruction that the first instruction of the match stands for.</param>
+/// <param name="Name">The rewrite's name, <see cref="Optimizer.ThreadedJump"/> or <see cref="Optimizer.Unreachable"/>.</param>
+/// <param name="Equation">What it says.</param>
+/// <param name="Before">The instructions that it matched.</param>
+/// <param name="After">What came in their place.</param>
+public sealed record AppliedRewrite(
+    int Function,
+    int Source,
+    string Name,
+    string Equation,
+    ImmutableArray<string> Before,
+    ImmutableArray<string> After
+);
+
+/// <summary>What an optimization gives.</summary>
+/// <param name="Program">The translated program.</param>
+/// <param name="Passes">What each pass did, in order.</param>
+/// <param name="Rewrites">How often each rewrite was applied; those that were not are not in it.</param>
+/// <param name="Log">Each application, in order; empty unless it was asked for.</param>
+/// <param name="Before">Instructions of the source.</param>
+/// <param name="After">Instructions of the translation.</param>
+public sealed record OptimizationResult(
+    TranslatedProgram Program,
+    ImmutableArray<PassStatistics> Passes,
+    ImmutableSortedDictionary<string, int> Rewrites,
+    ImmutableArray<AppliedRewrite> Log,
+    int Before,
+    int After
+);
+
+/// <summary>
+/// Makes better code of the same meaning, gas and faults included. Level 0 changes nothing; 1 applies the rewrites that
+/// need to know nothing but the instructions they replace; 2 all but strength reduction, with what the kind analysis
+/// knows, threads jumps and drops what nothing reaches; 3 all there is, until nothing changes any more. Deterministic: the same program gives the same translation.
+/// </summary>
+/// <remarks>
+/// Every local change of the code is a <see cref="Rewrite"/>, but for three that only move or drop charges: a charge known to
+/// be 0 is dropped; a NOP gives its charges to the instruction that follows, if nothing else leads there, or to the one
+/// before, if that has no effect that anybody can observe after OutOfGas and takes no charge while it acts; a NOP without charges is dropped.
+/// </remarks>
+public sealed class Optimizer
+{
+    /// <summary>The highest level.</summary>
+    public const int HighestLevel = 3;
+
+    /// <summary>The name under which jumps that were threaded are counted.</summary>
+    public const string ThreadedJump = "jump/threaded";
+
+    /// <summary>The name under which instructions that nothing reaches are counted.</summary>
+    public const string Unreachable = "dead/unreachable";
+
+    /// <summary>Rounds over the passes, by level.</summary>
+    private static readonly int[] Rounds = [0, 1, 2, 8];
+
+    private static readonly Technique[] Order =
+    [
+        Technique.ConstantFolding,
+        Technique.Peephole,
+        Technique.CopyPropagation,
+        Technique.Combining,
+        Technique.StrengthReduction,
+    ];
+
+    private readonly Program _source;
+    private readonly Limits _limits;
+    private readonly int _level;
+    private readonly bool _explain;
+    private readonly bool _wholeFunctions;
+    private readonly List<Pass> _passes = [];
+    private readonly List<PassStatistics> _statistics = [];
+    private readonly ImmutableArray<AppliedRewrite>.Builder _log = ImmutableArray.CreateBuilder<AppliedRewrite>();
+
+    private int _threaded;
+    private int _unreachable;
+
+    private Optimizer(
+        Program source,
+        Limits limits,
+        IEnumerable<Rewrite> rewrites,
+        int level,
+        bool explain,
+        bool wholeFunctions
+    )
+    {
+        _wholeFunctions = wholeFunctions;
+        _source = source;
+        _limits = limits;
+        _level = level;
+        _explain = explain;
+        ILookup<Technique, Rewrite> byTechnique = rewrites
+            .Where(rewrite => rewrite.Level <= level)
+            .ToLookup(rewrite => rewrite.Technique);
+        foreach (Technique technique in Order.Where(byTechnique.Contains))
+        {
+            _passes.Add(
+                new Pass(technique, [.. byTechnique[technique].Select(rewrite => new CompiledRewrite(rewrite))])
+            );
+        }
+    }
+
+    /// <summary>Optimizes a program for executions under its own limits.</summary>
+    /// <param name="program">A loaded program. Of a translation: its source is optimized anew.</param>
+    /// <param name="level">0 to 3.</param>
+    /// <param name="explain">Whether the result has a log of every application.</param>
+    public static OptimizationResult Optimize(ZexusProgram program, int level, bool explain = false)
+    {
+        ArgumentNullException.ThrowIfNull(program);
+        CheckLevel(level);
+        return new Optimizer(program.Image, program.Limits, RewriteCatalog.All, level, explain, level >= 2).Run();
+    }
+
+    /// <summary>The same with these rewrites only: for tests of one of them.</summary>
+    internal static OptimizationResult Optimize(
+        Program valid,
+        Limits limits,
+        IEnumerable<Rewrite> rewrites,
+        int level,
+        bool explain
+    )
+    {
+        CheckLevel(level);
+        return new Optimizer(valid, limits, rewrites, level, explain, wholeFunctions: false).Run();
+    }
+
+    private static void CheckLevel(int level)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(level);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(level, HighestLevel);
+    }
+
+    private OptimizationResult Run()
+    {
+        TranslatedProgram asItIs = TranslatedProgram.Of(_source);
+        int before = _source.Functions.Sum(function => function.Code.Length);
+        if (_level == 0)
+        {
+            return Result(asItIs);
+        }
+
+        ConstantPool constants = new(_source);
+        using ConstantEvaluator evaluator = new(_limits);
+        int[] firstNames = FirstNames();
+        RewriteScope[] scopes =
+        [
+            .. asItIs.Functions.Select(
+                (function, f) =>
+                    new RewriteScope(
+                        new FunctionGraph(f, function),
+                        _source,
+                        firstNames,
+                        constants,
+                        new KindAnalysis(_source, f, constants),
+                        evaluator,
+                        _limits
+                    )
+            ),
+        ];
+        for (int round = 1; round <= Rounds[_level] && RunRound(scopes, round); round++) { }
+
+        return Result(
+            new TranslatedProgram(
+                _source,
+                constants.ToImmutable(),
+                [.. scopes.Select(scope => scope.Graph.ToFunction())],
+                _level
+            )
+        );
+
+        OptimizationResult Result(TranslatedProgram program) =>
+            new(
+                program,
+                [.. _statistics],
+                Counts(),
+                _log.DrainToImmutable(),
+                before,
+                program.Functions.Sum(function => function.Code.Length)
+            );
+    }
+
+    private ImmutableSortedDictionary<string, int> Counts() =>
+        _passes
+            .SelectMany(pass => pass.Rewrites)
+            .Select(rewrite => KeyValuePair.Create(rewrite.Rewrite.Name, rewrite.Applied))
+            .Append(KeyValuePair.Create(ThreadedJump, _threaded))
+            .Append(KeyValuePair.Create(Unreachable, _unreachable))
+            .Where(count => count.Value > 0)
+            .ToImmutableSortedDictionary(StringComparer.Ordinal);
+
+    private int[] FirstNames()
+    {
+        Dictionary<string, int> seen = new(StringComparer.Ordinal);
+        int[] first = new int[_source.Names.Length];
+        for (int i = 0; i < first.Length; i++)
+        {
+            first[i] = seen.TryGetValue(_source.Names[i], out int earlier) ? earlier : seen[_source.Names[i]] = i;
+        }
+
+        return first;
+    }
+
+    /// <summary>Did it change anything?</summary>
+    private bool RunRound(RewriteScope[] scopes, int round)
+    {
+        foreach (RewriteScope scope in scopes)
+        {
+            scope.Analysis.Run(scope.Graph);
+            for (Node node = scope.Graph.First; !node.IsEnd; )
+            {
+                Node next = node.Next!;
+                Settle(scope, node);
+                node = next;
+            }
+        }
+
+        int changes = 0;
+        foreach (Pass pass in _passes)
+        {
+            changes += RunPass(scopes, round, pass.Technique, scope => Sweep(scope, pass));
+        }
+
+        if (_wholeFunctions)
+        {
+            int threaded = RunPass(scopes, round, Technique.JumpThreading, ThreadJumps);
+            int unreachable = RunPass(scopes, round, Technique.DeadCode, RemoveUnreachable);
+            _threaded += threaded;
+            _unreachable += unreachable;
+            changes += threaded + unreachable;
+        }
+
+        return changes > 0;
+    }
+
+    private int RunPass(RewriteScope[] scopes, int round, Technique technique, Func<RewriteScope, int> pass)
+    {
+        long start = Stopwatch.GetTimestamp();
+        int before = scopes.Sum(scope => scope.Graph.Count);
+        int applied = scopes.Sum(pass);
+        int after = scopes.Sum(scope => scope.Graph.Count);
+        _statistics.Add(new PassStatistics(round, technique, applied, before, after, Stopwatch.GetElapsedTime(start)));
+        return applied;
+    }
+
+    private int ThreadJumps(RewriteScope scope) =>
+        WholeFunction.ThreadJumps(
+            scope.Graph,
+            (jump, target) =>
+                Log(scope, jump.Source, ThreadedJump, "a jump to a jump goes where that one goes", [jump], [target])
+        );
+
+    private int RemoveUnreachable(RewriteScope scope) =>
+        WholeFunction.RemoveUnreachable(
+            scope.Graph,
+            node => Log(scope, node.Source, Unreachable, "what nothing reaches = nothing", [node], [])
+        );
+
+    private void Log(
+        RewriteScope scope,
+        int source,
+        string name,
+        string equation,
+        ReadOnlySpan<Node> before,
+        ReadOnlySpan<Node> after
+    )
+    {
+        if (_explain)
+        {
+            _log.Add(
+                new AppliedRewrite(
+                    scope.Graph.Number,
+                    source,
+                    name,
+                    equation,
+                    Spell(scope, before),
+                    Spell(scope, after)
+                )
+            );
+        }
+    }
+
+    /// <summary>Applies the rewrites of one pass wherever they match, from first to last. How many were applied?</summary>
+    private int Sweep(RewriteScope scope, Pass pass)
+    {
+        int applied = 0;
+        // The rewrites of the catalog cannot go on for ever: each makes the code shorter or cheaper. Those of a test may.
+        int most = (8 * scope.Graph.Count) + 64;
+        Node node = scope.Graph.First;
+        Knowledge? knowledge = null;
+        while (!node.IsEnd && applied < most)
+        {
+            if (node.Arrivals > 0 || node.Previous is null)
+            {
+                knowledge = node.Entry;
+            }
+
+            node.Before = knowledge;
+            if (knowledge is null)
+            {
+                // No way leads here.
+                node = node.Next!;
+                continue;
+            }
+
+            if (TryAll(scope, pass, node, knowledge) is { } replaced)
+            {
+                applied++;
+                node = StepBack(replaced, pass.LongestPattern);
+                knowledge = node.Before;
+                continue;
+            }
+
+            knowledge = node.Facts.GoesOn ? scope.Analysis.After(node, knowledge) : null;
+            node = node.Next!;
+        }
+
+        return applied;
+    }
+
+    /// <summary>Where to go on when something new stands here: where the earliest pattern may begin that reaches it.</summary>
+    private static Node StepBack(Node node, int longest)
+    {
+        for (int i = 1; i < longest && node.Previous?.Before is not null; i++)
+        {
+            node = node.Previous;
+        }
+
+        return node;
+    }
+
+    /// <summary>The first node of what is new; null when no rewrite applies.</summary>
+    private Node? TryAll(RewriteScope scope, Pass pass, Node node, Knowledge knowledge)
+    {
+        foreach (CompiledRewrite rewrite in pass.Candidates(node))
+        {
+            if (!rewrite.Matches(scope, node, knowledge))
+            {
+                continue;
+            }
+
+            ImmutableArray<string> before = _explain ? Spell(scope, rewrite.Matched) : [];
+            int source = node.Source;
+            if (rewrite.Apply(knowledge) is not { } nodes)
+            {
+                continue;
+            }
+
+            if (_explain)
+            {
+                _log.Add(
+                    new AppliedRewrite(
+                        scope.Graph.Number,
+                        source,
+                        rewrite.Rewrite.Name,
+                        rewrite.Rewrite.Equation,
+                        before,
+                        Spell(scope, nodes)
+                    )
+                );
+            }
+
+            foreach (Node fresh in nodes)
+            {
+                Settle(scope, fresh);
+            }
+
+            // What stood here may have been settled elsewhere.
+            Node first = nodes.Length > 0 ? nodes[0].Resolve() : node.Resolve();
+            first.Before = knowledge;
+            return first;
+        }
+
+        return null;
+    }
+
+    /// <summary>Gives a NOP's charges to a neighbour and takes it out, where that changes nothing.</summary>
+    private static void Settle(RewriteScope scope, Node nop)
+    {
+        if (nop.Tag != Opcode.Tags.NOP)
+        {
+            return;
+        }
+
+        Node next = nop.Next!;
+        if (nop.Charges.Count == 0)
+        {
+            scope.Graph.Replace(nop, 1, []);
+            return;
+        }
+
+        if (!next.IsEnd && next.Arrivals == 0)
+        {
+            nop.Charges.AddRange(next.Charges);
+            next.Charges = nop.Charges;
+            scope.Graph.Replace(nop, 1, []);
+            return;
+        }
+
+        if (nop.Arrivals == 0 && nop.Previous is { } previous && IsQuiet(scope, previous) && !nop.HasVaryingCharges)
+        {
+            previous.Charges.AddRange(nop.Charges);
+            scope.Graph.Replace(nop, 1, []);
+        }
+    }
+
+    /// <summary>
+    /// Goes on to the next instruction whatever happens, takes no charge while it acts, and changes nothing that is seen
+    /// after OutOfGas: a charge may be taken before it as well as after it.
+    /// </summary>
+    private static bool IsQuiet(RewriteScope scope, Node node) =>
+        node.Tag switch
+        {
+            Opcode.Tags.LOAD_CONST => IsScalar(scope, node.A),
+            Opcode.Tags.STORE_CONST or Opcode.Tags.LOAD_REG => IsScalar(scope, node.B),
+            Opcode.Tags.LOAD_NAME
+            or Opcode.Tags.STORE_NAME
+            or Opcode.Tags.POP
+            or Opcode.Tags.DUP
+            or Opcode.Tags.NOT
+            or Opcode.Tags.AND
+            or Opcode.Tags.OR
+            or Opcode.Tags.LOAD_VAR_REG
+            or Opcode.Tags.STORE_REG
+            or Opcode.Tags.MOV_REG
+            or Opcode.Tags.PUSH_REG
+            or Opcode.Tags.POP_REG
+            or Opcode.Tags.NOP => true,
+            _ => false,
+        };
+
+    private static bool IsScalar(RewriteScope scope, long constant) =>
+        scope.Constants.FactOf(constant).Kinds.Within(KindSet.Number | KindSet.String);
+
+    private static ImmutableArray<string> Spell(RewriteScope scope, ReadOnlySpan<Node> nodes)
+    {
+        ImmutableArray<string>.Builder lines = ImmutableArray.CreateBuilder<string>(nodes.Length);
+        foreach (Node node in nodes)
+        {
+            lines.Add(InstructionText.Of(node, scope.Program, scope.Constants));
+        }
+
+        return lines.MoveToImmutable();
+    }
+
+    /// <summary>The rewrites of one technique, by the two opcodes that their patterns begin with.</summary>
+    private sealed class Pass
+    {
+        // By the first opcode, then by the one that follows, the end of the code being the first of those.
+        private readonly CompiledRewrite[]?[]?[] _candidates;
+
+        public Pass(Technique technique, CompiledRewrite[] rewrites)
+        {
+            Technique = technique;
+            Rewrites = rewrites;
+            LongestPattern = rewrites.Max(rewrite => rewrite.Rewrite.Pattern.Length);
+            int opcodes = InstructionSet.Rows.Max(row => row.Opcode.Tag) + 1;
+            _candidates = new CompiledRewrite[opcodes][][];
+            foreach (
+                IGrouping<int, CompiledRewrite> group in rewrites.GroupBy(rewrite =>
+                    rewrite.Rewrite.Pattern[0].Opcode.Tag
+                )
+            )
+            {
+                _candidates[group.Key] =
+                [
+                    .. Enumerable
+                        .Range(-1, opcodes + 1)
+                        .Select(next =>
+                            group
+                                .Where(rewrite =>
+                                    rewrite.Rewrite.Pattern.Length == 1 || rewrite.Rewrite.Pattern[1].Opcode.Tag == next
+                                )
+                                .ToArray()
+                        ),
+                ];
+            }
+        }
+
+        public Technique Technique { get; }
+
+        public CompiledRewrite[] Rewrites { get; }
+
+        public int LongestPattern { get; }
+
+        /// <summary>Those that may match here, in the order of the catalog.</summary>
+        public CompiledRewrite[] Candidates(Node node) => _candidates[node.Tag]?[node.Next!.Tag + 1] ?? [];
+    }
+}
