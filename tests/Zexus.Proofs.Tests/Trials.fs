@@ -27,7 +27,16 @@ let private sized = [
 ]
 
 let private addZero =
-    rewrite "trial/add-zero" loadThenAdd sized [ is 0; Precondition.StackKind(0, KindSet.Int) ] unsized
+    rewrite
+        "trial/add-zero"
+        loadThenAdd
+        sized
+        [
+            is 0
+            Precondition.StackKind(0, KindSet.Int)
+            Precondition.KeepsLimit KindSet.Int
+        ]
+        unsized
 
 let private unconditional (r: Rewrite) name preconditions =
     rewrite name r.Pattern r.Replacement preconditions r.BrokenTwin
