@@ -25,7 +25,7 @@ internal static class ExitCode
     public static readonly IReadOnlyList<(string Code, string Meaning)> Table =
     [
         ("0", "completed"),
-        ("1", "the program faulted; check: a divergence was found, or a branch was not reached; prove: not all is proved"),
+        ("1", "the program faulted; check: a divergence or a branch not reached; prove: not all is proved"),
         ("2", "the command line is wrong"),
         ("3", "a file cannot be read or written, or is malformed"),
         ("4", "validation refuses the program"),
