@@ -21,10 +21,16 @@ type AnswerCache(file: string option) =
         | Some file when File.Exists file ->
             // A file that cannot be read is no answer to anything; what was in it is asked again.
             try
-                for KeyValue(key, model) in JsonSerializer.Deserialize<Dictionary<string, Kept>>(File.ReadAllText file) do
-                    answers[key] <- model
-            with :? JsonException ->
-                ()
+                let read =
+                    JsonSerializer.Deserialize<Dictionary<string, Kept>>(File.ReadAllText file)
+
+                if not (isNull read) then
+                    for KeyValue(key, model) in read do
+                        answers[key] <- model
+            with
+            | :? JsonException
+            | :? IOException
+            | :? UnauthorizedAccessException -> ()
         | Some _
         | None -> ()
 
@@ -63,7 +69,7 @@ type AnswerCache(file: string option) =
 
             answer
 
-    /// Write what is known; a reader never sees half a file.
+    /// Write what is known; a reader never sees half a file. Throws IOException and UnauthorizedAccessException.
     member _.Save() =
         match file with
         | None -> ()

@@ -11,10 +11,6 @@ open Zexus.Proofs.Instances
 
 type Case = {
     Instance: Instance
-    /// Computed constants, by expression; what they were computed under is among the facts.
-    Computed: (ConstantExpression * Plain) list
-    /// What holds at the start.
-    Facts: Formula list
     /// Has a model exactly if the sides differ.
     Query: string
     /// Has a model exactly if the facts can hold.
@@ -232,17 +228,13 @@ let private withTerms (constants: Map<string, Plain>) (behind: Plain list) (from
 // Preconditions.
 
 let private sizeIsZero plain =
-    match plain with
-    | Plain.Int n -> [ Formula.term (BoolTerm.IntEqual(Int.term (Int.size n), IntTerm.Constant 0I)) ]
-    | Plain.Null
-    | Plain.Bool _
-    | Plain.Float _
-    | Plain.String _
-    | Plain.List _
-    | Plain.Map _
-    | Plain.Set _ -> []
+    Formula.term (BoolTerm.IntEqual(Int.term (sizeOfPlain plain), IntTerm.Constant 0I))
 
-let private truthOf (plain: Plain) : Formula =
+/// Is a known value's size 0?
+let hasNoSize plain = sizeIsZero plain = Formula.always
+
+/// What must hold for the value to count as true; known for a known one.
+let truthOf (plain: Plain) : Formula =
     let value, heap =
         match plain with
         | Plain.List items ->
@@ -269,7 +261,7 @@ let private truthOf (plain: Plain) : Formula =
         | Plain.String t -> Value.ofStr t, Heap.empty
 
     match Traversals.truth value { scratchState with Rest.Heap = heap } with
-    | [ Outcome.Ok(truth, _) ] -> Formula.term (Bool.term truth)
+    | [ Outcome.Ok(truth, _) ] -> Formula.all [ Formula.term (Bool.term truth) ]
     | outcomes -> invalidOp $"The truth of a known kind has {outcomes.Length} outcomes."
 
 let private allowedKinds (preconditions: Precondition list) (shape: Shape) (input: Input) =
@@ -341,7 +333,7 @@ let private constantFacts (constants: Map<string, Constant>) (values: Map<string
         | Constant.Data _ -> ()
     for p: Precondition in preconditions do
         match p with
-        | :? Precondition.ConstantSmall as k -> yield! sizeIsZero values[k.Constant]
+        | :? Precondition.ConstantSmall as k -> sizeIsZero values[k.Constant]
         | :? Precondition.ConstantTruth as k ->
             let truth = truthOf values[k.Constant]
             if k.Truth then truth else Formula.negate truth
@@ -356,7 +348,7 @@ let private inputFacts (instance: Instance) = [
         match p with
         | :? Precondition.StackSmall as k ->
             match Map.tryFind (Input.Stack k.Depth) instance.Kinds with
-            | Some KindSet.Int -> yield! sizeIsZero (Plain.Int(symbolInt (symbolOf (Input.Stack k.Depth))))
+            | Some KindSet.Int -> sizeIsZero (Plain.Int(symbolInt (symbolOf (Input.Stack k.Depth))))
             | Some _
             | None -> ()
         | _ -> ()
@@ -398,11 +390,12 @@ let private lookUp (values: (ConstantExpression * Plain) list) expression =
 /// The cases of one shape and one choice of constants: kinds are split as the code asks for them.
 let rec private split (instance: Instance) (constants: Map<string, Plain>) computed conditions : Case seq =
     seq {
-        let host = host instance constants (lookUp computed) noInput false
-        let left, right = load Limits.Default host
+        let host =
+            host Limits.Default PatternCharges.Open instance constants (lookUp computed) noInput false
+
         let firstNew = host.Program.Constants.Length
-        let left = withTerms constants [] firstNew left
-        let right = withTerms constants host.NewConstants firstNew right
+        let left = withTerms constants [] firstNew host.Left
+        let right = withTerms constants host.NewConstants firstNew host.Right
         let start = startOf instance host left
 
         let place length shift at =
@@ -455,6 +448,10 @@ let rec private split (instance: Instance) (constants: Map<string, Plain>) compu
         | None ->
             let facts =
                 facts
+                @ [
+                    for index in 0 .. host.PatternLength - 1 do
+                        for symbol in openCharges index -> atMost Int.zero (symbolInt symbol)
+                ]
                 @ inputFacts instance
                 @ constantFacts instance.Constants constants instance.Preconditions
                 @ evaluates constants instance.Preconditions
@@ -474,8 +471,6 @@ let rec private split (instance: Instance) (constants: Map<string, Plain>) compu
             if not (Formula.isPlainlyFalse joined) then
                 {
                     Instance = instance
-                    Computed = computed
-                    Facts = facts
                     Query = fst (query facts (difference host.Depth lefts rights))
                     Possible = fst (query facts Formula.always)
                     Branches = Set.union (branchesOf lefts) (branchesOf rights)
@@ -493,7 +488,6 @@ let rec private split (instance: Instance) (constants: Map<string, Plain>) compu
                             | Plain.String _ -> false)
                 }
     }
-
 
 let rec private choices (items: (string * Constant list) list) : Map<string, Constant> list =
     match items with

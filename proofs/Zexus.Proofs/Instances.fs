@@ -334,12 +334,12 @@ let rec compute (start: State) (constants: Map<string, Plain>) (e: ConstantExpre
                     Result = None
                     IsOpaque = isOpaque
                   }
-                | Some values -> yield! apply1 start apply.Opcode conditions values
+                | Some values -> yield! applyOne start apply.Opcode conditions values
         ]
     | other -> notReadable ("an expression " + other.GetType().Name)
 
 /// One instruction on constants: they are loaded, it acts, what it leaves is read as plain data.
-and private apply1 start opcode conditions values =
+and private applyOne start opcode conditions values =
     let info = InstructionSet.Of opcode
 
     let instruction = {
@@ -402,7 +402,7 @@ and private apply1 start opcode conditions values =
                 IsOpaque = true
             })
 
-let private numberPlain (plain: Plain) =
+let sizeOfPlain (plain: Plain) =
     match plain with
     | Plain.Int n -> Int.size n
     | Plain.Null
@@ -431,7 +431,7 @@ let rec private amountOfConstants (constant: ConstantExpression -> Plain) (amoun
 
     match amount with
     | :? ConstantAmount.Fixed as f -> Int.Known(bigint f.Gas)
-    | :? ConstantAmount.Size as s -> numberPlain (constant s.Constant)
+    | :? ConstantAmount.Size as s -> sizeOfPlain (constant s.Constant)
     | :? ConstantAmount.Text as t -> textPlain (constant t.Constant)
     | :? ConstantAmount.Sum as s -> operands s.Left s.Right ||> Int.add
     | :? ConstantAmount.Product as p -> operands p.Left p.Right ||> Int.mul
@@ -481,6 +481,9 @@ type Host = {
     /// Of the translation's constants, those behind the program's.
     NewConstants: Plain list
     Translated: Translation.TranslatedInstruction list
+    /// Both sides, loaded: the program as it is, and its translation.
+    Left: Loaded
+    Right: Loaded
     First: int
     /// Instructions of the pattern, and of the replacement.
     PatternLength: int
@@ -513,9 +516,38 @@ let private depthOf (instance: Instance) (pattern: (Opcode * int64 list) list) =
     // One more than it takes, so that a proof says that the rest of the stack is as it was.
     1 + List.max (-lowest :: asked)
 
+/// What an instruction of the pattern charges before it acts.
+[<RequireQualifiedAccess>]
+type PatternCharges =
+    /// Its static charge.
+    | Static
+    /// Two charges of any amount: the optimizer also matches what it has made, and that has lists. What holds for two in a row holds for any
+    /// number of them.
+    | Open
+
+/// The symbols of a pattern instruction's open charges.
+let openCharges (patternIndex: int) =
+    [ "a"; "b" ] |> List.map (fun part -> $"c{patternIndex}{part}")
+
+/// A list of charges as a translation has it.
+let private chargesOf (i: LoadedInstruction) =
+    i.Charges |> List.map (fun c -> c.Source, c.Amount)
+
+/// A function of a host as it is.
+let private unchanged (loaded: Loaded) index : Translation.TranslatedInstruction[] =
+    loaded.Functions[index].Code
+    |> Array.map (fun i -> {
+        Instruction = loaded.Functions[index].Definition.Code[i.Source]
+        Source = i.Source
+        Charges = chargesOf i
+        JumpCharges = []
+    })
+
 /// Build the program of an instance. `constants` and `computed` give the values of metavariables and expressions, `given` those of the inputs;
 /// with `guarded` the code stands under a handler that shows what a handler sees.
 let host
+    (limits: Limits)
+    (patternCharges: PatternCharges)
     (instance: Instance)
     (constants: Map<string, Plain>)
     (computed: ConstantExpression -> Plain)
@@ -534,7 +566,6 @@ let host
 
     let aliasName original =
         int64 (calleeName + 1 + List.findIndex ((=) original) originals)
-
 
     // A name is its own unless a precondition says how it is written.
     let nameText =
@@ -721,79 +752,6 @@ let host
         @ [ for opcode, operands in pattern -> placed pattern.Length opcode operands ]
         @ List.concat epilogues
 
-    // The replacement, with the new constants behind all others.
-    let newConstants = Collections.Generic.List<Plain>()
-    let base' = constantNames.Length + own.Count
-
-    let computedOperand (o: RewriteOperand) =
-        match o with
-        | :? RewriteOperand.Computed as c ->
-            newConstants.Add(computed c.Expression)
-            int64 (base' + newConstants.Count - 1)
-        | other -> notReadable ("an operand " + other.GetType().Name)
-
-    let staticGas patternIndex =
-        let i = rewrite.Pattern[patternIndex]
-        let info = InstructionSet.Of i.Opcode
-        let operands = snd pattern[patternIndex]
-
-        let amount =
-            List.zip (List.ofArray info.Operands) operands
-            |> List.sumBy (fun (o, value) -> if o.Kind = OperandKind.Amount then bigint value else 0I)
-
-        bigint (info.Gas + info.GasPerCount * count i.Opcode operands) + amount
-
-    let charge (term: ChargeTerm) =
-        match term with
-        | :? ChargeTerm.StaticOf as s ->
-            let gas = staticGas s.Pattern
-
-            if gas.IsZero then
-                None
-            else
-                Some(first + s.Pattern, SpecAmount.Fixed(Int.Known gas))
-        | :? ChargeTerm.Dynamic as d -> Some(first + d.Pattern, spec d.Amount)
-        | :? ChargeTerm.OfConstants as c ->
-            Some(first + c.Pattern, SpecAmount.Fixed(amountOfConstants computed c.Amount))
-        | other -> notReadable ("a charge " + other.GetType().Name)
-
-    let charges (terms: seq<ChargeTerm>) =
-        terms |> Seq.choose charge |> List.ofSeq
-
-    let length = instance.Replacement.Length
-
-    let replacement = [
-        for i in instance.Replacement ->
-            ({
-                Instruction = placed length i.Opcode (operandsOf computedOperand i.Opcode i.Operands)
-                Source = first + i.Source
-                Charges = charges i.Charges
-                JumpCharges = charges i.JumpCharges
-            }
-            : Translation.TranslatedInstruction)
-    ]
-
-    let asItIs (source: int) (i: Instruction) : Translation.TranslatedInstruction =
-        let _, info = InstructionSet.TryFind i.Number
-        let gas = info.Gas + info.GasPerCount * count info.Opcode [ i.A; i.B; i.C ]
-
-        {
-            Instruction = i
-            Source = source
-            Charges =
-                if gas = 0 then
-                    []
-                else
-                    [ source, SpecAmount.Fixed(Int.ofInt gas) ]
-            JumpCharges = []
-        }
-
-    let translated = [
-        yield! prologue @ setUp length |> List.mapi asItIs
-        yield! replacement
-        yield! List.concat epilogues |> List.mapi (fun at i -> asItIs (first + pattern.Length + at) i)
-    ]
-
     let ofPlace place = [
         for name in 0 .. nameCount - 1 do
             if shape.Places[name] = place then
@@ -808,64 +766,148 @@ let host
         Code = List.toArray code
     }
 
+    let program = {
+        Constants = [|
+            for name in constantNames -> plainToData constants[name]
+            yield! own
+        |]
+        Names = [|
+            yield! nameText
+            yield "keep"
+            yield "callee"
+            for index in 0 .. originals.Length - 1 -> "same" + string index
+        |]
+        Functions = [|
+            {
+                simple "main" [] sourceCode with
+                    Locals = List.toArray (ofPlace Place.Own @ ofPlace Place.Captured)
+            }
+            simple "keeper" (ofPlace Place.Captured) []
+            simple "callee" [] []
+        |]
+    }
+
+    let asWritten =
+        match Validation.validate limits program with
+        | Ok loaded -> loaded
+        | Error refusal -> notReadable ("a program that is refused: " + refusal.Describe program)
+
+    let isPattern at =
+        at >= first && at < first + pattern.Length
+
+    let left =
+        match patternCharges with
+        | PatternCharges.Static -> asWritten
+        | PatternCharges.Open -> {
+            asWritten with
+                Functions =
+                    asWritten.Functions
+                    |> Array.mapi (fun index f ->
+                        if index <> entryFunction then
+                            f
+                        else
+                            {
+                                f with
+                                    Code =
+                                        f.Code
+                                        |> Array.mapi (fun at i ->
+                                            if isPattern at then
+                                                {
+                                                    i with
+                                                        Charges = [
+                                                            for symbol in openCharges (at - first) ->
+                                                                {
+                                                                    Source = at
+                                                                    Rule = i.Rule
+                                                                    Amount =
+                                                                        SpecAmount.Fixed(
+                                                                            Int.Symbolic(IntTerm.Symbol symbol)
+                                                                        )
+                                                                }
+                                                        ]
+                                                }
+                                            else
+                                                i)
+                            })
+          }
+
+    let written at =
+        chargesOf left.Functions[entryFunction].Code[at]
+
+    // The replacement, with the new constants behind all others.
+    let newConstants = Collections.Generic.List<Plain>()
+    let base' = constantNames.Length + own.Count
+
+    let computedOperand (o: RewriteOperand) =
+        match o with
+        | :? RewriteOperand.Computed as c ->
+            newConstants.Add(computed c.Expression)
+            int64 (base' + newConstants.Count - 1)
+        | other -> notReadable ("an operand " + other.GetType().Name)
+
+    let charge (term: ChargeTerm) =
+        match term with
+        | :? ChargeTerm.StaticOf as s -> written (first + s.Pattern)
+        | :? ChargeTerm.Dynamic as d -> [ first + d.Pattern, spec d.Amount ]
+        | :? ChargeTerm.OfConstants as c -> [ first + c.Pattern, SpecAmount.Fixed(amountOfConstants computed c.Amount) ]
+        | other -> notReadable ("a charge " + other.GetType().Name)
+
+    let charges (terms: seq<ChargeTerm>) =
+        terms |> Seq.collect charge |> List.ofSeq
+
+    let length = instance.Replacement.Length
+
+    let replacement = [
+        for i in instance.Replacement ->
+            ({
+                Instruction = placed length i.Opcode (operandsOf computedOperand i.Opcode i.Operands)
+                Source = first + i.Source
+                Charges = charges i.Charges
+                JumpCharges = charges i.JumpCharges
+            }
+            : Translation.TranslatedInstruction)
+    ]
+
+    let asItIs (source: int) (i: Instruction) : Translation.TranslatedInstruction = {
+        Instruction = i
+        Source = source
+        Charges = written source
+        JumpCharges = []
+    }
+
+    let translated = [
+        yield! prologue @ setUp length |> List.mapi asItIs
+        yield! replacement
+        yield! List.concat epilogues |> List.mapi (fun at i -> asItIs (first + pattern.Length + at) i)
+    ]
+
+    let right =
+        let constants =
+            Array.append program.Constants [| for c in newConstants -> plainToData c |]
+
+        let functions = [|
+            yield List.toArray translated
+            for index in 1 .. asWritten.Functions.Length - 1 -> unchanged asWritten index
+        |]
+
+        match Translation.load asWritten constants functions with
+        | Ok loaded -> loaded
+        | Error refusal -> notReadable ("a translation that is refused: " + refusal.Describe program)
+
     {
-        Program = {
-            Constants = [|
-                for name in constantNames -> plainToData constants[name]
-                yield! own
-            |]
-            Names = [|
-                yield! nameText
-                yield "keep"
-                yield "callee"
-                for index in 0 .. originals.Length - 1 -> "same" + string index
-            |]
-            Functions = [|
-                {
-                    simple "main" [] sourceCode with
-                        Locals = List.toArray (ofPlace Place.Own @ ofPlace Place.Captured)
-                }
-                simple "keeper" (ofPlace Place.Captured) []
-                simple "callee" [] []
-            |]
-        }
+        Program = program
         NewConstants = List.ofSeq newConstants
         Translated = translated
+        Left = left
+        Right = right
         First = first
         PatternLength = pattern.Length
         ReplacementLength = length
         Depth = depth
     }
 
-/// The other functions of a host as they are.
-let private unchanged (loaded: Loaded) index : Translation.TranslatedInstruction[] =
-    loaded.Functions[index].Code
-    |> Array.map (fun i -> {
-        Instruction = loaded.Functions[index].Definition.Code[i.Source]
-        Source = i.Source
-        Charges = i.Charges |> List.map (fun c -> c.Source, c.Amount)
-        JumpCharges = []
-    })
-
-/// Both sides, loaded: the program as it is, and its translation.
-let load (limits: Limits) (host: Host) : Loaded * Loaded =
-    match Validation.validate limits host.Program with
-    | Error refusal -> notReadable ("a program that is refused: " + refusal.Describe host.Program)
-    | Ok loaded ->
-        let constants =
-            Array.append host.Program.Constants [| for c in host.NewConstants -> plainToData c |]
-
-        let functions = [|
-            yield List.toArray host.Translated
-            for index in 1 .. loaded.Functions.Length - 1 -> unchanged loaded index
-        |]
-
-        match Translation.load loaded constants functions with
-        | Error refusal -> notReadable ("a translation that is refused: " + refusal.Describe host.Program)
-        | Ok translated -> loaded, translated
-
 /// The same translation for the engine.
-let forEngine (host: Host) (loaded: Loaded) : TranslatedProgram =
+let forEngine (host: Host) : TranslatedProgram =
     let chargeOf (source, amount) =
         Zexus.Vm.Charge(source, vmAmount amount)
 
@@ -888,7 +930,7 @@ let forEngine (host: Host) (loaded: Loaded) : TranslatedProgram =
                 if index = entryFunction then
                     List.toArray host.Translated
                 else
-                    unchanged loaded index
+                    unchanged host.Left index
 
             TranslatedFunction(ImmutableArray.CreateRange(code |> Array.map instruction))
     |]

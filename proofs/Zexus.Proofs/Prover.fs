@@ -47,22 +47,21 @@ type RewriteReport = {
     Time: TimeSpan
 } with
 
-    member r.Count(holds: Verdict -> bool) =
-        r.Cases |> Seq.filter (fun c -> holds c.Verdict) |> Seq.length
-
     member r.Proved =
-        r.Count(fun v ->
-            match v with
-            | Verdict.Proved -> true
+        r.Cases
+        |> List.sumBy (fun c ->
+            match c.Verdict with
+            | Verdict.Proved -> 1
             | Verdict.Refuted _
-            | Verdict.Unknown _ -> false)
+            | Verdict.Unknown _ -> 0)
 
     member r.Refuted =
-        r.Count(fun v ->
-            match v with
-            | Verdict.Refuted _ -> true
+        r.Cases
+        |> List.sumBy (fun c ->
+            match c.Verdict with
+            | Verdict.Refuted _ -> 1
             | Verdict.Proved
-            | Verdict.Unknown _ -> false)
+            | Verdict.Unknown _ -> 0)
 
     member r.Unknown = r.Cases.Length - r.Proved - r.Refuted
 
@@ -295,6 +294,15 @@ let bothSolvers: Opinion list = [
     }
 ]
 
+/// Why a solver gives no answer at all; nothing if all do.
+let missingSolvers () : string list =
+    bothSolvers
+    |> List.choose (fun opinion ->
+        match opinion.Ask "(set-logic ALL)\n(assert false)\n(check-sat)\n" with
+        | Solver.Answer.Failed reason -> Some reason
+        | Solver.Answer.Unsat
+        | Solver.Answer.Sat _ -> None)
+
 /// Prove rewrites on so many threads. Reports come in the order of the rewrites; `onReport` is called as each is done.
 let proveAll
     (cache: AnswerCache)
@@ -327,7 +335,6 @@ let proveAll
 
     workers |> Array.iter _.Start()
     workers |> Array.iter _.Join()
-    cache.Save()
 
     if not (isNull problem) then
         ExceptionDispatchInfo.Throw problem

@@ -9,6 +9,7 @@ open System.Text
 open Zexus.Isa
 open Zexus.Vm
 open Zexus.Spec
+open Zexus.Proofs.SmtLib
 open Zexus.Proofs.Instances
 open Zexus.Proofs.Cases
 open Zexus.Proofs.Observation
@@ -275,8 +276,10 @@ let private tryOne (case: Case) (valuation: Valuation) (guarded: bool) (gas: Gas
         // Nothing asks for its kind: a mark that shows where it went.
         | None -> Given.Data(Data.String("<" + symbolOf input + ">"))
 
-    let host = host case.Instance constants (knownComputed constants) given guarded
-    let left, right = load replayLimits host
+    let host =
+        host replayLimits PatternCharges.Static case.Instance constants (knownComputed constants) given guarded
+
+    let left, right = host.Left, host.Right
 
     let at limit =
         context (Int.Known(bigint (limit: int64)))
@@ -298,7 +301,7 @@ let private tryOne (case: Case) (valuation: Valuation) (guarded: bool) (gas: Gas
             None
         else
             let engineLeft = ZexusProgram.Load(host.Program, replayLimits)
-            let engineRight = ZexusProgram.Load(forEngine host left, replayLimits)
+            let engineRight = ZexusProgram.Load(forEngine host, replayLimits)
 
             Some {
                 Valuation = valuation
@@ -312,28 +315,6 @@ let private tryOne (case: Case) (valuation: Valuation) (guarded: bool) (gas: Gas
                 EngineRight = ofEngine vm.Value engineRight limit
             })
 
-let private isSmall (data: Data) =
-    match data with
-    | Data.Int n -> Numbers.size n = 0I
-    | Data.Null
-    | Data.Bool _
-    | Data.Float _
-    | Data.String _
-    | Data.List _
-    | Data.Map _
-    | Data.Set _ -> true
-
-let private isTrue (data: Data) =
-    match data with
-    | Data.Null -> false
-    | Data.Bool b -> b
-    | Data.Int n -> not n.IsZero
-    | Data.Float x -> x <> 0.0
-    | Data.String s -> s <> ""
-    | Data.List items
-    | Data.Set items -> items.Length > 0
-    | Data.Map entries -> entries.Length > 0
-
 /// Do the values keep the preconditions that are left? Kinds and exact constants they keep by how they were chosen.
 let private keeps (preconditions: Precondition list) (valuation: Valuation) =
     preconditions
@@ -341,11 +322,13 @@ let private keeps (preconditions: Precondition list) (valuation: Valuation) =
         match p with
         | :? Precondition.StackSmall as k ->
             match Map.tryFind (Input.Stack k.Depth) valuation.Inputs with
-            | Some(Given.Data data) -> isSmall data
+            | Some(Given.Data data) -> hasNoSize (Plain.ofData data)
             | Some(Given.Function | Given.Same _)
             | None -> true
-        | :? Precondition.ConstantSmall as k -> isSmall valuation.Constants[k.Constant]
-        | :? Precondition.ConstantTruth as k -> isTrue valuation.Constants[k.Constant] = k.Truth
+        | :? Precondition.ConstantSmall as k -> hasNoSize (Plain.ofData valuation.Constants[k.Constant])
+        | :? Precondition.ConstantTruth as k ->
+            let truth = truthOf (Plain.ofData valuation.Constants[k.Constant])
+            (truth = Formula.always) = k.Truth
         | :? Precondition.Evaluates as k ->
             let constants = valuation.Constants |> Map.map (fun _ data -> Plain.ofData data)
 

@@ -224,45 +224,39 @@ module Formula =
         | Formula.Not _
         | Formula.SameFloat _ -> false
 
-    let all formulas =
-        let formulas =
-            formulas
-            |> List.collect (fun f ->
-                match f with
-                | Formula.All inner -> inner
-                | Formula.Term _
-                | Formula.Any _
-                | Formula.Not _
-                | Formula.SameFloat _ -> [ f ])
-            |> List.filter (isAlways >> not)
-            |> List.distinct
+    /// A join without its unit, without repetitions, and decided if some part decides it.
+    let private joined inner isUnit isDeciding decided join formulas =
+        let parts =
+            formulas |> List.collect inner |> List.filter (isUnit >> not) |> List.distinct
 
-        if List.exists isNever formulas then
-            never
+        if List.exists isDeciding parts then
+            decided
         else
-            match formulas with
+            match parts with
             | [ one ] -> one
-            | formulas -> Formula.All formulas
+            | parts -> join parts
+
+    let all formulas =
+        let inner f =
+            match f with
+            | Formula.All inner -> inner
+            | Formula.Term _
+            | Formula.Any _
+            | Formula.Not _
+            | Formula.SameFloat _ -> [ f ]
+
+        joined inner isAlways isNever never Formula.All formulas
 
     let any formulas =
-        let formulas =
-            formulas
-            |> List.collect (fun f ->
-                match f with
-                | Formula.Any inner -> inner
-                | Formula.Term _
-                | Formula.All _
-                | Formula.Not _
-                | Formula.SameFloat _ -> [ f ])
-            |> List.filter (isNever >> not)
-            |> List.distinct
+        let inner f =
+            match f with
+            | Formula.Any inner -> inner
+            | Formula.Term _
+            | Formula.All _
+            | Formula.Not _
+            | Formula.SameFloat _ -> [ f ]
 
-        if List.exists isAlways formulas then
-            always
-        else
-            match formulas with
-            | [ one ] -> one
-            | formulas -> Formula.Any formulas
+        joined inner isNever isAlways always Formula.Any formulas
 
     let negate f =
         if isAlways f then

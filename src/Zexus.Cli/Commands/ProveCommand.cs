@@ -54,6 +54,16 @@ internal static class ProveCommand
         {
             Rewrite[] rewrites = Chosen(parsed.GetValue(names) ?? []);
             string? folder = parsed.GetValue(smt);
+            string[] missing = [.. Prover.missingSolvers()];
+            if (missing.Length > 0)
+            {
+                throw new Problem(
+                    ExitCode.Faulted,
+                    "nothing is proved without both solvers: " + string.Join("; ", missing),
+                    "On Debian: apt-get install libz3-dev cvc5"
+                );
+            }
+
             AnswerCache.AnswerCache cache = new(
                 parsed.GetValue(cold) ? FSharpOption<string>.None : FSharpOption<string>.Some(CacheFile())
             );
@@ -63,6 +73,7 @@ internal static class ProveCommand
                 (int)parsed.GetValue(threads),
                 terminal
             );
+            Keep(cache, terminal);
             if (folder is not null)
             {
                 ProofFiles.Write(folder, reports, terminal);
@@ -73,6 +84,19 @@ internal static class ProveCommand
             return report.IsGreen ? ExitCode.Completed : ExitCode.Faulted;
         });
         return command;
+    }
+
+    /// <summary>What cannot be kept is asked again the next time; what was proved stays proved.</summary>
+    private static void Keep(AnswerCache.AnswerCache cache, Terminal terminal)
+    {
+        try
+        {
+            cache.Save();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            terminal.Error.WriteLine("the answers are not kept: " + Terminal.Printable(e.Message));
+        }
     }
 
     private static Rewrite[] Chosen(string[] names)

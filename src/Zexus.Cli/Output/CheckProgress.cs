@@ -1,4 +1,3 @@
-using Spectre.Console;
 using Zexus.Differential;
 
 namespace Zexus.Cli.Output;
@@ -40,30 +39,11 @@ internal static class CheckProgress
         return Campaign.run(options);
     }
 
-    private static CampaignResult WithBar(CampaignOptions options, Terminal terminal)
-    {
-        IAnsiConsole console = AnsiConsole.Create(
-            new AnsiConsoleSettings
+    private static CampaignResult WithBar(CampaignOptions options, Terminal terminal) =>
+        Consoles.WithBar(
+            terminal,
+            task =>
             {
-                Ansi = AnsiSupport.Yes,
-                ColorSystem = terminal.ErrorHasColour ? ColorSystemSupport.Standard : ColorSystemSupport.NoColors,
-                Interactive = InteractionSupport.Yes,
-                Out = new AnsiConsoleOutput(terminal.Error),
-            }
-        );
-        console.Profile.Width = Terminal.Width();
-        return console
-            .Progress()
-            .AutoClear(true)
-            .Columns(
-                new ProgressBarColumn(),
-                new PercentageColumn(),
-                new RemainingTimeColumn(),
-                new TaskDescriptionColumn { Alignment = Justify.Left }
-            )
-            .Start(context =>
-            {
-                ProgressTask task = context.AddTask("starting", maxValue: 1);
                 options.Progress = progress =>
                 {
                     task.MaxValue = Math.Max(1, progress.Of);
@@ -73,6 +53,6 @@ internal static class CheckProgress
                         + (IsShrinking(progress) ? ", shrinking" : "");
                 };
                 return Campaign.run(options);
-            });
-    }
+            }
+        );
 }

@@ -145,16 +145,6 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
 
     private string Table(Terminal terminal)
     {
-        using StringWriter text = new();
-        IAnsiConsole console = AnsiConsole.Create(
-            new AnsiConsoleSettings
-            {
-                Ansi = terminal.OutHasColour ? AnsiSupport.Yes : AnsiSupport.No,
-                ColorSystem = terminal.OutHasColour ? ColorSystemSupport.Standard : ColorSystemSupport.NoColors,
-                Out = new AnsiConsoleOutput(text),
-            }
-        );
-        console.Profile.Width = Terminal.Width();
         Table table = new Table().HideHeaders().Border(TableBorder.Rounded).AddColumn("").AddColumn("");
         foreach ((string name, string value) in Rows())
         {
@@ -163,8 +153,7 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
             table.AddRow(new Text(name), new Text(value, style));
         }
 
-        console.Write(table);
-        return text.ToString();
+        return Consoles.Text(table, terminal);
     }
 
     private static string Counts(KeyValuePair<string, long>[] counts) =>

@@ -67,30 +67,12 @@ internal static class ProveProgress
         AnswerCache.AnswerCache cache,
         int threads,
         Terminal terminal
-    )
-    {
-        IAnsiConsole console = AnsiConsole.Create(
-            new AnsiConsoleSettings
+    ) =>
+        Consoles.WithBar(
+            terminal,
+            task =>
             {
-                Ansi = AnsiSupport.Yes,
-                ColorSystem = terminal.ErrorHasColour ? ColorSystemSupport.Standard : ColorSystemSupport.NoColors,
-                Interactive = InteractionSupport.Yes,
-                Out = new AnsiConsoleOutput(terminal.Error),
-            }
-        );
-        console.Profile.Width = Terminal.Width();
-        return console
-            .Progress()
-            .AutoClear(true)
-            .Columns(
-                new ProgressBarColumn(),
-                new PercentageColumn(),
-                new RemainingTimeColumn(),
-                new TaskDescriptionColumn { Alignment = Justify.Left }
-            )
-            .Start(context =>
-            {
-                ProgressTask task = context.AddTask("starting", maxValue: Math.Max(1, rewrites.Length));
+                task.MaxValue = Math.Max(1, rewrites.Length);
                 return Prove(
                     rewrites,
                     cache,
@@ -102,6 +84,6 @@ internal static class ProveProgress
                         task.Description = Markup.Escape($"{report.Rewrite.Name}, {cache.Asked:N0} answers");
                     }
                 );
-            });
-    }
+            }
+        );
 }

@@ -40,7 +40,7 @@ internal sealed class ProveReport(IReadOnlyList<Prover.RewriteReport> reports, A
         List<string> reds = Reds();
         text.Append(
             reds.Count == 0
-                ? $"\n{reports.Count:N0} rewrites proved, {reports.Sum(r => r.Cases.Length):N0} cases"
+                ? $"\n{reports.Count:N0} rewrites proved, {reports.Sum(r => r.Cases.Length):N0} cases, {Branches().Length:N0} rule branches entered"
                 : "\nFAILED: " + string.Join("; ", reds)
         );
         return text.ToString();
@@ -52,8 +52,20 @@ internal sealed class ProveReport(IReadOnlyList<Prover.RewriteReport> reports, A
             ("failures", Json.Array(Reds().Select(Json.Of))),
             ("answers", Json.Of(cache.Asked)),
             ("answersKept", Json.Of(cache.Found)),
+            ("branches", Json.Array(Branches().Select(Json.Of))),
             ("rewrites", Json.Array(reports.Select(OfRewrite)))
         );
+
+    /// <summary>The rule branches that the symbolic runs entered.</summary>
+    private string[] Branches() =>
+        [
+            .. reports
+                .SelectMany(report => report.Cases)
+                .SelectMany(item => item.Case.Branches)
+                .Select(branch => Zexus.Spec.Branches.name(branch.Item1, branch.Item2))
+                .Distinct()
+                .Order(StringComparer.Ordinal),
+        ];
 
     private static string OfRewrite(Prover.RewriteReport report) =>
         Json.Object(
@@ -150,16 +162,6 @@ internal sealed class ProveReport(IReadOnlyList<Prover.RewriteReport> reports, A
 
     private string Table(Terminal terminal)
     {
-        using StringWriter text = new();
-        IAnsiConsole console = AnsiConsole.Create(
-            new AnsiConsoleSettings
-            {
-                Ansi = terminal.OutHasColour ? AnsiSupport.Yes : AnsiSupport.No,
-                ColorSystem = terminal.OutHasColour ? ColorSystemSupport.Standard : ColorSystemSupport.NoColors,
-                Out = new AnsiConsoleOutput(text),
-            }
-        );
-        console.Profile.Width = Terminal.Width();
         Table table = new Table().Border(TableBorder.Rounded);
         foreach (string column in Columns)
         {
@@ -172,7 +174,6 @@ internal sealed class ProveReport(IReadOnlyList<Prover.RewriteReport> reports, A
             table.AddRow(Row(report).Select(cell => new Text(cell, style)));
         }
 
-        console.Write(table);
-        return text.ToString();
+        return Consoles.Text(table, terminal);
     }
 }
