@@ -72,5 +72,20 @@ let trials =
             expectRefuted different
         }
 
+        test "a replacement that charges by number is right for static charges only" {
+            let dropped charges =
+                rewrite
+                    "trial/dropped"
+                    [ pattern Opcode.DUP []; pattern Opcode.POP [] ]
+                    [ replacement Opcode.NOP [] 0 charges ] [] [
+                        replacement Opcode.NOP [] 0 [ staticOf 1; staticOf 0 ]
+                    ]
+
+            expectSound (dropped [ staticOf 0; staticOf 1 ]) |> ignore
+            let one = Amount.Fixed 1I
+            let report = prove (dropped [ dynamic 0 one; dynamic 1 one ])
+            Expect.equal report.Proved 0 "what the optimizer matches may carry other charges"
+        }
+
         test "x + 0 is not x for every kind" { expectRefuted (unconditional addZero "trial/add-zero-any" [ is 0 ]) }
     ]
