@@ -118,10 +118,14 @@ let fact f p = { p with Facts = f :: p.Facts }
 let apart p = fact Formula.never p
 
 let sameInt a b =
-    Formula.term (BoolTerm.IntEqual(Int.term a, Int.term b))
+    match a, b with
+    | Int.Known m, Int.Known n -> if m = n then Formula.always else Formula.never
+    | (Int.Known _ | Int.Symbolic _), _ -> Formula.term (BoolTerm.IntEqual(Int.term a, Int.term b))
 
 let sameStr a b =
-    Formula.term (BoolTerm.StrEqual(Str.term a, Str.term b))
+    match a, b with
+    | Str.Known s, Str.Known t -> if s = t then Formula.always else Formula.never
+    | (Str.Known _ | Str.Symbolic _), _ -> Formula.term (BoolTerm.StrEqual(Str.term a, Str.term b))
 
 let sameBool a b =
     match a, b with

@@ -17,6 +17,8 @@ type Toll = {
     Rule: string
     /// Events before it.
     Events: int
+    /// Pieces of output and audit entries before it: they outlast it.
+    Lasting: int * int
 }
 
 type Event = {
@@ -113,6 +115,7 @@ let private tolled (r: Run) (outcomes: Outcome<unit> list) : (Outcome<unit> * Ru
                         Source = t.Frame.Source
                         Rule = t.Rule
                         Events = r.Events.Length
+                        Lasting = t.Output.Length, t.Audit.Length
                     })
                     |> List.filter (isNothing >> not)
 

@@ -12,6 +12,7 @@ open Zexus.Spec
 open Zexus.Spec.Rules
 open Zexus.Proofs.SmtLib
 open Zexus.Proofs.SymbolicRun
+open Zexus.Proofs.Agreement
 
 type private VmPlace = Zexus.Vm.Place
 
@@ -370,58 +371,7 @@ and private settle side steps next =
     | Next.EventFault(value, r) -> caught Fault.Thrown value r (Exit.EventThrown(value, r))
     | Next.Blind(operation, _) -> unfit $"an operation that looks inside something unknown: {operation}"
 
-// Agreement: what must be the same, each part with what a reader calls it.
-
-type private Part = string * Formula
-
-let private nothingPaired: Equivalence.Pairing = {
-    Forth = Map.empty
-    Back = Map.empty
-    Facts = []
-}
-
-/// Collects the facts of each comparison under its name; the pairing of addresses is carried along.
-type private Comparison() =
-    let mutable pairing = nothingPaired
-    let parts = Collections.Generic.List<Part>()
-
-    member _.That(what: string, compare: Equivalence.Pairing -> Equivalence.Pairing) =
-        let next = compare { pairing with Facts = [] }
-        parts.Add(what, Formula.all next.Facts)
-        pairing <- next
-
-    member this.Holds(what: string, condition: bool) =
-        this.That(what, Equivalence.expect condition)
-
-    member _.Parts = List.ofSeq parts
-
-let private compareTolls (a: Run) (b: Run) (c: Comparison) =
-    c.Holds($"the number of charges ({a.Tolls.Length} and {b.Tolls.Length})", a.Tolls.Length = b.Tolls.Length)
-
-    if a.Tolls.Length = b.Tolls.Length then
-        for x, y in List.zip a.Tolls b.Tolls do
-            let whose = $"the charge for source instruction {x.Source}"
-
-            c.Holds(
-                whose + ": for which instruction, and when",
-                (x.Source, x.Rule, x.Events) = (y.Source, y.Rule, y.Events)
-            )
-
-            c.That(whose + ": gas used before it", Equivalence.fact (Equivalence.sameInt x.Used y.Used))
-
-            if x.Condition <> y.Condition then
-                let left = Formula.term x.Condition
-                let right = Formula.term y.Condition
-
-                c.That(
-                    whose + ": when it does not fit",
-                    Equivalence.fact (
-                        Formula.any [
-                            Formula.all [ left; right ]
-                            Formula.all [ Formula.negate left; Formula.negate right ]
-                        ]
-                    )
-                )
+// Agreement.
 
 let private compareShared (s: State) (t: State) (c: Comparison) =
     for KeyValue(name, value) in s.Globals do
@@ -551,7 +501,7 @@ let private compare (left: Side) (right: Side) (claims: Claim list[]) (a: Exit) 
     let constants = right.Loaded.Constants
     let r, q = runOf a, runOf b
     compareEvents r q c
-    compareTolls r q c
+    compareTolls true r q c
     let s, t = r.State, q.State
     c.That("gas used", Equivalence.fact (Equivalence.sameInt s.GasUsed t.GasUsed))
 
@@ -636,19 +586,6 @@ let rec private catchUp (side: Side) (goal: Exit) (patience: int) (exit: Exit) :
     | (Exit.AtCut _ | Exit.Returned _ | Exit.Thrown _ | Exit.EventThrown _ | Exit.Ended _), _ -> exit
 
 // The check.
-
-/// Decisions that cannot hold together, as far as that is plain to see.
-let private isContradiction (a: Run) (b: Run) =
-    let decided = Collections.Generic.HashSet<BoolTerm> a.State.Path
-
-    b.State.Path
-    |> List.exists (fun condition ->
-        match condition with
-        | BoolTerm.Not inner -> decided.Contains inner
-        | other -> decided.Contains(BoolTerm.Not other))
-
-let private conditions (r: Run) =
-    r.State.Path |> List.rev |> List.map Formula.term |> Formula.all
 
 let private facts: Formula list =
     let less a b =
