@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Zexus.Isa;
 
 namespace Zexus.Vm;
@@ -15,6 +16,9 @@ internal sealed class KindAnalysis
     private readonly Dictionary<string, int> _own = new(StringComparer.Ordinal);
     private readonly int _registers;
     private readonly Knowledge _start;
+
+    /// <summary>By place among the facts.</summary>
+    private readonly Place[] _places;
 
     public KindAnalysis(Program program, int function, ConstantPool constants)
     {
@@ -44,6 +48,15 @@ internal sealed class KindAnalysis
         }
 
         _registers = _own.Count;
+        _places =
+        [
+            .. definition
+                .Parameters.Concat(definition.Locals)
+                .Select((name, slot) => (name, slot))
+                .Where(variable => _own.ContainsKey(variable.name))
+                .Select(Place (variable) => new Place.Variable(variable.slot)),
+            .. Enumerable.Range(0, Limits.Registers).Select(Place (register) => new Place.Register(register)),
+        ];
         Fact[] facts = new Fact[_registers + Limits.Registers];
         Array.Fill(facts, Fact.Null);
         foreach (string name in definition.Parameters.Where(_own.ContainsKey))
@@ -59,6 +72,22 @@ internal sealed class KindAnalysis
 
     public Fact Variable(Knowledge knowledge, long name) =>
         _own.TryGetValue(_program.Names[name], out int place) ? knowledge.Variables[place] : Fact.Unknown;
+
+    /// <summary>Of variables and registers, what is known of them there.</summary>
+    public ImmutableArray<KindFact> FrameFacts(Knowledge knowledge)
+    {
+        Fact[] variables = knowledge.Variables;
+        ImmutableArray<KindFact>.Builder facts = ImmutableArray.CreateBuilder<KindFact>(variables.Length);
+        for (int i = 0; i < variables.Length; i++)
+        {
+            if (variables[i] != Fact.Unknown)
+            {
+                facts.Add(new KindFact(_places[i], variables[i].Kinds, variables[i].Small));
+            }
+        }
+
+        return facts.DrainToImmutable();
+    }
 
     /// <summary>Finds what is known wherever control can arrive, and forgets it where it cannot.</summary>
     public void Run(FunctionGraph graph)
