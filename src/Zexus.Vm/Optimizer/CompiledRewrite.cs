@@ -9,6 +9,7 @@ internal sealed record RewriteScope(
     Program Program,
     int[] FirstNames,
     ConstantPool Constants,
+    FramePlaces Places,
     KindAnalysis Analysis,
     ConstantEvaluator Evaluator,
     Limits Limits

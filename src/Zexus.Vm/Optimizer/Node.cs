@@ -17,9 +17,9 @@ internal sealed class Node
     }
 
     /// <summary>The opcode's tag, or <see cref="EndTag"/>.</summary>
-    public int Tag { get; }
+    public int Tag { get; private set; }
 
-    public OpcodeFacts Facts { get; }
+    public OpcodeFacts Facts { get; private set; }
 
     public long A { get; set; }
 
@@ -52,7 +52,7 @@ internal sealed class Node
     /// <summary>What is known here now, as the current sweep came by.</summary>
     public Knowledge? Before { get; set; }
 
-    /// <summary>Where it stood in the code when the current pass began: lower numbers first.</summary>
+    /// <summary>Where it stood in the code when the current pass over the function began; of a new one, where that stood in whose place it came.</summary>
     public int Place { get; set; }
 
     public bool IsEnd => Tag == EndTag;
@@ -73,6 +73,16 @@ internal sealed class Node
 
             return false;
         }
+    }
+
+    /// <summary>Makes another instruction of it, which has no target. Its place, source and charges stay.</summary>
+    public void Become(Opcode opcode, long a = 0, long b = 0)
+    {
+        Facts = OpcodeFacts.Of(opcode);
+        Tag = opcode.Tag;
+        A = a;
+        B = b;
+        C = 0;
     }
 
     public long Operand(int index) =>
