@@ -29,9 +29,9 @@ internal sealed class Node
 
     public int Source { get; set; }
 
-    public List<Charge> Charges { get; set; } = [];
+    public NodeCharges Charges { get; set; } = [];
 
-    public List<Charge> JumpCharges { get; set; } = [];
+    public NodeCharges JumpCharges { get; set; } = [];
 
     /// <summary>Where it jumps to, or its handler. May have moved: see <see cref="Resolve"/>.</summary>
     public Node? Target { get; set; }
@@ -59,21 +59,7 @@ internal sealed class Node
 
     public Opcode Opcode => Facts.Info.Opcode;
 
-    public bool HasVaryingCharges
-    {
-        get
-        {
-            foreach (Charge charge in Charges)
-            {
-                if (charge.Amount is not Amount.Fixed)
-                {
-                    return true;
-                }
-            }
-
-            return false;
-        }
-    }
+    public bool HasVaryingCharges => Charges.Vary;
 
     /// <summary>Makes another instruction of it, which has no target. Its place, source and charges stay.</summary>
     public void Become(Opcode opcode, long a = 0, long b = 0)

@@ -52,7 +52,7 @@ internal sealed class JumpThreading() : FunctionPass("jump threading", Technique
             return false;
         }
 
-        List<Charge> gathered = always ? node.Charges : node.JumpCharges;
+        NodeCharges gathered = always ? node.Charges : node.JumpCharges;
         bool fits =
             !target.HasVaryingCharges
             && gathered.Count + target.Charges.Count <= MostCharges

@@ -13,7 +13,7 @@ internal sealed class ValueAnalysis
     private readonly ConstantPool _constants;
     private readonly FunctionGraph _graph;
     private readonly Values?[] _entries;
-    private int _lastUnknown = Values.LowestNamed;
+    private int _lastUnknown = Values.LowestName;
 
     // Which place's value came from which: kept when somebody asks for claims.
     private HashSet<(int To, int From)>? _flows;

@@ -9,8 +9,8 @@ internal sealed class Values
     /// <summary>The value of a constant that is Null, whether or not the program has such a constant.</summary>
     public const int Null = -1;
 
-    /// <summary>Above it, and below Null, are values that have a name at a landing: the lowest place that holds them.</summary>
-    public const int LowestNamed = -(1 << 24);
+    /// <summary>Above it, and below Null, are the names that unknown values have at a landing: after the lowest place that holds them.</summary>
+    public const int LowestName = -(1 << 24);
 
     private readonly int _frame;
     private int[] _values;
@@ -92,20 +92,26 @@ internal sealed class Values
     public Values Renamed()
     {
         Values result = Copy();
-        Dictionary<int, int> names = [];
+        Dictionary<int, int>? names = null;
         for (int i = 0; i < Count; i++)
         {
             int value = _values[i];
-            if (!IsConstant(value))
+            if (IsConstant(value) || (names is not null && names.TryGetValue(value, out result._values[i])))
             {
-                if (!names.TryGetValue(value, out int name))
-                {
-                    name = Named(i);
-                    names.Add(value, name);
-                }
-
-                result._values[i] = name;
+                continue;
             }
+
+            // Most have kept their names: the place after which it is named still holds it, and is the lowest.
+            int lowest = Null - 1 - value;
+            if (lowest <= i && _values[lowest] == value)
+            {
+                result._values[i] = value;
+                continue;
+            }
+
+            result._values[i] = Named(i);
+            names ??= [];
+            names.Add(value, Named(i));
         }
 
         return result;
