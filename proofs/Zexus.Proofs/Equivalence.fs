@@ -108,22 +108,26 @@ let run (region: Region) (start: State) : Exit list =
 
 // Agreement. The heaps of the two sides are compared from their roots: which cell stands for which is found on the way.
 
-type private Pairing = {
+type Pairing = {
     Forth: Map<int, int>
     Back: Map<int, int>
     Facts: Formula list
 }
 
-let private fact f p = { p with Facts = f :: p.Facts }
-let private apart p = fact Formula.never p
+let fact f p = { p with Facts = f :: p.Facts }
+let apart p = fact Formula.never p
 
-let private sameInt a b =
-    Formula.term (BoolTerm.IntEqual(Int.term a, Int.term b))
+let sameInt a b =
+    match a, b with
+    | Int.Known m, Int.Known n -> if m = n then Formula.always else Formula.never
+    | (Int.Known _ | Int.Symbolic _), _ -> Formula.term (BoolTerm.IntEqual(Int.term a, Int.term b))
 
-let private sameStr a b =
-    Formula.term (BoolTerm.StrEqual(Str.term a, Str.term b))
+let sameStr a b =
+    match a, b with
+    | Str.Known s, Str.Known t -> if s = t then Formula.always else Formula.never
+    | (Str.Known _ | Str.Symbolic _), _ -> Formula.term (BoolTerm.StrEqual(Str.term a, Str.term b))
 
-let private sameBool a b =
+let sameBool a b =
     match a, b with
     | Bool.Known p, Bool.Known q -> if p = q then Formula.always else Formula.never
     | (Bool.Known _ | Bool.Symbolic _), _ when a = b -> Formula.always
@@ -132,15 +136,15 @@ let private sameBool a b =
         let q = Formula.term (Bool.term b)
         Formula.any [ Formula.all [ p; q ]; Formula.all [ Formula.negate p; Formula.negate q ] ]
 
-let private expect condition p = if condition then p else apart p
+let expect condition p = if condition then p else apart p
 
-let private pairEach pair xs ys p =
+let pairEach pair xs ys p =
     if Seq.length xs = Seq.length ys then
         Seq.zip xs ys |> Seq.fold (fun p (x, y) -> pair x y p) p
     else
         apart p
 
-let rec private pairValue (s: Heap) (t: Heap) (a: Value) (b: Value) (p: Pairing) : Pairing =
+let rec pairValue (s: Heap) (t: Heap) (a: Value) (b: Value) (p: Pairing) : Pairing =
     match a, b with
     | Value.Of x, Value.Of y ->
         match x, y with
@@ -159,7 +163,7 @@ let rec private pairValue (s: Heap) (t: Heap) (a: Value) (b: Value) (p: Pairing)
     | Value.Of _, Value.Unknown _
     | Value.Unknown _, Value.Of _ -> apart p
 
-and private pairAddress s t (Address a) (Address b) p =
+and pairAddress s t (Address a) (Address b) p =
     match Map.tryFind a p.Forth, Map.tryFind b p.Back with
     | Some known, _ -> expect (known = b) p
     | None, Some _ -> apart p
@@ -185,7 +189,7 @@ and private pairAddress s t (Address a) (Address b) p =
         | Cell.Unknown x, Cell.Unknown y -> expect (x = y) p
         | (Cell.List _ | Cell.Map _ | Cell.Set _ | Cell.Function _ | Cell.Variable _ | Cell.Unknown _), _ -> apart p
 
-let private pairSlot s t a b p =
+let pairSlot s t a b p =
     match a, b with
     | Slot.Own v, Slot.Own w -> pairValue s t v w p
     | Slot.Shared v, Slot.Shared w -> pairAddress s t v w p
@@ -275,7 +279,7 @@ let private agree (height: int) (a: Exit) (b: Exit) : Formula =
 
     Formula.all pairing.Facts
 
-let private conditions exit =
+let conditions exit =
     (stateOf exit).Path |> List.rev |> List.map Formula.term |> Formula.all
 
 /// What is the matter if the two sides are not equal: paths that meet and disagree, or a state that no path of a side covers.

@@ -267,7 +267,7 @@ let openConstants (instance: Instance) : Map<string, Plain> =
         | Constant.Open kind -> openPlain kind (constantSymbol name)
         | Constant.Data data -> Plain.ofData data)
 
-let private spec (amount: VmAmount) : SpecAmount =
+let spec (amount: Zexus.Vm.Amount) : Zexus.Spec.Amount =
     let rec convert (amount: VmAmount) =
         match amount with
         | :? VmAmount.Fixed as f -> SpecAmount.Fixed(Int.Known f.Gas)

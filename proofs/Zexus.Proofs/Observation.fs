@@ -134,9 +134,9 @@ let rec private zexusText (value: ZexusValue) : string =
     | ValueKind.Function -> functionText value.FunctionIndex
     | other -> invalidOp $"no text of a value of kind {other}"
 
-/// Run on the engine, with the oracle's default context but for the gas limit.
-let ofEngine (vm: Vm) (program: ZexusProgram) (gasLimit: int64) : Observation =
-    vm.Options <- VmOptions(GasLimit = gasLimit)
+/// Run on the engine.
+let ofEngineUnder (vm: Vm) (program: ZexusProgram) (options: VmOptions) : Observation =
+    vm.Options <- options
     let result = vm.Execute program
 
     {
@@ -161,3 +161,7 @@ let ofEngine (vm: Vm) (program: ZexusProgram) (gasLimit: int64) : Observation =
                 (result.Events |> Seq.map (fun e -> e.Name, dataText e.Payload))
                 (result.Audit |> Seq.map (fun e -> dataText e.Data + " " + dataText e.Action))
     }
+
+/// Run on the engine, with the oracle's default context but for the gas limit.
+let ofEngine (vm: Vm) (program: ZexusProgram) (gasLimit: int64) : Observation =
+    ofEngineUnder vm program (VmOptions(GasLimit = gasLimit))

@@ -42,7 +42,7 @@ type Replayed = {
 // From a model.
 
 /// The text of an SMT-LIB string: `\u{…}`, `\x..` of z3 4.8, and all else as it is.
-let private unescape (text: string) =
+let unescape (text: string) =
     let inner = text.Substring(1, text.Length - 2).Replace("\"\"", "\"")
     let result = StringBuilder()
 
@@ -64,7 +64,7 @@ let private unescape (text: string) =
     go 0
     result.ToString()
 
-let private ofModel (model: Map<string, string>) (kind: KindSet) (symbol: string) : Given =
+let ofModel (model: Map<string, string>) (kind: KindSet) (symbol: string) : Given =
     let found = Map.tryFind symbol model
 
     match kind with
@@ -92,7 +92,7 @@ let private replayLimits = {
 
 /// Values that are the edge of something: what is tried when a model's own do not replay, because it chose for a function that only has a
 /// name in SMT what that function never gives.
-let private edges (kind: KindSet) : Given list =
+let edges (kind: KindSet) : Given list =
     let data = List.map Given.Data
 
     match kind with
@@ -132,7 +132,7 @@ let private edges (kind: KindSet) : Given list =
     | KindSet.Function -> [ Given.Function ]
     | other -> invalidOp $"no single kind: {other}"
 
-let private dataOf given =
+let dataOf given =
     match given with
     | Given.Data data -> data
     | Given.Function

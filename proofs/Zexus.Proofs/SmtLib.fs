@@ -320,6 +320,9 @@ let rec private formula v (f: Formula) : string * Vocabulary =
         let b, v = floatTerm v b
         call "=" [ a; b ], v
 
+/// A formula as SMT-LIB, for a reader.
+let text (f: Formula) : string = fst (formula nothing f)
+
 /// The facts about `size` (docs/semantics.md, section 3), for one application: 0 for 64 bits, 1 for 128, more beyond.
 let private sizeFact (application: string) =
     let opening = "(zexus.size "

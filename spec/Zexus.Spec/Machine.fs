@@ -192,7 +192,8 @@ let private worldAtStart (context: Context) = {
     Registrations = Map.empty
 }
 
-let private finish (outcome: Outcome<unit>) : Step =
+/// What an outcome of a step's rule makes of the execution: a handler catches, the frame that returned was the last, or it goes on.
+let finish (outcome: Outcome<unit>) : Step =
     match outcome with
     | Outcome.Ok((), s) ->
         match s.Returned with
@@ -225,16 +226,16 @@ let private finish (outcome: Outcome<unit>) : Step =
             )
     | Outcome.Opaque(operation, operands, s) -> Step.Opaque(operation, operands, s)
 
-/// Every way in which one step can go; exactly one when everything is known.
-let steps (s: State) : Step list =
-    let s = { s with Reached = [] }
-
-    let outcomes =
+/// The rule of the next step: the current instruction's, or the end of the code's.
+let stepRule: Rule<unit> =
+    fun s ->
         match current s with
         | Some i -> instruction i s
         | None -> endOfCode s
 
-    outcomes |> List.map finish
+/// Every way in which one step can go; exactly one when everything is known.
+let steps (s: State) : Step list =
+    stepRule { s with Reached = [] } |> List.map finish
 
 /// One step on known values.
 let step (s: State) : Step =
@@ -264,9 +265,15 @@ let start (loaded: Loaded) (context: Context) : State =
             Setup = {
                 Loaded = loaded
                 Context = context
+                Block = {
+                    Timestamp = Int.Known context.Timestamp
+                    Height = Int.Known context.Height
+                    Caller = Str.Known context.Caller
+                }
                 IntegerBound = Int.Known(1I <<< loaded.Limits.IntegerBits)
                 StringBound = Int.ofInt loaded.Limits.StringLength
                 CollectionBound = Int.ofInt loaded.Limits.CollectionLength
+                StateIsOpen = false
             }
             Callers = []
             Depth = 1

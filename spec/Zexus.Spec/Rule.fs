@@ -166,6 +166,18 @@ module Vocabulary =
                             }
                         ))
 
+    /// The same for plain data, which no Function is.
+    let kindOfData (value: Value) : Rule<Kind> =
+        fun s ->
+            kindOf value s
+            |> List.filter (fun outcome ->
+                match outcome with
+                | Outcome.Ok(Kind.Function _, _) -> false
+                | Outcome.Ok((Kind.Null | Kind.Bool _ | Kind.Int _ | Kind.Float _ | Kind.String _), _)
+                | Outcome.Ok((Kind.List _ | Kind.Map _ | Kind.Set _), _)
+                | Outcome.Fault _
+                | Outcome.Opaque _ -> true)
+
     // What an operation must see to go on.
 
     let knownInt (operation: string) (n: Int) : Rule<bigint> =

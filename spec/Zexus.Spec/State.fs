@@ -252,6 +252,13 @@ type HostFunction = {
     Answer: int -> Plain list -> HostOutcome
 }
 
+/// What a program can read of the block; the context's, or open in a proof.
+type Block = {
+    Timestamp: Int
+    Height: Int
+    Caller: Str
+}
+
 /// What the host gives to an execution.
 type Context = {
     GasLimit: Int
@@ -331,12 +338,15 @@ type Branch = string * string
 type ExecutionSetup = {
     Loaded: Loaded
     Context: Context
+    Block: Block
     /// Ints lie in [-IntegerBound, IntegerBound).
     IntegerBound: Int
     /// The most scalars that a String has.
     StringBound: Int
     /// The most elements or entries that a collection has.
     CollectionBound: Int
+    /// In a proof: keys that the state at the start does not list hold anything, and are not missing.
+    StateIsOpen: bool
 }
 
 /// What an execution does to the world outside of its frames and heap.
@@ -392,6 +402,7 @@ type State = {
     member s.Returned = s.Rest.Returned
     member s.Loaded = s.Rest.Setup.Loaded
     member s.Context = s.Rest.Setup.Context
+    member s.Block = s.Rest.Setup.Block
     member s.IntegerBound = s.Rest.Setup.IntegerBound
     member s.StringBound = s.Rest.Setup.StringBound
     member s.CollectionBound = s.Rest.Setup.CollectionBound

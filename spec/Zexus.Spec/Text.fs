@@ -57,6 +57,15 @@ let upper (s: string) =
 let lower (s: string) =
     s |> String.map (fun c -> if c >= 'A' && c <= 'Z' then char (int c + 32) else c)
 
+/// A text as part of the name of a symbol: ASCII letters and digits as they are, every other UTF-16 unit as `$` and four hexadecimal digits.
+let symbol (s: string) =
+    s
+    |> String.collect (fun c ->
+        if Char.IsAsciiLetterOrDigit c then
+            string c
+        else
+            "$" + (int c).ToString "x4")
+
 /// Without tab, line feed, vertical tab, form feed, carriage return and space at the ends.
 let trim (s: string) =
     s.Trim([| '\t'; '\n'; '\011'; '\012'; '\r'; ' ' |])

@@ -154,6 +154,25 @@ let private stateKey (value: Value) : Rule<string> =
         | Kind.Function _ -> return! fault Fault.TypeMismatch
     }
 
+/// What an open state holds under a key, in a proof: a symbol's value, of any kind that data has; the elements of a collection are charged.
+let private unknownUnder (key: string) : Rule<Value> =
+    rule {
+        let symbol = "state." + Text.symbol key
+
+        match! kindOfData (Value.Unknown symbol) with
+        | Kind.List _
+        | Kind.Map _
+        | Kind.Set _ -> do! charge (Int.Symbolic(IntTerm.Symbol("elements." + symbol)))
+        | Kind.Null
+        | Kind.Bool _
+        | Kind.Int _
+        | Kind.Float _
+        | Kind.String _
+        | Kind.Function _ -> ()
+
+        return Value.Unknown symbol
+    }
+
 /// STACK [key] -> [v] · GAS 20, then the key's own and elements · FAULTS TypeMismatch.
 /// Sees the writes of open transactions; Null when there is nothing.
 let STATE_READ: Rule<unit> =
@@ -161,11 +180,15 @@ let STATE_READ: Rule<unit> =
         let! key = pop
         let! key = stateKey key
         let! found = read (fun s -> Map.tryFind key s.World.State)
+        let! isOpen = read _.Rest.Setup.StateIsOpen
 
         match found with
         | Some data ->
             do! branch "present"
             let! value = copyOut data
+            do! push value
+        | None when isOpen ->
+            let! value = unknownUnder key
             do! push value
         | None ->
             do! branch "missing"
@@ -266,8 +289,8 @@ let LEDGER_APPEND: Rule<unit> =
                 rule {
                     do! limitCount (Int.ofInt (List.length entries + 1))
                     do! branch "stamped"
-                    let! timestamp = read _.Context.Timestamp
-                    return Plain.Map(entries @ [ Plain.String(Str.Known "timestamp"), Plain.Int(Int.Known timestamp) ])
+                    let! timestamp = read _.Block.Timestamp
+                    return Plain.Map(entries @ [ Plain.String(Str.Known "timestamp"), Plain.Int timestamp ])
                 }
             | Plain.Null
             | Plain.Bool _

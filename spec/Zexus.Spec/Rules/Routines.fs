@@ -228,7 +228,7 @@ let private append (a: Arguments) : Rule<Value> =
         return! appendTo address a[1]
     }
 
-let private fromContext (f: Context -> Value) : Rule<Value> = read (fun s -> f s.Context)
+let private fromBlock (f: Block -> Value) : Rule<Value> = read (fun s -> f s.Block)
 
 let private gasLeft: Rule<Value> =
     read (fun s -> Value.ofInt (Int.sub s.Context.GasLimit s.GasUsed))
@@ -737,9 +737,9 @@ let invoke (info: RoutineInfo) (target: Kind) (given: Value list) : Rule<Progres
             | Routine.Range -> ready (range a)
             | Routine.Push -> ready (push a)
             | Routine.Append -> ready (append a)
-            | Routine.Timestamp -> ready (fromContext (fun c -> Value.ofInt (Int.Known c.Timestamp)))
-            | Routine.Height -> ready (fromContext (fun c -> Value.ofInt (Int.Known c.Height)))
-            | Routine.Caller -> ready (fromContext (fun c -> Value.text c.Caller))
+            | Routine.Timestamp -> ready (fromBlock (fun b -> Value.ofInt b.Timestamp))
+            | Routine.Height -> ready (fromBlock (fun b -> Value.ofInt b.Height))
+            | Routine.Caller -> ready (fromBlock (fun b -> Value.ofStr b.Caller))
             | Routine.GasLeft -> ready gasLeft
             | Routine.StringLength -> text (fun s -> result (Value.ofInt (Str.length s)))
             | Routine.StringContains ->

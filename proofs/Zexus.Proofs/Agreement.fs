@@ -1,0 +1,75 @@
+/// Agreement of two paths, part by part: each part has the name that a reader knows it by, and the formula that says it.
+module Zexus.Proofs.Agreement
+
+open System
+open Zexus.Spec
+open Zexus.Proofs.SmtLib
+open Zexus.Proofs.SymbolicRun
+
+type Part = string * Formula
+
+let private nothingPaired: Equivalence.Pairing = {
+    Forth = Map.empty
+    Back = Map.empty
+    Facts = []
+}
+
+/// Collects the facts of each comparison under its name; the pairing of addresses is carried along.
+type Comparison() =
+    let mutable pairing = nothingPaired
+    let parts = Collections.Generic.List<Part>()
+
+    member _.That(what: string, compare: Equivalence.Pairing -> Equivalence.Pairing) =
+        let next = compare { pairing with Facts = [] }
+        parts.Add(what, Formula.all next.Facts)
+        pairing <- next
+
+    member this.Holds(what: string, condition: bool) =
+        this.That(what, Equivalence.expect condition)
+
+    member _.Parts = List.ofSeq parts
+
+/// Both sides run out of gas at the same charges, and with a translation for the same source instructions.
+let compareTolls (isTranslation: bool) (a: Run) (b: Run) (c: Comparison) =
+    c.Holds($"the number of charges ({a.Tolls.Length} and {b.Tolls.Length})", a.Tolls.Length = b.Tolls.Length)
+
+    if a.Tolls.Length = b.Tolls.Length then
+        for x, y in List.zip a.Tolls b.Tolls do
+            let whose = $"the charge for source instruction {x.Source}"
+
+            let spokenFor toll =
+                if isTranslation then toll.Source, toll.Rule else 0, ""
+
+            c.Holds(
+                whose + ": for which instruction, and when",
+                (spokenFor x, x.Events, x.Lasting) = (spokenFor y, y.Events, y.Lasting)
+            )
+
+            c.That(whose + ": gas used before it", Equivalence.fact (Equivalence.sameInt x.Used y.Used))
+
+            if x.Condition <> y.Condition then
+                let left = Formula.term x.Condition
+                let right = Formula.term y.Condition
+
+                c.That(
+                    whose + ": when it does not fit",
+                    Equivalence.fact (
+                        Formula.any [
+                            Formula.all [ left; right ]
+                            Formula.all [ Formula.negate left; Formula.negate right ]
+                        ]
+                    )
+                )
+
+/// Decisions that cannot hold together, as far as that is plain to see.
+let isContradiction (a: Run) (b: Run) =
+    let decided = Collections.Generic.HashSet<BoolTerm> a.State.Path
+
+    b.State.Path
+    |> List.exists (fun condition ->
+        match condition with
+        | BoolTerm.Not inner -> decided.Contains inner
+        | other -> decided.Contains(BoolTerm.Not other))
+
+let conditions (r: Run) =
+    r.State.Path |> List.rev |> List.map Formula.term |> Formula.all

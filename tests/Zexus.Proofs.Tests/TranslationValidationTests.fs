@@ -1,0 +1,305 @@
+/// Passes over whole functions, by hand: what is right is proved, what is wrong is refused.
+module Zexus.Proofs.Tests.TranslationValidationTests
+
+open System
+open System.Collections.Immutable
+open System.IO
+open Expecto
+open Zexus.Isa
+open Zexus.Vm
+open Zexus.Proofs
+open Zexus.Proofs.Prover
+open Zexus.Proofs.Tests.Support
+
+let private assemble text =
+    let result = Assembler.Assemble(text, "test.zxa")
+
+    if not result.Succeeded then
+        failtestf "%A" (List.ofSeq result.Diagnostics)
+
+    result.Program
+
+let private targets (program: Program) (code: TranslatedFunction) =
+    [
+        yield 0
+        for i in code.Code do
+            match InstructionSet.Of(i.Opcode).Operands |> Array.tryFindIndex (fun o -> o.Kind = OperandKind.Target) with
+            | Some position -> yield int (List.item position [ i.A; i.B; i.C ])
+            | None -> ()
+    ]
+    |> List.distinct
+    |> List.sort
+
+/// The main function's code before a pass, after it, and its cut points with these claims; the pass has moved nothing.
+let private pass
+    (program: Program)
+    (change: TranslatedInstruction[] -> TranslatedInstruction[])
+    (claims: int -> Claim list)
+    =
+    let before = TranslatedProgram.Of(program).Functions[0]
+
+    let after =
+        TranslatedFunction(ImmutableArray.CreateRange(change (Seq.toArray before.Code)))
+
+    Transformation(
+        0,
+        "trial",
+        before,
+        after,
+        ImmutableArray.CreateRange(
+            targets program before
+            |> List.map (fun at -> CutPoint(at, at, ImmutableArray.CreateRange(claims at)))
+        )
+    )
+
+let private validate (program: Program) (constants: Data list) transformation =
+    let session = Session(AnswerCache.AnswerCache None, bothSolvers, ignore)
+
+    let ask query =
+        match session.Ask query with
+        | Solver.Answer.Unsat -> None
+        | Solver.Answer.Sat _ -> Some "there is a model"
+        | Solver.Answer.Failed reason -> Some reason
+
+    TranslationValidation.validate Limits.Default program (Seq.append program.Constants constants) ask transformation
+
+let private expectProved verdict =
+    match verdict with
+    | TranslationValidation.Verdict.Proved _ -> ()
+    | TranslationValidation.Verdict.Refused why -> failtest why
+
+let private expectRefused (part: string) verdict =
+    match verdict with
+    | TranslationValidation.Verdict.Proved _ -> failtest "was proved"
+    | TranslationValidation.Verdict.Refused why -> Expect.stringContains why part "why"
+
+let private at index (change: TranslatedInstruction -> TranslatedInstruction) (code: TranslatedInstruction[]) =
+    Array.updateAt index (change code[index]) code
+
+let private become (opcode: Opcode) a b (i: TranslatedInstruction) =
+    TranslatedInstruction(opcode, a, b, 0L, i.Source, i.Charges, i.JumpCharges)
+
+let private variable slot : Place = Place.Variable slot
+let private dead slot : Claim = Claim.Dead(variable slot)
+
+/// x is 5 all the way through a loop: `LOAD_NAME x` at 6 is `LOAD_CONST 5`.
+let private loop =
+    assemble
+        """
+        .func main() locals x, i
+            STORE_CONST x, 5
+            STORE_CONST i, 10
+        head:
+            LOAD_NAME i
+            JUMP_IF_FALSE done
+            LOAD_NAME i
+            DEC
+            LOAD_NAME x
+            SUB
+            STORE_NAME i
+            LOAD_NAME x
+            PRINT
+            JUMP head
+        done:
+            LOAD_NAME x
+            RETURN
+        .end
+        """
+
+let private xIsFive at : Claim list =
+    if at = 0 then [] else [ Claim.Constant(variable 0, 0) ]
+
+/// y is stored and never read but by the handler.
+let private handler =
+    assemble
+        """
+        .func main() locals x, y
+            SETUP_TRY caught
+            STORE_CONST y, 1
+            LOAD_NAME x
+            LOAD_CONST "s"
+            INDEX
+            POP
+            POP_TRY
+            LOAD_NAME x
+            RETURN
+        caught:
+            POP
+            LOAD_NAME y
+            RETURN
+        .end
+        """
+
+[<Tests>]
+let validation =
+    testList "translation validation" [
+        test "the code of every example is equivalent to itself" {
+            let folder =
+                Path.Combine(AppContext.BaseDirectory, "..", "..", "..", "..", "..", "examples")
+
+            let files = Directory.GetFiles(folder, "*.zxa")
+            Expect.isGreaterThan files.Length 10 "examples"
+
+            for file in files do
+                let program = assemble (File.ReadAllText file)
+
+                for func in 0 .. program.Functions.Length - 1 do
+                    let code = TranslatedProgram.Of(program).Functions[func]
+
+                    let cuts =
+                        targets program code |> List.map (fun at -> CutPoint(at, at, ImmutableArray.Empty))
+
+                    let same = Transformation(func, "none", code, code, ImmutableArray.CreateRange cuts)
+
+                    match validate program [] same with
+                    | TranslationValidation.Verdict.Proved(cuts, paths) -> Expect.isGreaterThanOrEqual paths cuts file
+                    | TranslationValidation.Verdict.Refused why -> failtest $"{file}, function {func}: {why}"
+        }
+
+        test "a constant is propagated around a loop by its claim" {
+            pass loop (at 6 (become Opcode.LOAD_CONST 0L 0L)) xIsFive |> validate loop [] |> expectProved
+        }
+
+        test "without the claim it is refused" {
+            pass loop (at 6 (become Opcode.LOAD_CONST 0L 0L)) (fun _ -> [])
+            |> validate loop []
+            |> expectRefused "operands"
+        }
+
+        test "a claim that the loop does not keep is refused" {
+            let claims at : Claim list =
+                if at = 0 then [] else [ Claim.Constant(variable 1, 1) ]
+
+            pass loop id claims |> validate loop [] |> expectRefused "holds the constant"
+        }
+
+        test "a claim that does not hold at the entry is refused" {
+            let program = assemble ".func main() locals a\n LOAD_NAME a\n RETURN\n.end"
+
+            pass program id (fun _ -> [ Claim.OfKind(variable 0, KindSet.Int) ])
+            |> validate program []
+            |> expectRefused "need not be of kind"
+        }
+
+        test "kinds are claimed around a loop, and arithmetic is computed on them" {
+            let claims at : Claim list =
+                if at = 0 then
+                    []
+                else
+                    [ Claim.OfKind(variable 1, KindSet.Int); Claim.Constant(variable 0, 0) ]
+
+            // `i - 1 - 5` with the charges of both as they are.
+            pass loop (at 6 (become Opcode.LOAD_CONST 0L 0L)) claims |> validate loop [] |> expectProved
+        }
+
+        test "a store that only a handler reads is no dead store" {
+            pass handler (at 1 (become Opcode.NOP 0L 0L)) (fun _ -> [])
+            |> validate handler []
+            |> expectRefused "variable y differs"
+
+            pass handler (at 1 (become Opcode.NOP 0L 0L)) (fun at -> if at = 0 then [] else [ dead 1 ])
+            |> validate handler []
+            |> expectRefused "value returned"
+        }
+
+        test "a store that nothing reads is one" {
+            let program =
+                assemble
+                    """
+                    .func main() locals x, y
+                        SETUP_TRY caught
+                        STORE_CONST y, 1
+                        LOAD_NAME x
+                        LOAD_CONST "s"
+                        INDEX
+                        POP
+                        POP_TRY
+                        LOAD_NAME x
+                        RETURN
+                    caught:
+                        STORE_NAME x
+                        LOAD_NAME x
+                        RETURN
+                    .end
+                    """
+
+            pass program (at 1 (become Opcode.NOP 0L 0L)) (fun at -> if at = 0 then [] else [ dead 1 ])
+            |> validate program []
+            |> expectProved
+
+            // The charge goes with the store.
+            let unpaid i =
+                TranslatedInstruction(
+                    Opcode.NOP,
+                    0L,
+                    0L,
+                    0L,
+                    (i: TranslatedInstruction).Source,
+                    ImmutableArray.Empty,
+                    ImmutableArray.Empty
+                )
+
+            pass program (at 1 unpaid) (fun at -> if at = 0 then [] else [ dead 1 ])
+            |> validate program []
+            |> expectRefused "charges"
+        }
+
+        test "a charge may not move across an event" {
+            let moved (code: TranslatedInstruction[]) =
+                let print = code[10]
+                let load = code[9]
+
+                code
+                |> at 9 (fun i ->
+                    TranslatedInstruction(
+                        i.Opcode,
+                        i.A,
+                        0L,
+                        0L,
+                        i.Source,
+                        load.Charges.AddRange print.Charges,
+                        ImmutableArray.Empty
+                    ))
+                |> at 10 (fun i ->
+                    TranslatedInstruction(i.Opcode, 0L, 0L, 0L, i.Source, ImmutableArray.Empty, ImmutableArray.Empty))
+
+            // LOAD_NAME and PRINT: nothing lies between their charges.
+            pass loop moved (fun _ -> []) |> validate loop [] |> expectProved
+
+            let across (code: TranslatedInstruction[]) =
+                let jump = code[11]
+
+                code
+                |> at 10 (fun i ->
+                    TranslatedInstruction(
+                        i.Opcode,
+                        0L,
+                        0L,
+                        0L,
+                        i.Source,
+                        i.Charges.AddRange jump.Charges,
+                        ImmutableArray.Empty
+                    ))
+                |> at 11 (fun i ->
+                    TranslatedInstruction(i.Opcode, i.A, 0L, 0L, i.Source, ImmutableArray.Empty, ImmutableArray.Empty))
+
+            pass loop across (fun _ -> []) |> validate loop [] |> expectRefused "charge"
+        }
+
+        test "another order of events is refused" {
+            let program =
+                assemble ".func main()\n LOAD_CONST 1\n PRINT\n LOAD_CONST 2\n PRINT\n.end"
+
+            pass program (at 0 (become Opcode.LOAD_CONST 1L 0L) >> at 2 (become Opcode.LOAD_CONST 0L 0L)) (fun _ -> [])
+            |> validate program []
+            |> expectRefused "operands"
+        }
+
+        test "a cycle without a cut point is refused" {
+            let whole = pass loop id (fun _ -> [])
+
+            Transformation(0, "trial", whole.Before, whole.After, ImmutableArray.Create whole.Cuts[0])
+            |> validate loop []
+            |> expectRefused "without a cut point"
+        }
+    ]
