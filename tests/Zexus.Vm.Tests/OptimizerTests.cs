@@ -25,7 +25,7 @@ public class OptimizerTests
         }
     }
 
-    private static ZexusProgram Load(string text)
+    internal static ZexusProgram Load(string text)
     {
         AssemblyResult assembly = Assembler.Assemble(text, "test.zxa");
         Assert.True(assembly.Succeeded, string.Join('\n', assembly.Diagnostics));
@@ -66,7 +66,7 @@ public class OptimizerTests
         }
     }
 
-    private static void AssertSame(ZexusProgram source, OptimizationResult result, long step = 1)
+    internal static void AssertSame(ZexusProgram source, OptimizationResult result, long step = 1)
     {
         ZexusProgram translated = ZexusProgram.Load(result.Program, source.Limits);
         using Vm vm = new();
@@ -130,7 +130,7 @@ public class OptimizerTests
     public void Statistics_say_what_each_pass_did()
     {
         OptimizationResult result = Optimized(
-            "LOAD_CONST 2\nLOAD_CONST 3\nADD\nSTORE_NAME x\nLOAD_NAME x\nLOAD_CONST 1\nADD"
+            "LOAD_CONST 2\nLOAD_CONST 3\nADD\nSTORE_NAME g\nLOAD_NAME g\nLOAD_CONST 1\nADD"
         );
         Assert.Equal(7, result.Before);
         Assert.Equal(2, result.After);
@@ -176,13 +176,13 @@ public class OptimizerTests
     [InlineData("JUMP a\nLOAD_CONST 1\nRETURN\na:\nJUMP b\nLOAD_CONST 2\nRETURN\nb:\nJUMP c\nc:\nLOAD_CONST 3")]
     [InlineData("JUMP a\na:\nJUMP a")]
     [InlineData("JUMP b\na:\nJUMP b\nb:\nJUMP a")]
-    [InlineData("LOAD_CONST 7\nLOAD_NAME x\nJUMP_IF_TRUE a\nJUMP b\na:\nJUMP b\nb:\nRETURN")]
+    [InlineData("LOAD_CONST 7\nLOAD_NAME g\nJUMP_IF_TRUE a\nJUMP b\na:\nJUMP b\nb:\nRETURN")]
     [InlineData(
-        "LOAD_NAME x\nJUMP_IF_FALSE a\nNOP\na:\nJUMP b\nc:\nLOAD_CONST 1\nPRINT\nJUMP d\nb:\nGAS_CHARGE 9\nJUMP c\nd:"
+        "LOAD_NAME g\nJUMP_IF_FALSE a\nNOP\na:\nJUMP b\nc:\nLOAD_CONST 1\nPRINT\nJUMP d\nb:\nGAS_CHARGE 9\nJUMP c\nd:"
     )]
     [InlineData("SETUP_TRY a\nLOAD_CONST 1\nTHROW\nLOAD_CONST 2\nRETURN\na:\nJUMP b\nLOAD_CONST 3\nRETURN\nb:\nRETURN")]
     [InlineData("JUMP a\nLOAD_CONST 1\nPOP\na:")]
-    [InlineData("LOAD_NAME x\nJUMP_IF_TRUE a\nLOAD_CONST 1\nLOAD_NAME y\nJUMP_IF_FALSE a\nLOAD_CONST 2\na:")]
+    [InlineData("LOAD_NAME g\nJUMP_IF_TRUE a\nLOAD_CONST 1\nLOAD_NAME h\nJUMP_IF_FALSE a\nLOAD_CONST 2\na:")]
     public void Jumps_go_where_they_went(string body)
     {
         string text = $".func main() locals x, y, c\n{body}\n.end\n";
@@ -203,7 +203,7 @@ public class OptimizerTests
     [Fact]
     public void Nothing_is_matched_across_a_landing()
     {
-        const string body = "LOAD_CONST false\nLOAD_NAME x\nJUMP_IF_TRUE in\nPOP\nLOAD_CONST true\nin:\nNOT\nRETURN";
+        const string body = "LOAD_CONST false\nLOAD_NAME g\nJUMP_IF_TRUE in\nPOP\nLOAD_CONST true\nin:\nNOT\nRETURN";
         OptimizationResult result = Optimized(body);
         Assert.Contains("NOT", Code(result));
         AssertSame(Load($".func main() locals x, y, c\n{body}\n.end\n"), result);

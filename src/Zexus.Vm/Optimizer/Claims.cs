@@ -68,7 +68,11 @@ public sealed record CutPoint(int Before, int After, ImmutableArray<Claim> Claim
 /// <param name="Pass">The name of the pass.</param>
 /// <param name="Before">The code before it.</param>
 /// <param name="After">The code after it.</param>
-/// <param name="Cuts">The entry, every target of a jump and every handler that both have, in ascending order.</param>
+/// <param name="Cuts">
+/// In ascending order: the entry, and every handler and target of a jump that both have; when jumps were threaded, of the targets only those
+/// of backward jumps, for the others may be jumped over. What is claimed at the entry holds of a frame that begins: its locals and registers are Null.
+/// At a handler nothing is claimed but what is dead.
+/// </param>
 public sealed record Transformation(
     int Function,
     string Pass,

@@ -9,6 +9,7 @@ internal sealed record RewriteScope(
     Program Program,
     int[] FirstNames,
     ConstantPool Constants,
+    FramePlaces Places,
     KindAnalysis Analysis,
     ConstantEvaluator Evaluator,
     Limits Limits
@@ -273,9 +274,9 @@ internal sealed class CompiledRewrite
     private Data Constant(string name) => _scope.Constants[_values[_slots[name]]];
 
     /// <summary>The charges. One that is known to be 0 is none.</summary>
-    private List<Charge> ChargesOf(ImmutableArray<ChargeTerm> terms, Knowledge knowledge)
+    private NodeCharges ChargesOf(ImmutableArray<ChargeTerm> terms, Knowledge knowledge)
     {
-        List<Charge> charges = [];
+        NodeCharges charges = [];
         foreach (ChargeTerm term in terms)
         {
             Node matched = _matched[term.Pattern];

@@ -36,6 +36,9 @@ internal sealed class ConstantPool
 
     public Fact FactOf(long number) => _facts[(int)number];
 
+    /// <summary>The number of a constant; null when there is none like it.</summary>
+    public int? Find(Data data) => _numbers.TryGetValue(data, out int number) ? number : null;
+
     public int NumberOf(Data data)
     {
         if (!_numbers.TryGetValue(data, out int number))

@@ -95,21 +95,33 @@ internal sealed class FunctionGraph
         target.Arrivals++;
     }
 
-    /// <summary>The code, jumps as places in it.</summary>
-    public TranslatedFunction ToFunction()
+    /// <summary>Takes a jump's target away; what it becomes then must have none.</summary>
+    public static void Detach(Node jump)
     {
-        Dictionary<Node, int> places = new(Count + 1);
+        jump.Target!.Resolve().Arrivals--;
+        jump.Target = null;
+    }
+
+    /// <summary>Tells every node where it stands.</summary>
+    public void NumberPlaces()
+    {
+        int place = 0;
         for (Node? node = First; node is not null; node = node.Next)
         {
-            places.Add(node, places.Count);
+            node.Place = place++;
         }
+    }
 
+    /// <summary>The code, jumps as places in it. Numbers the places.</summary>
+    public TranslatedFunction ToFunction()
+    {
+        NumberPlaces();
         ImmutableArray<TranslatedInstruction>.Builder code = ImmutableArray.CreateBuilder<TranslatedInstruction>(Count);
         for (Node node = First; !node.IsEnd; node = node.Next!)
         {
             if (node.Target is { } target)
             {
-                node.SetOperand(node.Facts.TargetOperand, places[target.Resolve()]);
+                node.SetOperand(node.Facts.TargetOperand, target.Resolve().Place);
             }
 
             code.Add(

@@ -11,67 +11,25 @@ internal sealed class KindAnalysis
 {
     private readonly Program _program;
     private readonly ConstantPool _constants;
-
-    /// <summary>By name: the place among the facts, or -1 when it is no variable that only the frame changes.</summary>
-    private readonly Dictionary<string, int> _own = new(StringComparer.Ordinal);
-    private readonly int _registers;
+    private readonly FramePlaces _places;
     private readonly Knowledge _start;
 
-    /// <summary>By place among the facts.</summary>
-    private readonly Place[] _places;
-
-    public KindAnalysis(Program program, int function, ConstantPool constants)
+    public KindAnalysis(Program program, FramePlaces places, ConstantPool constants)
     {
         _program = program;
         _constants = constants;
-        FunctionDefinition definition = program.Functions[function];
-        HashSet<string> captured = new(definition.Captures, StringComparer.Ordinal);
-        foreach (Instruction instruction in definition.Code)
-        {
-            _ = InstructionSet.TryFind(instruction.Number, out OpcodeInfo? info);
-            switch (info!.Opcode.Tag)
-            {
-                case Opcode.Tags.STORE_FUNC:
-                    captured.UnionWith(program.Functions[instruction.B].Captures);
-                    break;
-                case Opcode.Tags.CALL_FUNC_CONST:
-                    captured.UnionWith(program.Functions[instruction.A].Captures);
-                    break;
-                default:
-                    break;
-            }
-        }
-
-        foreach (string name in definition.Parameters.Concat(definition.Locals).Where(name => !captured.Contains(name)))
-        {
-            _own.Add(name, _own.Count);
-        }
-
-        _registers = _own.Count;
-        _places =
-        [
-            .. definition
-                .Parameters.Concat(definition.Locals)
-                .Select((name, slot) => (name, slot))
-                .Where(variable => _own.ContainsKey(variable.name))
-                .Select(Place (variable) => new Place.Variable(variable.slot)),
-            .. Enumerable.Range(0, Limits.Registers).Select(Place (register) => new Place.Register(register)),
-        ];
-        Fact[] facts = new Fact[_registers + Limits.Registers];
+        _places = places;
+        Fact[] facts = new Fact[places.Count];
         Array.Fill(facts, Fact.Null);
-        foreach (string name in definition.Parameters.Where(_own.ContainsKey))
-        {
-            facts[_own[name]] = Fact.Unknown;
-        }
-
+        Array.Fill(facts, Fact.Unknown, 0, places.Parameters);
         _start = new Knowledge(facts);
     }
 
     /// <summary>Is it a variable of the frame that no function captures?</summary>
-    public bool IsOwn(long name) => _own.ContainsKey(_program.Names[name]);
+    public bool IsOwn(long name) => _places.OfName(name) >= 0;
 
     public Fact Variable(Knowledge knowledge, long name) =>
-        _own.TryGetValue(_program.Names[name], out int place) ? knowledge.Variables[place] : Fact.Unknown;
+        _places.OfName(name) is var place and >= 0 ? knowledge.Variables[place] : Fact.Unknown;
 
     /// <summary>Of variables and registers, what is known of them there.</summary>
     public ImmutableArray<KindFact> FrameFacts(Knowledge knowledge)
@@ -82,7 +40,7 @@ internal sealed class KindAnalysis
         {
             if (variables[i] != Fact.Unknown)
             {
-                facts.Add(new KindFact(_places[i], variables[i].Kinds, variables[i].Small));
+                facts.Add(new KindFact(_places.ToPlace(i), variables[i].Kinds, variables[i].Small));
             }
         }
 
@@ -92,19 +50,15 @@ internal sealed class KindAnalysis
     /// <summary>Finds what is known wherever control can arrive, and forgets it where it cannot.</summary>
     public void Run(FunctionGraph graph)
     {
-        Dictionary<Node, int> order = [];
+        graph.NumberPlaces();
         for (Node? node = graph.First; node is not null; node = node.Next)
         {
             node.Entry = null;
             node.Before = null;
-            if (node.Arrivals > 0)
-            {
-                order.Add(node, order.Count);
-            }
         }
 
         PriorityQueue<Node, int> pending = new();
-        Arrive(graph.First, _start, -1);
+        Arrive(graph.First, _start);
         while (pending.TryDequeue(out Node? head, out _))
         {
             Knowledge knowledge = head.Entry!;
@@ -115,7 +69,7 @@ internal sealed class KindAnalysis
                 {
                     Knowledge there =
                         node.Facts.Info.Flow.Tag == Flow.Tags.Try ? knowledge.Forget(knowledge.Height + 1) : after;
-                    Arrive(target, there, order[target]);
+                    Arrive(target, there);
                 }
 
                 if (!node.Facts.GoesOn)
@@ -125,7 +79,7 @@ internal sealed class KindAnalysis
 
                 if (node.Next!.Arrivals > 0)
                 {
-                    Arrive(node.Next, after, order[node.Next]);
+                    Arrive(node.Next, after);
                     break;
                 }
 
@@ -133,7 +87,7 @@ internal sealed class KindAnalysis
             }
         }
 
-        void Arrive(Node node, Knowledge knowledge, int place)
+        void Arrive(Node node, Knowledge knowledge)
         {
             // The end of the code has no height of its own.
             if (node.IsEnd)
@@ -145,7 +99,7 @@ internal sealed class KindAnalysis
             if (!ReferenceEquals(joined, node.Entry))
             {
                 node.Entry = joined;
-                pending.Enqueue(node, place);
+                pending.Enqueue(node, node.Place);
             }
         }
     }
@@ -268,12 +222,12 @@ internal sealed class KindAnalysis
     }
 
     private Knowledge Store(Knowledge knowledge, long name, Fact fact) =>
-        _own.TryGetValue(_program.Names[name], out int place) ? knowledge.With(place, fact) : knowledge;
+        _places.OfName(name) is var place and >= 0 ? knowledge.With(place, fact) : knowledge;
 
-    private Fact Register(Knowledge knowledge, long register) => knowledge.Variables[_registers + register];
+    private Fact Register(Knowledge knowledge, long register) => knowledge.Variables[_places.OfRegister(register)];
 
     private Knowledge SetRegister(Knowledge knowledge, long register, Fact fact) =>
-        knowledge.With(_registers + (int)register, fact);
+        knowledge.With(_places.OfRegister(register), fact);
 
     private static Fact Result(int tag, Fact a, Fact b) =>
         tag switch

@@ -25,6 +25,7 @@ public sealed class KindFacts
 
     private readonly TranslatedProgram _code;
     private readonly ConstantPool _constants;
+    private readonly int[] _firstNames;
     private readonly ImmutableArray<InstructionFacts>[] _functions;
 
     /// <summary>Facts about a loaded program. A function is analysed when it is first asked for.</summary>
@@ -34,6 +35,7 @@ public sealed class KindFacts
         ArgumentNullException.ThrowIfNull(program);
         _code = program.Translation ?? TranslatedProgram.Of(program.Image);
         _constants = new ConstantPool(_code.ToProgram());
+        _firstNames = FramePlaces.FirstNames(_code.Source);
         _functions = new ImmutableArray<InstructionFacts>[_code.Functions.Length];
     }
 
@@ -45,7 +47,7 @@ public sealed class KindFacts
         if (facts.IsDefault)
         {
             facts = Analyse(
-                new KindAnalysis(_code.Source, function, _constants),
+                new KindAnalysis(_code.Source, new FramePlaces(_code.Source, function, _firstNames), _constants),
                 new FunctionGraph(function, _code.Functions[function])
             );
         }

@@ -17,9 +17,9 @@ internal sealed class Node
     }
 
     /// <summary>The opcode's tag, or <see cref="EndTag"/>.</summary>
-    public int Tag { get; }
+    public int Tag { get; private set; }
 
-    public OpcodeFacts Facts { get; }
+    public OpcodeFacts Facts { get; private set; }
 
     public long A { get; set; }
 
@@ -29,9 +29,9 @@ internal sealed class Node
 
     public int Source { get; set; }
 
-    public List<Charge> Charges { get; set; } = [];
+    public NodeCharges Charges { get; set; } = [];
 
-    public List<Charge> JumpCharges { get; set; } = [];
+    public NodeCharges JumpCharges { get; set; } = [];
 
     /// <summary>Where it jumps to, or its handler. May have moved: see <see cref="Resolve"/>.</summary>
     public Node? Target { get; set; }
@@ -52,27 +52,23 @@ internal sealed class Node
     /// <summary>What is known here now, as the current sweep came by.</summary>
     public Knowledge? Before { get; set; }
 
-    /// <summary>Where it stood in the code when the current pass began: lower numbers first.</summary>
+    /// <summary>Where it stood in the code when the current pass over the function began; of a new one, where that stood in whose place it came.</summary>
     public int Place { get; set; }
 
     public bool IsEnd => Tag == EndTag;
 
     public Opcode Opcode => Facts.Info.Opcode;
 
-    public bool HasVaryingCharges
-    {
-        get
-        {
-            foreach (Charge charge in Charges)
-            {
-                if (charge.Amount is not Amount.Fixed)
-                {
-                    return true;
-                }
-            }
+    public bool HasVaryingCharges => Charges.Vary;
 
-            return false;
-        }
+    /// <summary>Makes another instruction of it, which has no target. Its place, source and charges stay.</summary>
+    public void Become(Opcode opcode, long a = 0, long b = 0)
+    {
+        Facts = OpcodeFacts.Of(opcode);
+        Tag = opcode.Tag;
+        A = a;
+        B = b;
+        C = 0;
     }
 
     public long Operand(int index) =>

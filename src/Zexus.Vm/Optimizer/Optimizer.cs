@@ -16,7 +16,7 @@ public sealed record PassStatistics(int Round, Technique Technique, int Applied,
 /// <summary>One rewrite, or one change by a pass over a whole function, where it was applied.</summary>
 /// <param name="Function">The function's place in the function table.</param>
 /// <param name="Source">The source instruction that the first instruction of the match stands for.</param>
-/// <param name="Name">The rewrite's name, <see cref="Optimizer.ThreadedJump"/> or <see cref="Optimizer.Unreachable"/>.</param>
+/// <param name="Name">The rewrite's name, or that of a change by a pass over a whole function, as <see cref="Optimizer.ThreadedJump"/>.</param>
 /// <param name="Equation">What it says.</param>
 /// <param name="Before">The instructions that it matched.</param>
 /// <param name="After">What came in their place.</param>
@@ -34,6 +34,7 @@ public sealed record AppliedRewrite(
 /// <param name="Passes">What each pass did, in order.</param>
 /// <param name="Rewrites">How often each rewrite was applied; those that were not are not in it.</param>
 /// <param name="Log">Each application, in order; empty unless it was asked for.</param>
+/// <param name="Transformations">What the passes over whole functions did, in order, with their claims; empty unless the log was asked for.</param>
 /// <param name="Before">Instructions of the source.</param>
 /// <param name="After">Instructions of the translation.</param>
 public sealed record OptimizationResult(
@@ -41,6 +42,7 @@ public sealed record OptimizationResult(
     ImmutableArray<PassStatistics> Passes,
     ImmutableSortedDictionary<string, int> Rewrites,
     ImmutableArray<AppliedRewrite> Log,
+    ImmutableArray<Transformation> Transformations,
     int Before,
     int After
 );
@@ -48,9 +50,10 @@ public sealed record OptimizationResult(
 /// <summary>
 /// Makes better code of the same meaning, gas and faults included. Level 0 changes nothing; 1 applies the rewrites that
 /// need to know nothing but the instructions they replace; 2 all but strength reduction, with what the kind analysis
-/// knows, threads jumps and drops what nothing reaches; 3 all there is, until nothing changes any more. Deterministic: the same program gives the same translation.
+/// knows, and the passes over whole functions; 3 all there is, until nothing changes any more. Deterministic: the same program gives the same translation.
 /// </summary>
 /// <remarks>
+/// Every change by a pass over a whole function comes with claims to prove it by (<see cref="Transformation"/>).
 /// Every local change of the code is a <see cref="Rewrite"/>, but for three that only move or drop charges: a charge known to
 /// be 0 is dropped; a NOP gives its charges to the instruction that follows, if nothing else leads there, or to the one
 /// before, if that has no effect that anybody can observe after OutOfGas and takes no charge while it acts; a NOP without charges is dropped.
@@ -65,6 +68,18 @@ public sealed class Optimizer
 
     /// <summary>The name under which instructions that nothing reaches are counted.</summary>
     public const string Unreachable = "dead/unreachable";
+
+    /// <summary>The name under which reads of what holds a constant are counted.</summary>
+    public const string PropagatedConstant = "copy/propagated-constant";
+
+    /// <summary>The name under which reads of copies are counted.</summary>
+    public const string PropagatedCopy = "copy/propagated";
+
+    /// <summary>The name under which stores that nobody reads are counted.</summary>
+    public const string DeadStore = "dead/store";
+
+    /// <summary>The name under which stores that only the next instruction reads are counted.</summary>
+    public const string StoredAndLoaded = "dead/stored-and-loaded";
 
     /// <summary>Rounds over the passes, by level.</summary>
     private static readonly int[] Rounds = [0, 1, 2, 8];
@@ -82,13 +97,14 @@ public sealed class Optimizer
     private readonly Limits _limits;
     private readonly int _level;
     private readonly bool _explain;
-    private readonly bool _wholeFunctions;
+    private readonly FunctionPass[] _flowPasses;
+    private readonly FunctionPass[] _valuePasses;
     private readonly List<Pass> _passes = [];
     private readonly List<PassStatistics> _statistics = [];
     private readonly ImmutableArray<AppliedRewrite>.Builder _log = ImmutableArray.CreateBuilder<AppliedRewrite>();
-
-    private int _threaded;
-    private int _unreachable;
+    private readonly ImmutableArray<Transformation>.Builder _transformations =
+        ImmutableArray.CreateBuilder<Transformation>();
+    private readonly Changes _changes;
 
     private Optimizer(
         Program source,
@@ -99,7 +115,9 @@ public sealed class Optimizer
         bool wholeFunctions
     )
     {
-        _wholeFunctions = wholeFunctions;
+        _flowPasses = wholeFunctions ? [new JumpThreading(), new UnreachableCode()] : [];
+        _valuePasses = wholeFunctions ? [new CopyPropagation(), new DeadStores()] : [];
+        _changes = new Changes(explain, _log);
         _source = source;
         _limits = limits;
         _level = level;
@@ -118,7 +136,7 @@ public sealed class Optimizer
     /// <summary>Optimizes a program for executions under its own limits.</summary>
     /// <param name="program">A loaded program. Of a translation: its source is optimized anew.</param>
     /// <param name="level">0 to 3.</param>
-    /// <param name="explain">Whether the result has a log of every application.</param>
+    /// <param name="explain">Whether the result has a log of every application, and the transformations with their claims.</param>
     public static OptimizationResult Optimize(ZexusProgram program, int level, bool explain = false)
     {
         ArgumentNullException.ThrowIfNull(program);
@@ -156,23 +174,38 @@ public sealed class Optimizer
 
         ConstantPool constants = new(_source);
         using ConstantEvaluator evaluator = new(_limits);
-        int[] firstNames = FirstNames();
+        int[] firstNames = FramePlaces.FirstNames(_source);
         RewriteScope[] scopes =
         [
             .. asItIs.Functions.Select(
                 (function, f) =>
-                    new RewriteScope(
+                {
+                    FramePlaces places = new(_source, f, firstNames);
+                    return new RewriteScope(
                         new FunctionGraph(f, function),
                         _source,
                         firstNames,
                         constants,
-                        new KindAnalysis(_source, f, constants),
+                        places,
+                        new KindAnalysis(_source, places, constants),
                         evaluator,
                         _limits
-                    )
+                    );
+                }
             ),
         ];
-        for (int round = 1; round <= Rounds[_level] && RunRound(scopes, round); round++) { }
+        int round = 1;
+        while (round <= Rounds[_level] && RunRound(scopes, round))
+        {
+            round++;
+        }
+
+        if (round > Rounds[_level])
+        {
+            // What the last round made of conditions may leave code that nothing reaches.
+            RunFunctionPasses(scopes, Rounds[_level], _flowPasses);
+            SettleAll(scopes);
+        }
 
         return Result(
             new TranslatedProgram(
@@ -189,6 +222,7 @@ public sealed class Optimizer
                 [.. _statistics],
                 Counts(),
                 _log.DrainToImmutable(),
+                _transformations.DrainToImmutable(),
                 before,
                 program.Functions.Sum(function => function.Code.Length)
             );
@@ -198,54 +232,30 @@ public sealed class Optimizer
         _passes
             .SelectMany(pass => pass.Rewrites)
             .Select(rewrite => KeyValuePair.Create(rewrite.Rewrite.Name, rewrite.Applied))
-            .Append(KeyValuePair.Create(ThreadedJump, _threaded))
-            .Append(KeyValuePair.Create(Unreachable, _unreachable))
+            .Concat(_changes.Counts)
             .Where(count => count.Value > 0)
             .ToImmutableSortedDictionary(StringComparer.Ordinal);
-
-    private int[] FirstNames()
-    {
-        Dictionary<string, int> seen = new(StringComparer.Ordinal);
-        int[] first = new int[_source.Names.Length];
-        for (int i = 0; i < first.Length; i++)
-        {
-            first[i] = seen.TryGetValue(_source.Names[i], out int earlier) ? earlier : seen[_source.Names[i]] = i;
-        }
-
-        return first;
-    }
 
     /// <summary>Did it change anything?</summary>
     private bool RunRound(RewriteScope[] scopes, int round)
     {
+        int changes = RunFunctionPasses(scopes, round, _flowPasses) + RunFunctionPasses(scopes, round, _valuePasses);
         foreach (RewriteScope scope in scopes)
         {
             scope.Analysis.Run(scope.Graph);
-            for (Node node = scope.Graph.First; !node.IsEnd; )
-            {
-                Node next = node.Next!;
-                Settle(scope, node);
-                node = next;
-            }
         }
 
-        int changes = 0;
+        SettleAll(scopes);
         foreach (Pass pass in _passes)
         {
             changes += RunPass(scopes, round, pass.Technique, scope => Sweep(scope, pass));
         }
 
-        if (_wholeFunctions)
-        {
-            int threaded = RunPass(scopes, round, Technique.JumpThreading, ThreadJumps);
-            int unreachable = RunPass(scopes, round, Technique.DeadCode, RemoveUnreachable);
-            _threaded += threaded;
-            _unreachable += unreachable;
-            changes += threaded + unreachable;
-        }
-
         return changes > 0;
     }
+
+    private int RunFunctionPasses(RewriteScope[] scopes, int round, FunctionPass[] passes) =>
+        passes.Sum(pass => RunPass(scopes, round, pass.Technique, scope => RunFunctionPass(scope, pass)));
 
     private int RunPass(RewriteScope[] scopes, int round, Technique technique, Func<RewriteScope, int> pass)
     {
@@ -257,40 +267,56 @@ public sealed class Optimizer
         return applied;
     }
 
-    private int ThreadJumps(RewriteScope scope) =>
-        WholeFunction.ThreadJumps(
-            scope.Graph,
-            (jump, target) =>
-                Log(scope, jump.Source, ThreadedJump, "a jump to a jump goes where that one goes", [jump], [target])
-        );
-
-    private int RemoveUnreachable(RewriteScope scope) =>
-        WholeFunction.RemoveUnreachable(
-            scope.Graph,
-            node => Log(scope, node.Source, Unreachable, "what nothing reaches = nothing", [node], [])
-        );
-
-    private void Log(
-        RewriteScope scope,
-        int source,
-        string name,
-        string equation,
-        ReadOnlySpan<Node> before,
-        ReadOnlySpan<Node> after
-    )
+    private int RunFunctionPass(RewriteScope scope, FunctionPass pass)
     {
-        if (_explain)
+        FunctionGraph graph = scope.Graph;
+        int earlier = _changes.Total;
+        if (!_explain)
         {
-            _log.Add(
-                new AppliedRewrite(
-                    scope.Graph.Number,
-                    source,
-                    name,
-                    equation,
-                    Spell(scope, before),
-                    Spell(scope, after)
-                )
-            );
+            graph.NumberPlaces();
+            pass.Run(scope, _changes);
+            return _changes.Total - earlier;
+        }
+
+        TranslatedFunction before = graph.ToFunction();
+        pass.Run(scope, _changes);
+        if (_changes.Total > earlier)
+        {
+            // The places still are those of the code before.
+            ImmutableArray<CutPoint> cuts = Cuts(graph, pass);
+            _transformations.Add(new Transformation(graph.Number, pass.Name, before, graph.ToFunction(), cuts));
+        }
+
+        return _changes.Total - earlier;
+    }
+
+    private static ImmutableArray<CutPoint> Cuts(FunctionGraph graph, FunctionPass pass)
+    {
+        ImmutableArray<CutPoint>.Builder cuts = ImmutableArray.CreateBuilder<CutPoint>();
+        int after = 0;
+        for (Node node = graph.First; !node.IsEnd; node = node.Next!)
+        {
+            if (node.Previous is null || (node.Arrivals > 0 && pass.IsCut(node)))
+            {
+                cuts.Add(new CutPoint(node.Place, after, pass.ClaimsAt(node)));
+            }
+
+            after++;
+        }
+
+        return cuts.DrainToImmutable();
+    }
+
+    private static void SettleAll(RewriteScope[] scopes)
+    {
+        foreach (RewriteScope scope in scopes)
+        {
+            for (Node node = scope.Graph.First; !node.IsEnd; )
+            {
+                Node next = node.Next!;
+                Settle(scope, node);
+                node = next;
+            }
         }
     }
 
