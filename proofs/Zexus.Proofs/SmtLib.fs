@@ -27,12 +27,15 @@ type Vocabulary = {
     Functions: Map<string, Sort list * Sort>
     /// Every application of `size`, for its facts.
     Sizes: Set<string>
+    /// Every application of a function that is never negative.
+    Naturals: Set<string>
 }
 
 let nothing = {
     Symbols = Map.empty
     Functions = Map.empty
     Sizes = Set.empty
+    Naturals = Set.empty
 }
 
 let private withSymbol name sort v = {
@@ -101,6 +104,12 @@ let rec private intTerm (v: Vocabulary) (t: IntTerm) : string * Vocabulary =
 
         if name = "size" then
             text, { v with Sizes = Set.add text v.Sizes }
+        elif IntTerm.isNatural name then
+            text,
+            {
+                v with
+                    Naturals = Set.add text v.Naturals
+            }
         else
             text, v
 
@@ -182,7 +191,7 @@ and private apply v name arguments result =
     let texts, sorts, v = List.fold one ([], [], v) arguments
     let name = "zexus." + name
 
-    call name (List.rev texts),
+    (if texts.IsEmpty then name else call name (List.rev texts)),
     {
         v with
             Functions = Map.add name (List.rev sorts, result) v.Functions
@@ -361,6 +370,8 @@ let query (assumptions: Formula list) (claim: Formula) : string * Vocabulary =
             + ")"
         for application in v.Sizes do
             yield! sizeFact application
+        for application in v.Naturals do
+            "(assert (<= 0 " + application + "))"
         for text in List.rev texts do
             "(assert " + text + ")"
         "(check-sat)"

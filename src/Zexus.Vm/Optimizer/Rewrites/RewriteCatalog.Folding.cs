@@ -86,6 +86,7 @@ public static partial class RewriteCatalog
         );
 
         yield return FoldRegisters("fold/add-registers", ADD, ADD_REG, Sizes);
+        yield return FoldRegisters("fold/mul-registers", MUL, MUL_REG, product);
     }
 
     private static string NameOf(Opcode opcode) => OpcodeFacts.Of(opcode).Info.Mnemonic.ToLowerInvariant();
