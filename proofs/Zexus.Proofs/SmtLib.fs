@@ -302,6 +302,25 @@ module Formula =
 
     let isPlainlyFalse = isNever
 
+    /// Each SameFloat in it.
+    let rec floatEquations f : Set<FloatTerm * FloatTerm> =
+        match f with
+        | Formula.SameFloat(a, b) -> Set.singleton (a, b)
+        | Formula.Term _ -> Set.empty
+        | Formula.Not f -> floatEquations f
+        | Formula.All formulas
+        | Formula.Any formulas -> formulas |> List.map floatEquations |> Set.unionMany
+
+    /// With these SameFloats true.
+    let rec withFloatEquations equations f =
+        match f with
+        | Formula.SameFloat(a, b) when Set.contains (a, b) equations -> always
+        | Formula.SameFloat _
+        | Formula.Term _ -> f
+        | Formula.Not f -> negate (withFloatEquations equations f)
+        | Formula.All formulas -> all (formulas |> List.map (withFloatEquations equations))
+        | Formula.Any formulas -> any (formulas |> List.map (withFloatEquations equations))
+
 let rec private formula v (f: Formula) : string * Vocabulary =
     let joined name unit formulas =
         match formulas with
@@ -346,8 +365,8 @@ let private sizeFact (application: string) =
         "(assert (<= 0 " + application + "))"
     ]
 
-/// A whole query: is there a model of all the assumptions and the claim?
-let query (assumptions: Formula list) (claim: Formula) : string * Vocabulary =
+/// A whole query in a logic of SMT-LIB: is there a model of all the assumptions and the claim?
+let queryIn (logic: string) (assumptions: Formula list) (claim: Formula) : string * Vocabulary =
     let texts, v =
         assumptions @ [ claim ]
         |> List.fold
@@ -357,7 +376,7 @@ let query (assumptions: Formula list) (claim: Formula) : string * Vocabulary =
             ([], nothing)
 
     let lines = [
-        "(set-logic ALL)"
+        "(set-logic " + logic + ")"
         for KeyValue(name, sort) in v.Symbols do
             "(declare-const " + name + " " + sortName sort + ")"
         for KeyValue(name, (arguments, result)) in v.Functions do
@@ -378,3 +397,5 @@ let query (assumptions: Formula list) (claim: Formula) : string * Vocabulary =
     ]
 
     String.Join("\n", lines) + "\n", v
+
+let query = queryIn "ALL"
