@@ -160,6 +160,13 @@ type Session(cache: AnswerCache, opinions: Opinion list, onQuery: string -> unit
             Interlocked.Increment &agreed |> ignore
             Solver.Answer.Unsat
 
+    /// None when a text has no model, by both solvers; else why that is not certain.
+    member this.Refute(text: string) : string option =
+        match this.Ask text with
+        | Solver.Answer.Unsat -> None
+        | Solver.Answer.Sat _ -> Some "the solvers have a model"
+        | Solver.Answer.Failed reason -> Some reason
+
 let private isUnsat answer =
     match answer with
     | Solver.Answer.Unsat -> true

@@ -2,6 +2,7 @@ namespace Zexus.Differential
 
 open System
 open System.Collections.Generic
+open System.IO
 open System.Threading
 open Zexus.Isa
 
@@ -15,7 +16,7 @@ module Witness =
     let private tries = 400
 
     /// The branches that a run reaches, if both sides agree on it.
-    let private reach (check: Check) (level: int) (case: Case) : int[] =
+    let reach (check: Check) (level: int) (case: Case) : int[] =
         let counts = LevelCounts.ForAll()
         let verdict = check.Invoke(counts, LevelPlan.every [| level |], case)
         let coverage = counts[level].Coverage
@@ -135,3 +136,40 @@ module Witness =
                     Case = fst (Shrink.minimize tries stillReaches case)
                 }
         }
+
+/// The witnesses that are saved: a file for each branch, `RULE/BRANCH.json`.
+[<Sealed>]
+type SavedWitnesses(folder: string) =
+    // A check is one thread's.
+    let checks = new ThreadLocal<LockStep>((fun () -> new LockStep()), true)
+
+    let caseOf (branch: string) : Result<Case, string> =
+        let path =
+            Path.Combine(folder, branch.Replace('/', Path.DirectorySeparatorChar) + ".json")
+
+        try
+            Ok(Vector.parse (File.ReadAllText path))
+        with
+        | :? IOException -> Error "no witness is saved"
+        | error -> Error("the saved witness cannot be read: " + error.Message)
+
+    /// Does the saved case reach the branch, and do oracle and engine agree on every step of it? Else why not.
+    member _.Replay(branch: Zexus.Spec.Branch) : Result<unit, string> =
+        let name = Zexus.Spec.Branches.name branch
+
+        caseOf name
+        |> Result.bind (fun case ->
+            let reached =
+                Witness.reach (Check(fun counts plan case -> checks.Value.Check(counts, plan, case))) 0 case
+
+            if Array.contains (Coverage.IndexOf branch) reached then
+                Ok()
+            else
+                Error "its saved witness does not reach it, or oracle and engine differ on it")
+
+    interface IDisposable with
+        member _.Dispose() =
+            for check in checks.Values do
+                (check :> IDisposable).Dispose()
+
+            checks.Dispose()

@@ -78,7 +78,8 @@ let programs =
         }
 
         test "a difference at one value of the state is found, and runs" {
-            let other = visits.Replace("LOAD_CONST 100\n        LT", "LOAD_CONST 99\n        LTE")
+            let other =
+                visits.Replace("LOAD_CONST 100\n        LT", "LOAD_CONST 99\n        LTE")
 
             // Equal on Ints; 99.5 tells them apart.
             let c = compareWith { usual with IgnoresGas = true } visits other |> expectDifferent
@@ -138,7 +139,12 @@ let programs =
                 .end
                 """
 
-            let options = { usual with Unroll = 3; IgnoresGas = true }
+            let options = {
+                usual with
+                    Unroll = 3
+                    IgnoresGas = true
+            }
+
             let report = compareWith options (countdown "DEC") (countdown "LOAD_CONST 1\n SUB")
             expectEquivalent report
             Expect.isGreaterThan report.AtBound 0 "paths at the bound"
@@ -155,10 +161,14 @@ let programs =
         }
 
         test "the block is open: who reads it is not proved for one block only" {
-            let reads = ".func main()\n CALL_BUILTIN height, 0\n LOAD_CONST 5\n EQ\n RETURN\n.end"
+            let reads =
+                ".func main()\n CALL_BUILTIN height, 0\n LOAD_CONST 5\n EQ\n RETURN\n.end"
+
             let constant = ".func main()\n LOAD_CONST false\n RETURN\n.end"
 
-            let c = compareWith { usual with IgnoresGas = true } reads constant |> expectDifferent
+            let c =
+                compareWith { usual with IgnoresGas = true } reads constant |> expectDifferent
+
             Expect.equal c.Height 5L "height"
         }
 
@@ -168,7 +178,9 @@ let programs =
 
             match (compareWith usual text text).Verdict with
             | Undecided paths ->
-                Expect.isTrue (paths |> List.exists (fun p -> p.Decisions |> List.exists (fun d -> d.Contains "List"))) "path"
+                Expect.isTrue
+                    (paths |> List.exists (fun p -> p.Decisions |> List.exists (fun d -> d.Contains "List")))
+                    "path"
             | other -> failtestf "%A" other
         }
     ]

@@ -55,13 +55,12 @@ let private pass
 let private validate (program: Program) (constants: Data list) transformation =
     let session = Session(AnswerCache.AnswerCache None, bothSolvers, ignore)
 
-    let ask query =
-        match session.Ask query with
-        | Solver.Answer.Unsat -> None
-        | Solver.Answer.Sat _ -> Some "there is a model"
-        | Solver.Answer.Failed reason -> Some reason
-
-    TranslationValidation.validate Limits.Default program (Seq.append program.Constants constants) ask transformation
+    TranslationValidation.validate
+        Limits.Default
+        program
+        (Seq.append program.Constants constants)
+        session.Refute
+        transformation
 
 let private expectProved verdict =
     match verdict with

@@ -1,9 +1,11 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
+using Microsoft.FSharp.Core;
 using Zexus.Cli.Files;
 using Zexus.Cli.Output;
 using Zexus.Isa;
+using Zexus.Proofs;
 using Zexus.Vm;
 
 namespace Zexus.Cli.Commands;
@@ -18,6 +20,13 @@ internal static class OptimizeCommand
         Argument<string> file = ProgramArgument.Create();
         Option<long> level = Level(usual: 2);
         Option<bool> explain = new("--explain") { Description = "Show each rewrite where it was applied, too." };
+        Option<bool> verify = new("--verify")
+        {
+            Description =
+                "Prove that it is equivalent: each change of a whole function from its claims, then 'equiv' on the program and its translation.",
+        };
+        Option<long> unroll = EquivCommand.Unroll();
+        Option<bool> cold = new("--no-cache") { Description = "With --verify: ask the solvers everything anew." };
         Option<string?> output = new("--output", "-o")
         {
             Description = "The text file to write; standard output when not given.",
@@ -35,13 +44,17 @@ internal static class OptimizeCommand
             file,
             level,
             explain,
+            verify,
+            unroll,
+            cold,
             output,
             json,
         };
         HelpWithExamples.Add(
             command,
             "./zexus optimize examples/registers.zxa --level 1 --explain",
-            "./zexus optimize examples/sieve.zxa --level 3 -o sieve.optimized.zxa"
+            "./zexus optimize examples/sieve.zxa --level 3 -o sieve.optimized.zxa",
+            "./zexus optimize examples/auction.zxa --level 3 --verify -o auction.optimized.zxa"
         );
         command.SetAction(parsed =>
         {
@@ -60,6 +73,9 @@ internal static class OptimizeCommand
 
             OptimizationResult result = Optimizer.Optimize(loaded, (int)parsed.GetValue(level), explain: true);
             string text = TextOf(result.Program);
+            VerificationReport? verification = parsed.GetValue(verify)
+                ? Verified(program, loaded, result, parsed.GetValue(unroll), parsed.GetValue(cold), terminal)
+                : null;
             if (parsed.GetValue(output) is string target and not InputFile.Standard)
             {
                 OutputFile.Write(target, Encoding.UTF8.GetBytes(text), terminal);
@@ -72,14 +88,18 @@ internal static class OptimizeCommand
 
             if (isJson)
             {
-                terminal.Out.WriteLine(ToJson(program, result, text));
+                terminal.Out.WriteLine(ToJson(program, result, text, verification));
             }
             else
             {
                 Summarize(program, result, parsed.GetValue(explain), terminal);
+                if (verification is not null)
+                {
+                    terminal.Error.WriteLine(verification.ToText(terminal));
+                }
             }
 
-            return ExitCode.Completed;
+            return verification?.ExitCode ?? ExitCode.Completed;
         });
         return command;
     }
@@ -93,6 +113,60 @@ internal static class OptimizeCommand
             0,
             Optimizer.HighestLevel
         );
+
+    private static VerificationReport Verified(
+        ProgramFile program,
+        ZexusProgram loaded,
+        OptimizationResult result,
+        long unroll,
+        bool cold,
+        Terminal terminal
+    )
+    {
+        SolverAnswers.RequireSolvers();
+        AnswerCache.AnswerCache cache = SolverAnswers.Open(cold);
+        ProgramEquivalence.Options options = EquivCommand.Options(unroll, ignoresGas: false, isTranslation: true);
+        ProgramEquivalence.Side source = new(
+            "the program",
+            TranslationValidation.loadSource(Limits.Default, program.Program),
+            loaded
+        );
+        ProgramEquivalence.Side translation = new(
+            "its translation",
+            TranslationValidation.load(
+                Limits.Default,
+                program.Program,
+                result.Program.Constants,
+                result.Program.Functions
+            ),
+            ZexusProgram.Load(result.Program, Limits.Default)
+        );
+        VerificationReport report = new(
+            [
+                .. result.Transformations.Select(it =>
+                    (
+                        it,
+                        TranslationValidation.validate(
+                            Limits.Default,
+                            program.Program,
+                            result.Program.Constants,
+                            FuncConvert.FromFunc<string, FSharpOption<string>>(EquivProgress.AskOf(cache).Refute),
+                            it
+                        )
+                    )
+                ),
+            ],
+            program,
+            new EquivReport(
+                EquivProgress.Show(options, source, translation, cache, terminal),
+                source,
+                translation,
+                options
+            )
+        );
+        SolverAnswers.Keep(cache, terminal);
+        return report;
+    }
 
     private static void Summarize(ProgramFile program, OptimizationResult result, bool explain, Terminal terminal)
     {
@@ -238,8 +312,13 @@ internal static class OptimizeCommand
         }
     }
 
-    private static string ToJson(ProgramFile program, OptimizationResult result, string text) =>
-        Json.Document(
+    private static string ToJson(
+        ProgramFile program,
+        OptimizationResult result,
+        string text,
+        VerificationReport? verification
+    ) =>
+        Json.Document([
             ("status", Json.Of("optimized")),
             ("level", Json.Of(result.Program.Level)),
             ("before", Json.Of(result.Before)),
@@ -275,6 +354,7 @@ internal static class OptimizeCommand
                     )
                 )
             ),
-            ("text", Json.Of(text))
-        );
+            ("text", Json.Of(text)),
+            .. verification is null ? [] : new[] { ("verification", verification.ToJson()) },
+        ]);
 }

@@ -7,7 +7,12 @@ namespace Zexus.Cli.Output;
 /// <summary>Queries as files: what the solvers were asked, to the byte, behind comments that say what it means.</summary>
 internal static class ProofFiles
 {
-    public static void Write(string folder, IReadOnlyList<Prover.RewriteReport> reports, Terminal terminal)
+    public static void Write(
+        string folder,
+        IReadOnlyList<Prover.RewriteReport> reports,
+        IReadOnlyList<Totality.RuleReport> rules,
+        Terminal terminal
+    )
     {
         try
         {
@@ -41,7 +46,27 @@ internal static class ProofFiles
             }
         }
 
+        foreach (Totality.RuleReport report in rules)
+        {
+            int number = 0;
+            // Most combinations of kinds ask the same as another one.
+            foreach (IGrouping<string, Tuple<string, Totality.Query>> same in report.Queries.GroupBy(q => q.Item2.Text))
+            {
+                number++;
+                string name = $"totality-{report.Rule.Replace('/', '-')}-{number:D3}.smt2";
+                IEnumerable<string> titles = same.Take(MostTitles).Select(q => $"; {q.Item1}: {q.Item2.Title}\n");
+                int more = same.Count() - MostTitles;
+                string opening =
+                    $"; totality of {report.Rule}\n{string.Concat(titles)}"
+                    + (more > 0 ? $"; and {more:N0} more that are the same text\n" : "")
+                    + "; unsat: it is so\n";
+                Write(name, opening, same.Key);
+            }
+        }
+
         void Write(string name, string opening, string query) =>
             OutputFile.Write(Path.Combine(folder, name), Encoding.UTF8.GetBytes(opening + query), terminal);
     }
+
+    private const int MostTitles = 5;
 }

@@ -1,89 +1,69 @@
-using Microsoft.FSharp.Collections;
 using Microsoft.FSharp.Core;
 using Spectre.Console;
 using Zexus.Proofs;
-using Zexus.Vm;
 
 namespace Zexus.Cli.Output;
 
-/// <summary>Proves rewrites and says how far it is: a bar on a terminal, now and then a line elsewhere.</summary>
+/// <summary>Proves a number of things and says how far it is: a bar on a terminal, now and then a line elsewhere.</summary>
 internal static class ProveProgress
 {
     private static readonly TimeSpan BetweenLines = TimeSpan.FromSeconds(10);
 
-    public static IReadOnlyList<Prover.RewriteReport> Show(
-        Rewrite[] rewrites,
-        AnswerCache.AnswerCache cache,
-        int threads,
-        Terminal terminal
-    ) =>
-        terminal.ErrorIsTerminal
-            ? WithBar(rewrites, cache, threads, terminal)
-            : WithLines(rewrites, cache, threads, terminal);
+    /// <summary>Proves, given what is to be called before each query and with each report.</summary>
+    public delegate IReadOnlyList<TReport> Prove<TReport>(
+        FSharpFunc<string, Unit> onQuery,
+        FSharpFunc<TReport, Unit> onReport
+    );
 
-    private static FSharpList<Prover.RewriteReport> Prove(
-        Rewrite[] rewrites,
+    public static IReadOnlyList<TReport> Show<TReport>(
+        Prove<TReport> prove,
+        int count,
+        string things,
+        Func<TReport, string> name,
         AnswerCache.AnswerCache cache,
-        int threads,
-        Terminal terminal,
-        Action<Prover.RewriteReport> onReport
-    ) =>
-        Prover.proveAll(
-            cache,
-            threads,
-            FuncConvert.FromAction<string>(_ => terminal.Cancellation.ThrowIfCancellationRequested()),
-            FuncConvert.FromAction(onReport),
-            ListModule.OfArray(rewrites)
-        );
-
-    private static FSharpList<Prover.RewriteReport> WithLines(
-        Rewrite[] rewrites,
-        AnswerCache.AnswerCache cache,
-        int threads,
         Terminal terminal
     )
     {
+        if (count == 0)
+        {
+            return [];
+        }
+
+        FSharpFunc<string, Unit> onQuery = FuncConvert.FromAction<string>(_ =>
+            terminal.Cancellation.ThrowIfCancellationRequested()
+        );
+        if (terminal.ErrorIsTerminal)
+        {
+            return Consoles.WithBar(
+                terminal,
+                task =>
+                {
+                    task.MaxValue = count;
+                    return prove(
+                        onQuery,
+                        FuncConvert.FromAction<TReport>(report =>
+                        {
+                            task.Increment(1);
+                            task.Description = Markup.Escape($"{name(report)}, {cache.Asked:N0} answers");
+                        })
+                    );
+                }
+            );
+        }
+
         DateTime last = DateTime.UtcNow;
         int done = 0;
-        return Prove(
-            rewrites,
-            cache,
-            threads,
-            terminal,
-            _ =>
+        return prove(
+            onQuery,
+            FuncConvert.FromAction<TReport>(_ =>
             {
                 done++;
                 if (DateTime.UtcNow - last >= BetweenLines)
                 {
                     last = DateTime.UtcNow;
-                    terminal.Error.WriteLine($"{done:N0} of {rewrites.Length:N0} rewrites, {cache.Asked:N0} answers");
+                    terminal.Error.WriteLine($"{done:N0} of {count:N0} {things}, {cache.Asked:N0} answers");
                 }
-            }
+            })
         );
     }
-
-    private static FSharpList<Prover.RewriteReport> WithBar(
-        Rewrite[] rewrites,
-        AnswerCache.AnswerCache cache,
-        int threads,
-        Terminal terminal
-    ) =>
-        Consoles.WithBar(
-            terminal,
-            task =>
-            {
-                task.MaxValue = Math.Max(1, rewrites.Length);
-                return Prove(
-                    rewrites,
-                    cache,
-                    threads,
-                    terminal,
-                    report =>
-                    {
-                        task.Increment(1);
-                        task.Description = Markup.Escape($"{report.Rewrite.Name}, {cache.Asked:N0} answers");
-                    }
-                );
-            }
-        );
 }

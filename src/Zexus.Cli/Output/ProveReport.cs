@@ -7,7 +7,11 @@ using Zexus.Vm;
 namespace Zexus.Cli.Output;
 
 /// <summary>What proving came to.</summary>
-internal sealed class ProveReport(IReadOnlyList<Prover.RewriteReport> reports, AnswerCache.AnswerCache cache)
+internal sealed class ProveReport(
+    IReadOnlyList<Prover.RewriteReport> reports,
+    TotalityReport totality,
+    AnswerCache.AnswerCache cache
+)
 {
     public bool IsGreen => Reds().Count == 0;
 
@@ -36,13 +40,23 @@ internal sealed class ProveReport(IReadOnlyList<Prover.RewriteReport> reports, A
             text.Append('\n');
         }
 
-        text.Append(terminal.OutIsTerminal ? Table(terminal) : Lines());
+        List<string> summary = [];
+        if (reports.Count > 0)
+        {
+            text.Append(terminal.OutIsTerminal ? Table(terminal) : Lines()).Append('\n');
+            summary.Add(
+                $"{reports.Count:N0} rewrites proved, {reports.Sum(r => r.Cases.Length):N0} cases, {Branches().Length:N0} rule branches entered"
+            );
+        }
+
+        if (totality.Count > 0)
+        {
+            text.Append(totality.ToText(terminal)).Append('\n');
+            summary.Add(totality.Summary());
+        }
+
         List<string> reds = Reds();
-        text.Append(
-            reds.Count == 0
-                ? $"\n{reports.Count:N0} rewrites proved, {reports.Sum(r => r.Cases.Length):N0} cases, {Branches().Length:N0} rule branches entered"
-                : "\nFAILED: " + string.Join("; ", reds)
-        );
+        text.Append(reds.Count == 0 ? string.Join("\n", summary) : "FAILED: " + string.Join("; ", reds));
         return text.ToString();
     }
 
@@ -53,7 +67,9 @@ internal sealed class ProveReport(IReadOnlyList<Prover.RewriteReport> reports, A
             ("answers", Json.Of(cache.Asked)),
             ("answersKept", Json.Of(cache.Found)),
             ("branches", Json.Array(Branches().Select(Json.Of))),
-            ("rewrites", Json.Array(reports.Select(OfRewrite)))
+            ("rewrites", Json.Array(reports.Select(OfRewrite))),
+            ("totality", Json.Array(totality.ToJson())),
+            ("withoutRule", Json.Array(Subjects.withoutRule.Select(Json.Of)))
         );
 
     /// <summary>The rule branches that the symbolic runs entered.</summary>
@@ -100,9 +116,9 @@ internal sealed class ProveReport(IReadOnlyList<Prover.RewriteReport> reports, A
     private List<string> Reds()
     {
         List<string> reds = [];
-        if (reports.Count == 0)
+        if (reports.Count + totality.Count == 0)
         {
-            reds.Add("no rewrite was proved");
+            reds.Add("nothing was proved");
         }
 
         int bad = reports.Count(report => !Prover.complaints(report).IsEmpty);
@@ -111,6 +127,7 @@ internal sealed class ProveReport(IReadOnlyList<Prover.RewriteReport> reports, A
             reds.Add($"{bad:N0} of {reports.Count:N0} rewrites");
         }
 
+        reds.AddRange(totality.Reds());
         return reds;
     }
 
