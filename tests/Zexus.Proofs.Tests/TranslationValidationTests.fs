@@ -19,6 +19,14 @@ let private assemble text =
 
     result.Program
 
+let private examples () = [
+    let folder =
+        Path.Combine(AppContext.BaseDirectory, "..", "..", "..", "..", "..", "examples")
+
+    for file in Directory.GetFiles(folder, "*.zxa") do
+        Path.GetFileName file, assemble (File.ReadAllText file)
+]
+
 let private targets (program: Program) (code: TranslatedFunction) =
     [
         yield 0
@@ -81,6 +89,22 @@ let private become (opcode: Opcode) a b (i: TranslatedInstruction) =
 let private variable slot : Place = Place.Variable slot
 let private dead slot : Claim = Claim.Dead(variable slot)
 
+/// Everything that the passes over whole functions do to a program, at every level that has them.
+let private expectPassesProved (session: Session) (name: string) (program: Program) (limits: Limits) : int =
+    let loaded = ZexusProgram.Load(program, limits)
+
+    [ 2; 3 ]
+    |> List.sumBy (fun level ->
+        let result = Optimizer.Optimize(loaded, level, true)
+
+        for change in result.Transformations do
+            match TranslationValidation.validate limits program result.Program.Constants session.Refute change with
+            | TranslationValidation.Verdict.Proved _ -> ()
+            | TranslationValidation.Verdict.Refused why ->
+                failtest $"{name}, level {level}, {change.Pass} of function {change.Function}: {why}"
+
+        result.Transformations.Length)
+
 /// x is 5 all the way through a loop: `LOAD_NAME x` at 6 is `LOAD_CONST 5`.
 let private loop =
     assemble
@@ -133,15 +157,10 @@ let private handler =
 let validation =
     testList "translation validation" [
         test "the code of every example is equivalent to itself" {
-            let folder =
-                Path.Combine(AppContext.BaseDirectory, "..", "..", "..", "..", "..", "examples")
-
-            let files = Directory.GetFiles(folder, "*.zxa")
+            let files = examples ()
             Expect.isGreaterThan files.Length 10 "examples"
 
-            for file in files do
-                let program = assemble (File.ReadAllText file)
-
+            for file, program in files do
                 for func in 0 .. program.Functions.Length - 1 do
                     let code = TranslatedProgram.Of(program).Functions[func]
 
@@ -153,6 +172,31 @@ let validation =
                     match validate program [] same with
                     | TranslationValidation.Verdict.Proved(cuts, paths) -> Expect.isGreaterThanOrEqual paths cuts file
                     | TranslationValidation.Verdict.Refused why -> failtest $"{file}, function {func}: {why}"
+        }
+
+        test "what the passes do to every example is proved" {
+            let session = Session(AnswerCache.AnswerCache None, bothSolvers, ignore)
+
+            let changes =
+                examples ()
+                |> List.sumBy (fun (file, program) -> expectPassesProved session file program Limits.Default)
+
+            Expect.isGreaterThan changes 0 "changes"
+        }
+
+        test "what the passes do to generated programs is proved" {
+            let session = Session(AnswerCache.AnswerCache None, bothSolvers, ignore)
+
+            let changes =
+                [ 0L .. 599L ]
+                |> List.sumBy (fun index ->
+                    let case = Zexus.Differential.Generate.case 1UL index
+
+                    match ZexusProgram.TryLoad(case.Program, case.Limits) with
+                    | true, _, _ -> expectPassesProved session $"seed 1, program {index}" case.Program case.Limits
+                    | false, _, _ -> 0)
+
+            Expect.isGreaterThan changes 200 "changes"
         }
 
         test "a constant is propagated around a loop by its claim" {
