@@ -879,9 +879,7 @@ type internal Comparer
         this.CheckFacts()
 
         if differences.Count > 0 then
-            before <- state
             diverge Trouble.Fact ""
-            divergence <- divergence |> ValueOption.map (fun d -> { d with Rule = nextRule () })
             raise Stopped
 
     member private _.CheckFact(where: string, index: int, value: Value, fact: KindFact) =

@@ -101,7 +101,7 @@ module Reporting =
             | Trouble.Step -> "the two states differ " + where d
             | Trouble.End -> "the two executions end differently " + where d
             | Trouble.Host -> "the two sides call the host differently " + where d
-            | Trouble.Fact -> "what the kind analysis says before an instruction is not so " + where d
+            | Trouble.Fact -> "what the kind analysis says of the state is not so " + where d
             | Trouble.Whole when d.Level > 0 -> "the optimized program does not do what its source does"
             | Trouble.Whole -> "the engine, not watched, does not do what the oracle does"
             | Trouble.Optimizer -> "the optimizer makes no code that runs"
@@ -122,10 +122,12 @@ module Reporting =
         line $"DIVERGENCE: {headline d}"
         line ""
 
+        let claimant = if d.Trouble = Trouble.Fact then "analysis" else "engine"
+
         for difference in d.Differences do
             line $"  {difference.What}"
             line $"    oracle: {difference.Oracle}"
-            line $"    engine: {difference.Engine}"
+            line $"    {claimant}: {difference.Engine}"
 
         if d.Differences.Length = 0 && d.Engine <> "" then
             line (indent d.Engine)
