@@ -18,12 +18,17 @@ type Subject = {
 let private name n = Operand.Name n
 let private number n = Operand.Number n
 let private constant data = Operand.Constant data
-let private push data = Do(Opcode.LOAD_CONST, [ constant data ])
+
+let private push data =
+    Do(Opcode.LOAD_CONST, [ constant data ])
+
 let private whole n = push (Data.Int n)
 let private text s = push (Data.String s)
 let private build opcode count = Do(opcode, [ number count ])
 let private loadName n = Do(Opcode.LOAD_NAME, [ name n ])
-let private makeFunction n f = Do(Opcode.STORE_FUNC, [ name n; Operand.Function f ])
+
+let private makeFunction n f =
+    Do(Opcode.STORE_FUNC, [ name n; Operand.Function f ])
 
 let private func name parameters lines : FunctionText = {
     Name = name
@@ -43,7 +48,12 @@ let private sceneOf title (functions: FunctionText list) =
 
     {
         Title = title
-        Functions = { main with Lines = setUp :: main.Lines } :: functions.Tail
+        Functions =
+            {
+                main with
+                    Lines = setUp :: main.Lines
+            }
+            :: functions.Tail
         Limits = Limits.Default
         HasHost = false
     }
@@ -54,7 +64,10 @@ let private scene title lines subject =
 
 let private withLimits change (s: Scene) = { s with Limits = change s.Limits }
 let private shallow = withLimits (fun limits -> { limits with Nesting = 1 })
-let private withDepth depth = withLimits (fun limits -> { limits with CallDepth = depth })
+
+let private withDepth depth =
+    withLimits (fun limits -> { limits with CallDepth = depth })
+
 let private withHost (s: Scene) = { s with HasHost = true }
 
 /// Under a handler, with a transaction begun since or not.
@@ -69,7 +82,12 @@ let private handled inTransaction (s: Scene) =
 
     {
         s with
-            Title = s.Title + (if inTransaction then ", handler and transaction" else ", handler")
+            Title =
+                s.Title
+                + (if inTransaction then
+                       ", handler and transaction"
+                   else
+                       ", handler")
             Functions =
                 {
                     main with
@@ -90,7 +108,9 @@ let private known what data = form what [ push data ]
 
 let private words = known "\"abc\"" (Data.String "abc")
 let private emptyList = form "empty List" [ build Opcode.BUILD_LIST 0 ]
-let private list1 p = form "List of 1" [ Open(p + "0"); build Opcode.BUILD_LIST 1 ]
+
+let private list1 p =
+    form "List of 1" [ Open(p + "0"); build Opcode.BUILD_LIST 1 ]
 
 let private list2 p =
     form "List of 2" [ Open(p + "0"); whole 1I; build Opcode.BUILD_LIST 2 ]
@@ -131,7 +151,9 @@ let private set2 = form "Set of 2" [ whole 1I; text "k"; build Opcode.BUILD_SET 
 let private lists p = [ emptyList; list1 p; list2 p; nested p ]
 let private maps p = [ emptyMap; map1 p; map2 p; mapOfInt p; mapOfMixed p; stamped p ]
 let private sets = [ emptySet; set1; set2 ]
-let private shapes p = lists p @ maps p @ sets @ [ knownFunction ]
+
+let private shapes p =
+    lists p @ maps p @ sets @ [ knownFunction ]
 
 let private title (forms: Form list) =
     "[" + String.Join("; ", forms |> List.map _.What) + "]"
@@ -143,7 +165,10 @@ let private onForms subject (forms: Form list) =
 let private onShallow subject forms =
     onForms subject forms
     |> shallow
-    |> fun s -> { s with Title = s.Title + ", nesting 1" }
+    |> fun s -> {
+        s with
+            Title = s.Title + ", nesting 1"
+    }
 
 let private bothWays subject forms =
     let s = onForms subject forms
@@ -153,8 +178,10 @@ let private noOperand subject = bothWays subject []
 
 let private one subject = [
     yield! bothWays subject [ unknown "a" ]
-    for shape in shapes "a" do onForms subject [ shape ]
-    for shape in [ nested "a"; mapInMap "a" ] do onShallow subject [ shape ]
+    for shape in shapes "a" do
+        onForms subject [ shape ]
+    for shape in [ nested "a"; mapInMap "a" ] do
+        onShallow subject [ shape ]
 ]
 
 let private keys = [
@@ -171,8 +198,10 @@ let private keys = [
 let private two subject = [
     yield! bothWays subject [ unknown "a"; unknown "b" ]
     scene "[unknown twice]" [ Open "a"; Do(Opcode.DUP, []) ] subject
-    for shape in shapes "a" do onForms subject [ shape; unknown "b" ]
-    for shape in shapes "b" do onForms subject [ unknown "a"; shape ]
+    for shape in shapes "a" do
+        onForms subject [ shape; unknown "b" ]
+    for shape in shapes "b" do
+        onForms subject [ unknown "a"; shape ]
     for left, right in
         [
             emptyList, list1 "b"
@@ -190,14 +219,16 @@ let private two subject = [
             knownFunction, knownFunction
         ] do
         onForms subject [ left; right ]
-    for left, right in [ nested "a", nested "b"; mapInMap "a", mapInMap "b"; nested "a", words ] do onShallow subject [ left; right ]
+    for left, right in [ nested "a", nested "b"; mapInMap "a", mapInMap "b"; nested "a", words ] do
+        onShallow subject [ left; right ]
 ]
 
 /// A target and what is looked for in it.
 let private looking subject = [
     yield! two subject
     for target in [ list1 "a"; list2 "a"; map1 "a"; mapOfInt "a"; set1; emptyList; words ] do
-        for key in keys do onForms subject [ target; key ]
+        for key in keys do
+            onForms subject [ target; key ]
 ]
 
 let private three subject = [
@@ -239,16 +270,26 @@ let private registers opcode sources =
 
             scene
                 ("registers " + String.Join(" ", place))
-                (fill [ for symbol in List.truncate read.Length symbols do unknown symbol ] read)
+                (fill
+                    [
+                        for symbol in List.truncate read.Length symbols do
+                            unknown symbol
+                    ]
+                    read)
                 (opcode, place |> List.map number)
         let place = places.Head
 
         let shaped =
             match sources with
-            | 1 -> [ for shape in shapes "a" do [ shape ] ]
+            | 1 -> [
+                for shape in shapes "a" do
+                    [ shape ]
+              ]
             | _ -> [
-                for shape in shapes "a" do [ shape; unknown "b" ]
-                for shape in lists "b" do [ unknown "a"; shape ]
+                for shape in shapes "a" do
+                    [ shape; unknown "b" ]
+                for shape in lists "b" do
+                    [ unknown "a"; shape ]
                 [ list1 "a"; list1 "b" ]
                 [ map1 "a"; map1 "b" ]
                 [ set1; set1 ]
@@ -259,7 +300,9 @@ let private registers opcode sources =
 
         let deep = List.truncate sources [ nested "a"; nested "b" ]
 
-        shallow (scene (title deep + " in registers, nesting 1") (fill deep place.Tail) (opcode, place |> List.map number))
+        shallow (
+            scene (title deep + " in registers, nesting 1") (fill deep place.Tail) (opcode, place |> List.map number)
+        )
     ]
 
 // Names.
@@ -334,16 +377,14 @@ let private collection = constant (Data.List [| Data.Int 1I; Data.Map [||] |])
 // Calls.
 
 let private arguments n = [
-    for i in 0 .. n - 1 do unknown letters[i]
+    for i in 0 .. n - 1 do
+        unknown letters[i]
 ]
 
 let private onArguments n subject before =
     scene $"{n} arguments" (before @ (arguments n |> List.collect _.Lines)) subject
 
-let private retitle what (s: Scene) = {
-    s with
-        Title = what + ", " + s.Title
-}
+let private retitle what (s: Scene) = { s with Title = what + ", " + s.Title }
 
 let private shallowCalls (s: Scene) = [ s; s |> withDepth 1 |> retitle "call depth 1" ]
 
@@ -352,6 +393,7 @@ let private byName opcode = [
     for n in 0..2 do
         for callee in [ "len"; "str"; "nothing" ] do
             onArguments n (opcode, [ name callee; number n ]) [] |> retitle callee
+
         for callee in [ "answer"; "refuse" ] do
             let s =
                 onArguments n (opcode, [ name callee; number n ]) [] |> withHost |> retitle callee
@@ -364,8 +406,14 @@ let private byName opcode = [
 
 let private callName = [
     for n in 0..2 do
-        for place in inPlaces $", {n} arguments" storeX (arguments n |> List.collect _.Lines) (Opcode.CALL_NAME, [ name "x"; number n ]) do
+        for place in
+            inPlaces
+                $", {n} arguments"
+                storeX
+                (arguments n |> List.collect _.Lines)
+                (Opcode.CALL_NAME, [ name "x"; number n ]) do
             place
+
         yield!
             onArguments n (Opcode.CALL_NAME, [ name KnownFunction; number n ]) []
             |> retitle "Function"
@@ -376,6 +424,7 @@ let private callName = [
 let private callTop = [
     for n in 0..2 do
         onArguments n (Opcode.CALL_TOP, [ number n ]) [ Open "f" ]
+
         yield!
             onArguments n (Opcode.CALL_TOP, [ number n ]) [ loadName KnownFunction ]
             |> retitle "Function"
@@ -391,7 +440,10 @@ let private callConstant = [
     yield!
         sceneOf "captured" [
             {
-                func "main" [] [ Subject(Opcode.CALL_FUNC_CONST, [ Operand.Function "inner" ]); yield! returns ] with
+                func "main" [] [
+                    Subject(Opcode.CALL_FUNC_CONST, [ Operand.Function "inner" ])
+                    yield! returns
+                ] with
                     Locals = [ "x" ]
             }
             {
@@ -409,8 +461,7 @@ let private leaving (ends: Line list -> Line list) =
             func
                 "main"
                 []
-                (makeFunction "f" "f"
-                 :: elements.Lines
+                (makeFunction "f" "f" :: elements.Lines
                  @ [ loadName "f" ]
                  @ arguments
                  @ [ Do(Opcode.CALL_METHOD, [ name method; number count ]) ]
@@ -425,7 +476,8 @@ let private leaving (ends: Line list -> Line list) =
                 []
                 ([ makeFunction "f" "f"; Open "g"; Do(Opcode.STORE_NAME, [ name "g" ]) ]
                  @ [
-                     for handler in "f" :: rest do Do(Opcode.REGISTER_EVENT, [ name "e"; name handler ])
+                     for handler in "f" :: rest do
+                         Do(Opcode.REGISTER_EVENT, [ name "e"; name handler ])
                  ]
                  @ [ text "payload"; Do(Opcode.EMIT_EVENT, [ name "e" ]) ]
                  @ returns)
@@ -441,7 +493,9 @@ let private leaving (ends: Line list -> Line list) =
                 func "f" [] (ends body)
             ]
         for elements in [ list1 "a"; list2 "a" ] do
-            for method in [ "map"; "filter" ] do call method [] 1 elements [ Open "v" ]
+            for method in [ "map"; "filter" ] do
+                call method [] 1 elements [ Open "v" ]
+
             call "reduce" [ Open "i" ] 2 elements [ Open "v" ]
         for elements in
             [
@@ -449,12 +503,13 @@ let private leaving (ends: Line list -> Line list) =
                 form "List of 3" [ Open "a0"; whole 1I; whole 2I; build Opcode.BUILD_LIST 3 ]
             ] do
             call "sort" [] 1 elements [ Open "v" ]
-        for rest in [ []; [ KnownFunction ]; [ "g" ]; [ "len" ]; [ "nothing" ]; [ "len"; "len" ] ] do event rest
-        for rest in [ [ "answer" ]; [ "refuse" ] ] do withHost (event rest)
+        for rest in [ []; [ KnownFunction ]; [ "g" ]; [ "len" ]; [ "nothing" ]; [ "len"; "len" ] ] do
+            event rest
+        for rest in [ [ "answer" ]; [ "refuse" ] ] do
+            withHost (event rest)
     ]
 
-let private returning =
-    leaving (fun body -> body @ [ Subject(Opcode.RETURN, []) ])
+let private returning = leaving (fun body -> body @ [ Subject(Opcode.RETURN, []) ])
 
 /// No subject: the end of the code.
 let private ending = leaving id
@@ -478,13 +533,18 @@ let private emitting = [
             [ "len"; "nothing" ]
             [ KnownFunction; "len" ]
         ] do
-        let before = [ Open "g"; Do(Opcode.STORE_NAME, [ name "g" ]) ] @ List.map register handlers
+        let before =
+            [ Open "g"; Do(Opcode.STORE_NAME, [ name "g" ]) ] @ List.map register handlers
+
         let s = scene (String.Join(", ", handlers)) (before @ [ whole 1I ]) subject
         s
         handled true s
 
-        for depth in [ 1; 2 ] do s |> withDepth depth |> retitle $"call depth {depth}"
-    for host in [ "answer"; "refuse" ] do scene host [ register host; whole 1I ] subject |> withHost
+        for depth in [ 1; 2 ] do
+            s |> withDepth depth |> retitle $"call depth {depth}"
+
+    for host in [ "answer"; "refuse" ] do
+        scene host [ register host; whole 1I ] subject |> withHost
 ]
 
 let private inTransactions subject = [
@@ -498,7 +558,17 @@ let private write key = [ text key; whole 1I; Do(Opcode.STATE_WRITE, []) ]
 let private reading subject = [
     yield! one subject
     scene "present" (write "k" @ [ text "k" ]) subject
-    scene "a collection" ([ text "k"; text "l"; whole 1I; build Opcode.BUILD_MAP 1; Do(Opcode.STATE_WRITE, []) ] @ [ text "k" ]) subject
+    scene
+        "a collection"
+        ([
+            text "k"
+            text "l"
+            whole 1I
+            build Opcode.BUILD_MAP 1
+            Do(Opcode.STATE_WRITE, [])
+         ]
+         @ [ text "k" ])
+        subject
     scene "missing" (write "k" @ [ text "l" ]) subject
     scene "long key" [ text "a key of many scalars" ] subject
 ]
@@ -567,16 +637,21 @@ let private scenesOf (opcode: Opcode) : Scene list =
     | Opcode.MERKLE_ROOT -> [
         let subject n = opcode, [ number n ]
         yield! counted subject
-        for shape in shapes "a" do onForms (subject 1) [ shape ]
+
+        for shape in shapes "a" do
+            onForms (subject 1) [ shape ]
+
         for key in keys do
             onForms (subject 1) [ key ]
             onForms (subject 2) [ key; known "\"k\"" (Data.String "k") ]
+
         onShallow (subject 1) [ nested "a" ]
       ]
     | Opcode.BUILD_MAP -> [
         let subject n = opcode, [ number n ]
         onForms (subject 0) []
         yield! bothWays (subject 1) [ unknown "a"; unknown "b" ]
+
         for key in keys do
             onForms (subject 1) [ key; unknown "b" ]
             onForms (subject 2) [ key; unknown "b"; known "\"k\"" (Data.String "k"); unknown "c" ]
@@ -602,7 +677,10 @@ let private scenesOf (opcode: Opcode) : Scene list =
         for amount in [ 0; 1; 1_000_000 ] do
             yield! noOperand (opcode, [ number amount ])
       ]
-    | Opcode.SETUP_TRY -> [ scene "" [] (opcode, [ Operand.Last ]); handled true (scene "" [] (opcode, [ Operand.Last ])) ]
+    | Opcode.SETUP_TRY -> [
+        scene "" [] (opcode, [ Operand.Last ])
+        handled true (scene "" [] (opcode, [ Operand.Last ]))
+      ]
     | Opcode.POP_TRY -> noOperand (opcode, [])
     | Opcode.LOAD_REG -> [
         for data in [ scalar; collection ] do
@@ -654,11 +732,13 @@ let private targets (receiver: Receiver) : Form list =
     | Receiver.Map -> [ emptyMap; map1 "t"; map2 "t" ]
     | Receiver.Set -> [ emptySet; set1; set2 ]
 
-let private argumentForms = keys @ [ knownFunction; emptyList; list1 "a"; known "\"\"" (Data.String "") ]
+let private argumentForms =
+    keys @ [ knownFunction; emptyList; list1 "a"; known "\"\"" (Data.String "") ]
 
 let private depths (s: Scene) = [
     s
-    for depth in [ 1; 2 ] do s |> withDepth depth |> retitle $"call depth {depth}"
+    for depth in [ 1; 2 ] do
+        s |> withDepth depth |> retitle $"call depth {depth}"
 ]
 
 let private ofRoutine (info: RoutineInfo) : Scene list =
@@ -685,14 +765,16 @@ let private ofRoutine (info: RoutineInfo) : Scene list =
         | Receiver.Set ->
             onForms (subject forms.Length) (unknown "t" :: forms)
 
-            for target in targets info.Receiver do onForms (subject forms.Length) (target :: forms)
+            for target in targets info.Receiver do
+                onForms (subject forms.Length) (target :: forms)
     ]
 
     [
         for n in 0 .. min 2 (most + 1) do
             for s in withTargets (arguments n) do
                 s
-        for s in withTargets (arguments (min 2 most)) |> List.truncate 1 do handled true s
+        for s in withTargets (arguments (min 2 most)) |> List.truncate 1 do
+            handled true s
         if most > 0 then
             for first in argumentForms do
                 for s in withTargets (first :: (if most > 1 then [ unknown "b" ] else [])) do
@@ -701,18 +783,33 @@ let private ofRoutine (info: RoutineInfo) : Scene list =
         | Receiver.Nothing ->
             if most > 0 then
                 for first in shapes "a" do
-                    for n in 1 .. min 2 most do onForms (subject n) (first :: [ for _ in 2..n do unknown "b" ])
+                    for n in 1 .. min 2 most do
+                        onForms
+                            (subject n)
+                            (first
+                             :: [
+                                 for _ in 2..n do
+                                     unknown "b"
+                             ])
 
-                for first in [ nested "a"; mapInMap "a" ] do onShallow (subject 1) [ first ]
+                for first in [ nested "a"; mapInMap "a" ] do
+                    onShallow (subject 1) [ first ]
         | Receiver.String
         | Receiver.List
         | Receiver.Map
         | Receiver.Set ->
-            let deep = form "List in Lists" [ whole 1I; build Opcode.BUILD_LIST 1; build Opcode.BUILD_LIST 1 ]
+            let deep =
+                form "List in Lists" [ whole 1I; build Opcode.BUILD_LIST 1; build Opcode.BUILD_LIST 1 ]
 
             for n in 0 .. min 1 most do
                 for target in [ nested "t"; form "List of such" (nested "t").Lines ] do
-                    onShallow (subject n) (target :: [ for _ in 1..n do deep ])
+                    onShallow
+                        (subject n)
+                        (target
+                         :: [
+                             for _ in 1..n do
+                                 deep
+                         ])
     ]
 
 /// Where a rule goes on when a call that it made returns.

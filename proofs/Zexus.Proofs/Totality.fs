@@ -3,6 +3,7 @@
 module Zexus.Proofs.Totality
 
 open System
+open System.Collections.Concurrent
 open System.Collections.Generic
 open System.Diagnostics
 open System.Globalization
@@ -138,6 +139,7 @@ let private complaintsOf (declared: Set<Branch>) (path: Path) : string list = [
         for other in List.distinct path.Reached do
             if other <> branch && Set.contains (snd other) faultNames then
                 $"a path of {rule} ends in {Branches.name branch} and in {Branches.name other}"
+
         if not (List.contains branch path.Reached) then
             $"the end {Branches.name branch} was not reached"
     | End.Opaque _ -> ()
@@ -158,7 +160,9 @@ let rec private split (kinds: Map<string, string>) (paths: Path list) : Combinat
     | [] -> [ { Kinds = kinds; Paths = paths } ]
     | asked ->
         let most = asked |> List.map snd |> List.max
-        let symbol = asked |> List.filter (fun (_, n) -> n = most) |> List.map fst |> List.min
+
+        let symbol =
+            asked |> List.filter (fun (_, n) -> n = most) |> List.map fst |> List.min
 
         kindNames
         |> List.collect (fun kind ->
@@ -197,8 +201,7 @@ let private arePlainlyDisjoint (a: Path) (b: Path) =
         | _, [] -> false
 
     parting a.Conditions b.Conditions
-    || a.Conditions
-       |> List.exists (fun x -> b.Conditions |> List.exists (isNegationOf x))
+    || a.Conditions |> List.exists (fun x -> b.Conditions |> List.exists (isNegationOf x))
 
 let private atMost a b =
     Formula.negate (Formula.term (BoolTerm.IntLess(b, a)))
@@ -217,13 +220,18 @@ let private facts =
         atMost (constant 0) (symbol CountBound)
     ]
 
+/// Most combinations of kinds come to a text that another one has come to: one copy of it is kept.
+let private texts = ConcurrentDictionary<string, string>()
+
+let private textOf claim =
+    let text = fst (query facts claim)
+    texts.GetOrAdd(text, text)
+
 let private queriesOf (combination: Combination) : Query list * string list =
     let title = titleOf combination.Kinds
 
     let covered =
-        combination.Paths
-        |> List.map (fun path -> allOf path.Conditions)
-        |> Formula.any
+        combination.Paths |> List.map (fun path -> allOf path.Conditions) |> Formula.any
 
     let overlaps =
         combination.Paths
@@ -233,7 +241,7 @@ let private queriesOf (combination: Combination) : Query list * string list =
                 if not (arePlainlyDisjoint a b) then
                     {
                         Title = $"{title}: no two of the paths hold together"
-                        Text = fst (query facts (Formula.all [ allOf a.Conditions; allOf b.Conditions ]))
+                        Text = textOf (Formula.all [ allOf a.Conditions; allOf b.Conditions ])
                     }
         ])
 
@@ -242,7 +250,7 @@ let private queriesOf (combination: Combination) : Query list * string list =
     else
         {
             Title = $"{title}: the paths cover"
-            Text = fst (query facts (Formula.negate covered))
+            Text = textOf (Formula.negate covered)
         }
         :: overlaps,
         []
@@ -268,12 +276,14 @@ let examine (declared: Set<Branch>) (run: State -> Path list) (start: unit -> St
         Combinations = []
         Queries = []
         Complaints = [ $"throws {e.GetType().Name}: {e.Message}" ]
-      }
+    }
 
-/// What both solvers say to the queries of an examination.
-let ask (session: Session) (examination: Examination) : (Query * Solver.Answer) list = [
-    for query in examination.Queries -> query, session.Ask query.Text
-]
+/// What both solvers say to queries; a text is asked once, however many combinations of kinds come to it.
+let ask (session: Session) (queries: Query list) : (Query * Solver.Answer) list =
+    let answers =
+        queries |> List.map _.Text |> List.distinct |> List.map (fun text -> text, session.Ask text) |> dict
+
+    [ for query in queries -> query, answers[query.Text] ]
 
 /// Why a query is not proved, if it is not.
 let complaintOf (query: Query, answer: Solver.Answer) : string option =
@@ -295,15 +305,49 @@ let private edges: (string * Given list) list =
         "Bool", data [ Data.Bool true; Data.Bool false ]
         "Int",
         data [
-            for n in [ 1I; 0I; -1I; 2I; 5I; 1I <<< 40; 1I <<< 63; (1I <<< 128) - 1I; -(1I <<< 128); -3I ] -> Data.Int n
+            for n in
+                [
+                    1I
+                    0I
+                    -1I
+                    2I
+                    5I
+                    1I <<< 40
+                    1I <<< 63
+                    (1I <<< 128) - 1I
+                    -(1I <<< 128)
+                    -3I
+                ] -> Data.Int n
         ]
         "Float",
         data [
-            for x in [ 1.0; 0.5; 0.0; Numbers.nan; -0.5; -0.0; 2.5; infinity; -infinity; 1e300; -2.0 ] -> Data.Float x
+            for x in
+                [
+                    1.0
+                    0.5
+                    0.0
+                    Numbers.nan
+                    -0.5
+                    -0.0
+                    2.5
+                    infinity
+                    -infinity
+                    1e300
+                    -2.0
+                ] -> Data.Float x
         ]
         "String",
         data [
-            for s in [ "k"; ""; "12"; "a b"; "-7.5e1"; String('9', 60); "a longer text, with commas" ] -> Data.String s
+            for s in
+                [
+                    "k"
+                    ""
+                    "12"
+                    "a b"
+                    "-7.5e1"
+                    String('9', 60)
+                    "a longer text, with commas"
+                ] -> Data.String s
         ]
         "List",
         data [
@@ -320,7 +364,12 @@ let private edges: (string * Given list) list =
             Data.Map [| pair "timestamp" Data.Null; pair "k" (Data.List [||]) |]
             Data.Map [| KeyValuePair(Data.Int 1I, Data.Bool true); pair "k" Data.Null |]
         ]
-        "Set", data [ Data.Set [| Data.String "k" |]; Data.Set [||]; Data.Set [| Data.Int 1I; Data.Float 2.5 |] ]
+        "Set",
+        data [
+            Data.Set [| Data.String "k" |]
+            Data.Set [||]
+            Data.Set [| Data.Int 1I; Data.Float 2.5 |]
+        ]
         "Function", [ Given.Function ]
     ]
 
@@ -332,11 +381,14 @@ type private KnownRun = {
     Path: Path
 }
 
-/// So many runs of one scene at most, shared by its combinations of kinds.
-let private mostRuns = 250
+/// So many runs of one scene, shared by its combinations of kinds; each has one at least.
+let private mostRuns = 100
+
+/// And of a rule's first scene, in which all is unknown.
+let private mostFirstRuns = 900
 
 /// Values for the symbols: every combination of kinds, and as many edges of each as there is room for.
-let private valuations (symbols: string list) : (int * Map<string, Given> * Map<string, string>) seq =
+let private valuations (most: int) (symbols: string list) : (int * Map<string, Given> * Map<string, string>) seq =
     let rec kinds symbols =
         match symbols with
         | [] -> [ [] ]
@@ -346,7 +398,12 @@ let private valuations (symbols: string list) : (int * Map<string, Given> * Map<
           ]
 
     let combinations = kinds symbols
-    let rounds = if symbols.IsEmpty then 1 else max 1 (mostRuns / combinations.Length)
+
+    let rounds =
+        if symbols.IsEmpty then
+            1
+        else
+            max 1 (most / combinations.Length)
 
     seq {
         for round in 0 .. min rounds 12 - 1 do
@@ -369,10 +426,12 @@ let private valuesText (values: Map<string, Given>) =
 
 let private enoughGas = 1_000_000I
 
-let private runsOf (declared: Set<Branch>) (scene: Scene) : KnownRun list * string list =
+let private runsOf (declared: Set<Branch>) (most: int) (scene: Scene) : KnownRun list * string list =
     let startOn = lazy (startOn scene)
     let complaints = List<string>()
-    let complain values text = complaints.Add $"on {valuesText values}: {text}"
+
+    let complain values text =
+        complaints.Add $"on {valuesText values}: {text}"
 
     let run values kinds gas =
         try
@@ -398,7 +457,7 @@ let private runsOf (declared: Set<Branch>) (scene: Scene) : KnownRun list * stri
             None
 
     let runs = [
-        for round, values, kinds in valuations (symbols scene) do
+        for round, values, kinds in valuations most (symbols scene) do
             match run values kinds enoughGas with
             | None -> ()
             | Some whole ->
@@ -503,7 +562,11 @@ let private unescape (literal: string) =
         @"\\u\{([0-9a-fA-F]+)\}",
         fun (m: Text.RegularExpressions.Match) ->
             let scalar = Convert.ToInt32(m.Groups[1].Value, 16)
-            if Text.Rune.IsValid scalar then Text.Rune(scalar).ToString() else "?"
+
+            if Text.Rune.IsValid scalar then
+                Text.Rune(scalar).ToString()
+            else
+                "?"
     )
 
 let private intOf (model: Map<string, string>) name (otherwise: bigint) =
@@ -523,7 +586,15 @@ let private givenOf (model: Map<string, string>) symbol kind : Given =
         Given.Data(Data.Float(BitConverter.UInt64BitsToDouble(Convert.ToUInt64(bits.Substring 2, 16))))
     | "String" -> Given.Data(Data.String(found |> Option.map unescape |> Option.defaultValue ""))
     | "List" -> Given.Data(Data.List(if isFilled then [| Data.Int 1I |] else [||]))
-    | "Map" -> Given.Data(Data.Map(if isFilled then [| KeyValuePair(Data.String "k", Data.Int 1I) |] else [||]))
+    | "Map" ->
+        Given.Data(
+            Data.Map(
+                if isFilled then
+                    [| KeyValuePair(Data.String "k", Data.Int 1I) |]
+                else
+                    [||]
+            )
+        )
     | "Set" -> Given.Data(Data.Set(if isFilled then [| Data.Int 1I |] else [||]))
     | "Function" -> Given.Function
     | _ -> Given.Data Data.Null
@@ -537,8 +608,7 @@ let private tryModel (session: Session) (branch: Branch) (scene: Scene, path: Pa
     | Solver.Answer.Failed reason -> Error reason
     | Solver.Answer.Unsat -> Error "no model"
     | Solver.Answer.Sat model ->
-        let values =
-            path.Kinds |> Map.map (fun symbol kind -> givenOf model symbol kind)
+        let values = path.Kinds |> Map.map (fun symbol kind -> givenOf model symbol kind)
 
         let limits = {
             scene.Limits with
@@ -598,8 +668,7 @@ type RuleReport = {
     /// Runs on values.
     Runs: int
     Branches: BranchReport list
-    /// With the scene that each is about.
-    Queries: (string * Query) list
+    Queries: Query list
     Proved: int
     Refuted: int
     Unknown: int
@@ -625,24 +694,36 @@ let prove (session: Session) (witness: Witnesses) (subject: Subject) : RuleRepor
     let asked, agreed = session.Asked, session.Agreed
 
     let scenes = [
-        for scene in subject.Scenes ->
+        for index, scene in List.indexed subject.Scenes ->
             let examination = examine declaredBranches pathsOfStep (fun () -> start scene)
-            let answers = ask session examination
-            let runs, problems = runsOf declaredBranches scene
+
+            let runs, problems =
+                runsOf declaredBranches (if index = 0 then mostFirstRuns else mostRuns) scene
+
 
             {|
                 Scene = scene
                 Examination = examination
-                Answers = answers
                 Runs = runs
                 Complaints = [
                     yield! examination.Complaints
-                    yield! answers |> List.choose complaintOf
                     yield! problems
                     yield! unseen runs examination.Combinations
                 ]
             |}
     ]
+
+    let answers =
+        let queries = [
+            for s in scenes do
+                for query in s.Examination.Queries do
+                    {
+                        query with
+                            Title = s.Scene.Title + ": " + query.Title
+                    }
+        ]
+
+        ask session queries
 
     let show (branch: Branch) : Result<Shown, string> =
         // Those that end in it first, then those of which least is asked.
@@ -676,8 +757,10 @@ let prove (session: Session) (witness: Witnesses) (subject: Subject) : RuleRepor
             (seq {
                 for candidate in paths do
                     fun () -> tryModel session branch candidate |> Result.map (fun () -> Shown.Model)
+
                 for candidate in runs do
                     fun () -> tryValues branch candidate |> Result.map (fun () -> Shown.Values)
+
                 fun () -> witness branch |> Result.map (fun () -> Shown.Witness)
             })
             "no path comes to it"
@@ -691,16 +774,13 @@ let prove (session: Session) (witness: Witnesses) (subject: Subject) : RuleRepor
         for name in declared ->
             let branch = subject.Rule, name
 
-            {
-                Branch = branch
-                Shown = show branch
-            }
+            { Branch = branch; Shown = show branch }
     ]
 
     let total f = scenes |> List.sumBy f
 
     let answered (is: Solver.Answer -> bool) =
-        total (fun s -> s.Answers |> List.filter (snd >> is) |> List.length)
+        answers |> List.filter (snd >> is) |> List.length
 
     let isUnsat answer =
         match answer with
@@ -729,10 +809,7 @@ let prove (session: Session) (witness: Witnesses) (subject: Subject) : RuleRepor
                     | End.Nowhere _ -> 0))
         Runs = total _.Runs.Length
         Branches = branches
-        Queries = [
-            for s in scenes do
-                for query in s.Examination.Queries -> s.Scene.Title, query
-        ]
+        Queries = List.map fst answers
         Proved = answered isUnsat
         Refuted = answered isSat
         Unknown = answered (fun answer -> not (isUnsat answer || isSat answer))
@@ -744,6 +821,7 @@ let prove (session: Session) (witness: Witnesses) (subject: Subject) : RuleRepor
             for s in scenes do
                 for complaint in s.Complaints do
                     $"{s.Scene.Title}: {complaint}"
+            yield! answers |> List.choose complaintOf
             for b in branches do
                 match b.Shown with
                 | Ok _ -> ()

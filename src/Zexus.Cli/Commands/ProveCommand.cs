@@ -60,7 +60,10 @@ internal static class ProveCommand
             string[] wanted = parsed.GetValue(names) ?? [];
             RefuseUnknown(wanted);
             Rewrite[] rewrites = [.. RewriteCatalog.All.Where(rewrite => IsWanted(wanted, rewrite.Name))];
-            Subjects.Subject[] subjects = [.. Subjects.all.Where(subject => NamesOf(subject).Any(n => IsWanted(wanted, n)))];
+            Subjects.Subject[] subjects =
+            [
+                .. Subjects.all.Where(subject => NamesOf(subject).Any(n => IsWanted(wanted, n))),
+            ];
             int workers = (int)parsed.GetValue(threads);
             string? folder = parsed.GetValue(smt);
             string[] missing = [.. Prover.missingSolvers()];
@@ -77,8 +80,7 @@ internal static class ProveCommand
                 parsed.GetValue(cold) ? FSharpOption<string>.None : FSharpOption<string>.Some(CacheFile())
             );
             IReadOnlyList<Prover.RewriteReport> reports = ProveProgress.Show<Prover.RewriteReport>(
-                (onQuery, onReport) =>
-                    Prover.proveAll(cache, workers, onQuery, onReport, ListModule.OfArray(rewrites)),
+                (onQuery, onReport) => Prover.proveAll(cache, workers, onQuery, onReport, ListModule.OfArray(rewrites)),
                 rewrites.Length,
                 "rewrites",
                 report => report.Rewrite.Name,
@@ -160,11 +162,7 @@ internal static class ProveCommand
 
     private static void RefuseUnknown(string[] wanted)
     {
-        string[] names =
-        [
-            .. RewriteCatalog.All.Select(rewrite => rewrite.Name),
-            .. Subjects.all.SelectMany(NamesOf),
-        ];
+        string[] names = [.. RewriteCatalog.All.Select(rewrite => rewrite.Name), .. Subjects.all.SelectMany(NamesOf)];
         foreach (string name in wanted)
         {
             if (!names.Any(known => known.StartsWith(name, StringComparison.Ordinal)))
