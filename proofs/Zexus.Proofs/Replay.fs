@@ -42,7 +42,7 @@ type Replayed = {
 // From a model.
 
 /// The text of an SMT-LIB string: `\u{…}`, `\x..` of z3 4.8, and all else as it is.
-let private unescape (text: string) =
+let unescape (text: string) =
     let inner = text.Substring(1, text.Length - 2).Replace("\"\"", "\"")
     let result = StringBuilder()
 

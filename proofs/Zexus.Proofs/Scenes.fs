@@ -346,8 +346,8 @@ let start (scene: Scene) : State =
     }
 
 /// Limits of runs on values: low, so that they are met.
-let private lowLimits = {
-    Limits.Default with
+let lowered (limits: Limits) : Limits = {
+    limits with
         IntegerBits = 128
         StringLength = 64
         CollectionLength = 8
@@ -355,13 +355,14 @@ let private lowLimits = {
 
 /// Before the instruction, on values, with so much gas left.
 let startOn (scene: Scene) : Map<string, Given> -> bigint -> State =
+    let limits = lowered scene.Limits
     let s = opened scene
 
     let s = {
         s with
-            Rest.Setup.IntegerBound = Int.Known(1I <<< lowLimits.IntegerBits)
-            Rest.Setup.StringBound = Int.ofInt lowLimits.StringLength
-            Rest.Setup.CollectionBound = Int.ofInt lowLimits.CollectionLength
+            Rest.Setup.IntegerBound = Int.Known(1I <<< limits.IntegerBits)
+            Rest.Setup.StringBound = Int.ofInt limits.StringLength
+            Rest.Setup.CollectionBound = Int.ofInt limits.CollectionLength
     }
 
     let close value =

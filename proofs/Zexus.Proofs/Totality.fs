@@ -7,8 +7,6 @@ open System.Collections.Concurrent
 open System.Collections.Generic
 open System.Diagnostics
 open System.Globalization
-open System.Runtime.ExceptionServices
-open System.Threading
 open Zexus.Isa
 open Zexus.Spec
 open Zexus.Proofs.SmtLib
@@ -110,23 +108,11 @@ let private pathsOfStep (s: State) : Path list =
             | ("control/catch", _) :: fault :: _ -> pathOf (End.Branch fault) s
             | _ -> pathOf (lastBranch s) s)
 
+/// Of every fault that the tables have some rule raise.
 let private faultNames =
-    [
-        Fault.Thrown
-        Fault.RequireFailed
-        Fault.TypeMismatch
-        Fault.DivisionByZero
-        Fault.Domain
-        Fault.UndefinedFunction
-        Fault.OutOfGas
-        Fault.CallTooDeep
-        Fault.IntegerTooLarge
-        Fault.StringTooLong
-        Fault.CollectionTooLarge
-        Fault.TooDeep
-    ]
-    |> List.map Machine.branchOfFault
-    |> Set.ofList
+    Seq.append (InstructionSet.Rows |> Seq.collect _.Faults) (Library.Rows |> Seq.collect _.Faults)
+    |> Seq.map Machine.branchOfFault
+    |> Set.ofSeq
 
 /// What is wrong with the end of a path.
 let private complaintsOf (declared: Set<Branch>) (path: Path) : string list = [
@@ -553,22 +539,6 @@ let private modelFacts (scene: Scene) (least: int) (path: Path) : Formula list =
                 yield! within name kind
     ]
 
-/// SMT-LIB's escapes in a string: a doubled quote, and `\u{…}`.
-let private unescape (literal: string) =
-    let text = literal.Substring(1, literal.Length - 2).Replace("\"\"", "\"")
-
-    Text.RegularExpressions.Regex.Replace(
-        text,
-        @"\\u\{([0-9a-fA-F]+)\}",
-        fun (m: Text.RegularExpressions.Match) ->
-            let scalar = Convert.ToInt32(m.Groups[1].Value, 16)
-
-            if Text.Rune.IsValid scalar then
-                Text.Rune(scalar).ToString()
-            else
-                "?"
-    )
-
 let private intOf (model: Map<string, string>) name (otherwise: bigint) =
     match Map.tryFind name model with
     | Some text -> bigint.Parse(text, CultureInfo.InvariantCulture)
@@ -584,7 +554,7 @@ let private givenOf (model: Map<string, string>) symbol kind : Given =
     | "Float" ->
         let bits = found |> Option.defaultValue "0x3ff0000000000000"
         Given.Data(Data.Float(BitConverter.UInt64BitsToDouble(Convert.ToUInt64(bits.Substring 2, 16))))
-    | "String" -> Given.Data(Data.String(found |> Option.map unescape |> Option.defaultValue ""))
+    | "String" -> Given.Data(Data.String(found |> Option.map Replay.unescape |> Option.defaultValue ""))
     | "List" -> Given.Data(Data.List(if isFilled then [| Data.Int 1I |] else [||]))
     | "Map" ->
         Given.Data(
@@ -626,15 +596,8 @@ let private tryModel (session: Session) (branch: Branch) (scene: Scene, path: Pa
             else
                 Error "its model enters another branch")
 
-let private valueLimits (scene: Scene) = {
-    scene.Limits with
-        IntegerBits = 128
-        StringLength = 64
-        CollectionLength = 8
-}
-
 let private tryValues (branch: Branch) (scene: Scene, run: KnownRun) : Result<unit, string> =
-    replay scene run.Values (valueLimits scene) run.Gas
+    replay scene run.Values (lowered scene.Limits) run.Gas
     |> Result.bind (fun entered ->
         if List.contains branch entered then
             Ok()
@@ -841,32 +804,6 @@ let proveAll
     (onReport: RuleReport -> unit)
     (subjects: Subject list)
     : RuleReport list =
-    let subjects = List.toArray subjects
-    let reports = Array.zeroCreate<RuleReport> subjects.Length
-    let mutable next = -1
-    let mutable problem: exn = null
-
-    let work () =
-        try
-            let mutable index = Interlocked.Increment &next
-
-            while index < subjects.Length && isNull problem do
-                // A session counts one rule's queries.
-                let report = prove (Session(cache, bothSolvers, onQuery)) witness subjects[index]
-                reports[index] <- report
-                lock reports (fun () -> onReport report)
-                index <- Interlocked.Increment &next
-        with e ->
-            problem <- e
-
-    // Threads of their own: a solver's memory belongs to the thread that asks it.
-    let workers =
-        Array.init (max 1 (min threads subjects.Length)) (fun _ -> Thread(work, 16 * 1024 * 1024))
-
-    workers |> Array.iter _.Start()
-    workers |> Array.iter _.Join()
-
-    if not (isNull problem) then
-        ExceptionDispatchInfo.Throw problem
-
-    List.ofArray reports
+    // A session counts one rule's queries.
+    subjects
+    |> onThreads threads (fun subject -> prove (Session(cache, bothSolvers, onQuery)) witness subject) onReport
