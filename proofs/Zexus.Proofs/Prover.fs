@@ -337,6 +337,36 @@ let missingSolvers () : string list =
         | Solver.Answer.Unsat
         | Solver.Answer.Sat _ -> None)
 
+/// Work through the items on so many threads. Results come in the order of the items; `onResult` is called as each is done.
+let onThreads (threads: int) (work: 'a -> 'b) (onResult: 'b -> unit) (items: 'a list) : 'b list =
+    let items = List.toArray items
+    let results = Array.zeroCreate<'b> items.Length
+    let mutable next = -1
+    let mutable problem: exn = null
+
+    let run () =
+        try
+            let mutable index = Interlocked.Increment &next
+
+            while index < items.Length && isNull problem do
+                let result = work items[index]
+                results[index] <- result
+                lock results (fun () -> onResult result)
+                index <- Interlocked.Increment &next
+        with e ->
+            problem <- e
+
+    // Threads of their own: a solver's memory belongs to the thread that asks it.
+    let workers = Array.init (max 1 (min threads items.Length)) (fun _ -> Thread run)
+
+    workers |> Array.iter _.Start()
+    workers |> Array.iter _.Join()
+
+    if not (isNull problem) then
+        ExceptionDispatchInfo.Throw problem
+
+    List.ofArray results
+
 /// Prove rewrites on so many threads. Reports come in the order of the rewrites; `onReport` is called as each is done.
 let proveAll
     (cache: AnswerCache)
@@ -345,32 +375,6 @@ let proveAll
     (onReport: RewriteReport -> unit)
     (rewrites: Rewrite list)
     : RewriteReport list =
-    let rewrites = List.toArray rewrites
-    let reports = Array.zeroCreate<RewriteReport> rewrites.Length
-    let mutable next = -1
-    let mutable problem: exn = null
-
-    let work () =
-        try
-            let mutable index = Interlocked.Increment &next
-
-            while index < rewrites.Length && isNull problem do
-                // A session counts one rewrite's queries.
-                let report = prove (Session(cache, bothSolvers, onQuery)) rewrites[index]
-                reports[index] <- report
-                lock reports (fun () -> onReport report)
-                index <- Interlocked.Increment &next
-        with e ->
-            problem <- e
-
-    // Threads of their own: a solver's memory belongs to the thread that asks it.
-    let workers =
-        Array.init (max 1 (min threads rewrites.Length)) (fun _ -> Thread work)
-
-    workers |> Array.iter _.Start()
-    workers |> Array.iter _.Join()
-
-    if not (isNull problem) then
-        ExceptionDispatchInfo.Throw problem
-
-    List.ofArray reports
+    // A session counts one rewrite's queries.
+    rewrites
+    |> onThreads threads (fun rewrite -> prove (Session(cache, bothSolvers, onQuery)) rewrite) onReport

@@ -207,18 +207,20 @@ let private lead (compiled: Compiled) (start: State) : Result<State, string> =
 
 // Values of a state.
 
+let private mapEach (f: 'a -> 'a) (items: ImmutableArray<'a>) =
+    let mapped = Array.init items.Length (fun i -> f items[i])
+    ImmutableArray.Create<'a> mapped
+
 let private mapFrame f (frame: Frame) = {
     frame with
         Stack = List.map f frame.Stack
         Variables =
-            ImmutableArray.CreateRange(
-                frame.Variables
-                |> Seq.map (fun slot ->
-                    match slot with
-                    | Slot.Own value -> Slot.Own(f value)
-                    | Slot.Shared address -> Slot.Shared address)
-            )
-        Registers = ImmutableArray.CreateRange(frame.Registers |> Seq.map f)
+            frame.Variables
+            |> mapEach (fun slot ->
+                match slot with
+                | Slot.Own value -> Slot.Own(f value)
+                | Slot.Shared address -> Slot.Shared address)
+        Registers = mapEach f frame.Registers
 }
 
 let private mapCallback f callback =
@@ -254,7 +256,13 @@ let private mapCell f cell =
     | Cell.Function _
     | Cell.Unknown _ -> cell
 
-let private mapState (f: Value -> Value) (s: State) : State = {
+/// The cells and globals in which `f` changes something; thousands of states are made from one, and most of it stays as it is.
+let private changed (f: Value -> Value) (s: State) =
+    let cells = s.Heap.Cells |> Map.filter (fun _ cell -> mapCell f cell <> cell)
+    let globals = s.Globals |> Map.filter (fun _ value -> f value <> value)
+    cells, globals
+
+let private mapState (f: Value -> Value) (cells: Map<int, Cell>, globals: Map<string, Value>) (s: State) : State = {
     s with
         Frame = mapFrame f s.Frame
         Rest.Callers =
@@ -265,9 +273,9 @@ let private mapState (f: Value -> Value) (s: State) : State = {
             })
         Rest.Heap = {
             s.Heap with
-                Cells = s.Heap.Cells |> Map.map (fun _ cell -> mapCell f cell)
+                Cells = cells |> Map.fold (fun all at cell -> Map.add at (mapCell f cell) all) s.Heap.Cells
         }
-        Rest.Globals = s.Globals |> Map.map (fun _ value -> f value)
+        Rest.Globals = globals |> Map.fold (fun all name value -> Map.add name (f value) all) s.Globals
 }
 
 let private openMark (value: Value) =
@@ -286,7 +294,7 @@ let private opened (scene: Scene) : State =
         |> Result.bind (fun loaded -> lead compiled (Machine.start loaded (contextOf scene (Int.Known generous))))
 
     match reached with
-    | Ok s -> mapState openMark s
+    | Ok s -> mapState openMark (changed openMark s) s
     | Error reason -> invalidOp (scene.Title + ": " + reason)
 
 /// The elements of the largest collection that the program makes before the instruction.
@@ -338,8 +346,8 @@ let start (scene: Scene) : State =
     }
 
 /// Limits of runs on values: low, so that they are met.
-let private lowLimits = {
-    Limits.Default with
+let lowered (limits: Limits) : Limits = {
+    limits with
         IntegerBits = 128
         StringLength = 64
         CollectionLength = 8
@@ -347,14 +355,22 @@ let private lowLimits = {
 
 /// Before the instruction, on values, with so much gas left.
 let startOn (scene: Scene) : Map<string, Given> -> bigint -> State =
+    let limits = lowered scene.Limits
     let s = opened scene
 
     let s = {
         s with
-            Rest.Setup.IntegerBound = Int.Known(1I <<< lowLimits.IntegerBits)
-            Rest.Setup.StringBound = Int.ofInt lowLimits.StringLength
-            Rest.Setup.CollectionBound = Int.ofInt lowLimits.CollectionLength
+            Rest.Setup.IntegerBound = Int.Known(1I <<< limits.IntegerBits)
+            Rest.Setup.StringBound = Int.ofInt limits.StringLength
+            Rest.Setup.CollectionBound = Int.ofInt limits.CollectionLength
     }
+
+    let close value =
+        match value with
+        | Value.Unknown _ -> Value.nothing
+        | Value.Of _ -> value
+
+    let touched = changed close s
 
     fun values gas ->
         let value (chosen, s: State) symbol given =
@@ -372,7 +388,7 @@ let startOn (scene: Scene) : Map<string, Given> -> bigint -> State =
             | Value.Unknown symbol -> Map.find symbol chosen
             | Value.Of _ -> value
 
-        mapState choose s |> withGas Int.zero (Int.Known gas)
+        mapState choose touched s |> withGas Int.zero (Int.Known gas)
 
 // Replays.
 

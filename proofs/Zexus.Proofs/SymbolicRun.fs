@@ -163,7 +163,7 @@ let private isRegister (info: OpcodeInfo) position =
     position < info.Operands.Length && info.Operands[position].Kind = OperandKind.Register
 
 /// Operations on registers: the first is assigned, the others are read.
-let private onRegisters (i: LoadedInstruction) =
+let onRegisters (i: LoadedInstruction) =
     isRegister i.Info 0 && isRegister i.Info 1
 
 let private operandsOf (i: LoadedInstruction) (s: State) : Value list =

@@ -3,11 +3,10 @@
 module Zexus.Proofs.Totality
 
 open System
+open System.Collections.Concurrent
 open System.Collections.Generic
 open System.Diagnostics
 open System.Globalization
-open System.Runtime.ExceptionServices
-open System.Threading
 open Zexus.Isa
 open Zexus.Spec
 open Zexus.Proofs.SmtLib
@@ -109,23 +108,11 @@ let private pathsOfStep (s: State) : Path list =
             | ("control/catch", _) :: fault :: _ -> pathOf (End.Branch fault) s
             | _ -> pathOf (lastBranch s) s)
 
+/// Of every fault that the tables have some rule raise.
 let private faultNames =
-    [
-        Fault.Thrown
-        Fault.RequireFailed
-        Fault.TypeMismatch
-        Fault.DivisionByZero
-        Fault.Domain
-        Fault.UndefinedFunction
-        Fault.OutOfGas
-        Fault.CallTooDeep
-        Fault.IntegerTooLarge
-        Fault.StringTooLong
-        Fault.CollectionTooLarge
-        Fault.TooDeep
-    ]
-    |> List.map Machine.branchOfFault
-    |> Set.ofList
+    Seq.append (InstructionSet.Rows |> Seq.collect _.Faults) (Library.Rows |> Seq.collect _.Faults)
+    |> Seq.map Machine.branchOfFault
+    |> Set.ofSeq
 
 /// What is wrong with the end of a path.
 let private complaintsOf (declared: Set<Branch>) (path: Path) : string list = [
@@ -219,6 +206,13 @@ let private facts =
         atMost (constant 0) (symbol CountBound)
     ]
 
+/// Most combinations of kinds come to a text that another one has come to: one copy of it is kept.
+let private texts = ConcurrentDictionary<string, string>()
+
+let private textOf claim =
+    let text = fst (query facts claim)
+    texts.GetOrAdd(text, text)
+
 let private queriesOf (combination: Combination) : Query list * string list =
     let title = titleOf combination.Kinds
 
@@ -233,7 +227,7 @@ let private queriesOf (combination: Combination) : Query list * string list =
                 if not (arePlainlyDisjoint a b) then
                     {
                         Title = $"{title}: no two of the paths hold together"
-                        Text = fst (query facts (Formula.all [ allOf a.Conditions; allOf b.Conditions ]))
+                        Text = textOf (Formula.all [ allOf a.Conditions; allOf b.Conditions ])
                     }
         ])
 
@@ -242,7 +236,7 @@ let private queriesOf (combination: Combination) : Query list * string list =
     else
         {
             Title = $"{title}: the paths cover"
-            Text = fst (query facts (Formula.negate covered))
+            Text = textOf (Formula.negate covered)
         }
         :: overlaps,
         []
@@ -270,10 +264,12 @@ let examine (declared: Set<Branch>) (run: State -> Path list) (start: unit -> St
         Complaints = [ $"throws {e.GetType().Name}: {e.Message}" ]
     }
 
-/// What both solvers say to the queries of an examination.
-let ask (session: Session) (examination: Examination) : (Query * Solver.Answer) list = [
-    for query in examination.Queries -> query, session.Ask query.Text
-]
+/// What both solvers say to queries; a text is asked once, however many combinations of kinds come to it.
+let ask (session: Session) (queries: Query list) : (Query * Solver.Answer) list =
+    let answers =
+        queries |> List.map _.Text |> List.distinct |> List.map (fun text -> text, session.Ask text) |> dict
+
+    [ for query in queries -> query, answers[query.Text] ]
 
 /// Why a query is not proved, if it is not.
 let complaintOf (query: Query, answer: Solver.Answer) : string option =
@@ -371,11 +367,14 @@ type private KnownRun = {
     Path: Path
 }
 
-/// So many runs of one scene at most, shared by its combinations of kinds.
-let private mostRuns = 250
+/// So many runs of one scene, shared by its combinations of kinds; each has one at least.
+let private mostRuns = 100
+
+/// And of a rule's first scene, in which all is unknown.
+let private mostFirstRuns = 900
 
 /// Values for the symbols: every combination of kinds, and as many edges of each as there is room for.
-let private valuations (symbols: string list) : (int * Map<string, Given> * Map<string, string>) seq =
+let private valuations (most: int) (symbols: string list) : (int * Map<string, Given> * Map<string, string>) seq =
     let rec kinds symbols =
         match symbols with
         | [] -> [ [] ]
@@ -390,7 +389,7 @@ let private valuations (symbols: string list) : (int * Map<string, Given> * Map<
         if symbols.IsEmpty then
             1
         else
-            max 1 (mostRuns / combinations.Length)
+            max 1 (most / combinations.Length)
 
     seq {
         for round in 0 .. min rounds 12 - 1 do
@@ -413,7 +412,7 @@ let private valuesText (values: Map<string, Given>) =
 
 let private enoughGas = 1_000_000I
 
-let private runsOf (declared: Set<Branch>) (scene: Scene) : KnownRun list * string list =
+let private runsOf (declared: Set<Branch>) (most: int) (scene: Scene) : KnownRun list * string list =
     let startOn = lazy (startOn scene)
     let complaints = List<string>()
 
@@ -444,7 +443,7 @@ let private runsOf (declared: Set<Branch>) (scene: Scene) : KnownRun list * stri
             None
 
     let runs = [
-        for round, values, kinds in valuations (symbols scene) do
+        for round, values, kinds in valuations most (symbols scene) do
             match run values kinds enoughGas with
             | None -> ()
             | Some whole ->
@@ -540,22 +539,6 @@ let private modelFacts (scene: Scene) (least: int) (path: Path) : Formula list =
                 yield! within name kind
     ]
 
-/// SMT-LIB's escapes in a string: a doubled quote, and `\u{…}`.
-let private unescape (literal: string) =
-    let text = literal.Substring(1, literal.Length - 2).Replace("\"\"", "\"")
-
-    Text.RegularExpressions.Regex.Replace(
-        text,
-        @"\\u\{([0-9a-fA-F]+)\}",
-        fun (m: Text.RegularExpressions.Match) ->
-            let scalar = Convert.ToInt32(m.Groups[1].Value, 16)
-
-            if Text.Rune.IsValid scalar then
-                Text.Rune(scalar).ToString()
-            else
-                "?"
-    )
-
 let private intOf (model: Map<string, string>) name (otherwise: bigint) =
     match Map.tryFind name model with
     | Some text -> bigint.Parse(text, CultureInfo.InvariantCulture)
@@ -571,7 +554,7 @@ let private givenOf (model: Map<string, string>) symbol kind : Given =
     | "Float" ->
         let bits = found |> Option.defaultValue "0x3ff0000000000000"
         Given.Data(Data.Float(BitConverter.UInt64BitsToDouble(Convert.ToUInt64(bits.Substring 2, 16))))
-    | "String" -> Given.Data(Data.String(found |> Option.map unescape |> Option.defaultValue ""))
+    | "String" -> Given.Data(Data.String(found |> Option.map Replay.unescape |> Option.defaultValue ""))
     | "List" -> Given.Data(Data.List(if isFilled then [| Data.Int 1I |] else [||]))
     | "Map" ->
         Given.Data(
@@ -613,15 +596,8 @@ let private tryModel (session: Session) (branch: Branch) (scene: Scene, path: Pa
             else
                 Error "its model enters another branch")
 
-let private valueLimits (scene: Scene) = {
-    scene.Limits with
-        IntegerBits = 128
-        StringLength = 64
-        CollectionLength = 8
-}
-
 let private tryValues (branch: Branch) (scene: Scene, run: KnownRun) : Result<unit, string> =
-    replay scene run.Values (valueLimits scene) run.Gas
+    replay scene run.Values (lowered scene.Limits) run.Gas
     |> Result.bind (fun entered ->
         if List.contains branch entered then
             Ok()
@@ -655,8 +631,7 @@ type RuleReport = {
     /// Runs on values.
     Runs: int
     Branches: BranchReport list
-    /// With the scene that each is about.
-    Queries: (string * Query) list
+    Queries: Query list
     Proved: int
     Refuted: int
     Unknown: int
@@ -682,24 +657,36 @@ let prove (session: Session) (witness: Witnesses) (subject: Subject) : RuleRepor
     let asked, agreed = session.Asked, session.Agreed
 
     let scenes = [
-        for scene in subject.Scenes ->
+        for index, scene in List.indexed subject.Scenes ->
             let examination = examine declaredBranches pathsOfStep (fun () -> start scene)
-            let answers = ask session examination
-            let runs, problems = runsOf declaredBranches scene
+
+            let runs, problems =
+                runsOf declaredBranches (if index = 0 then mostFirstRuns else mostRuns) scene
+
 
             {|
                 Scene = scene
                 Examination = examination
-                Answers = answers
                 Runs = runs
                 Complaints = [
                     yield! examination.Complaints
-                    yield! answers |> List.choose complaintOf
                     yield! problems
                     yield! unseen runs examination.Combinations
                 ]
             |}
     ]
+
+    let answers =
+        let queries = [
+            for s in scenes do
+                for query in s.Examination.Queries do
+                    {
+                        query with
+                            Title = s.Scene.Title + ": " + query.Title
+                    }
+        ]
+
+        ask session queries
 
     let show (branch: Branch) : Result<Shown, string> =
         // Those that end in it first, then those of which least is asked.
@@ -756,7 +743,7 @@ let prove (session: Session) (witness: Witnesses) (subject: Subject) : RuleRepor
     let total f = scenes |> List.sumBy f
 
     let answered (is: Solver.Answer -> bool) =
-        total (fun s -> s.Answers |> List.filter (snd >> is) |> List.length)
+        answers |> List.filter (snd >> is) |> List.length
 
     let isUnsat answer =
         match answer with
@@ -785,10 +772,7 @@ let prove (session: Session) (witness: Witnesses) (subject: Subject) : RuleRepor
                     | End.Nowhere _ -> 0))
         Runs = total _.Runs.Length
         Branches = branches
-        Queries = [
-            for s in scenes do
-                for query in s.Examination.Queries -> s.Scene.Title, query
-        ]
+        Queries = List.map fst answers
         Proved = answered isUnsat
         Refuted = answered isSat
         Unknown = answered (fun answer -> not (isUnsat answer || isSat answer))
@@ -800,6 +784,7 @@ let prove (session: Session) (witness: Witnesses) (subject: Subject) : RuleRepor
             for s in scenes do
                 for complaint in s.Complaints do
                     $"{s.Scene.Title}: {complaint}"
+            yield! answers |> List.choose complaintOf
             for b in branches do
                 match b.Shown with
                 | Ok _ -> ()
@@ -819,32 +804,6 @@ let proveAll
     (onReport: RuleReport -> unit)
     (subjects: Subject list)
     : RuleReport list =
-    let subjects = List.toArray subjects
-    let reports = Array.zeroCreate<RuleReport> subjects.Length
-    let mutable next = -1
-    let mutable problem: exn = null
-
-    let work () =
-        try
-            let mutable index = Interlocked.Increment &next
-
-            while index < subjects.Length && isNull problem do
-                // A session counts one rule's queries.
-                let report = prove (Session(cache, bothSolvers, onQuery)) witness subjects[index]
-                reports[index] <- report
-                lock reports (fun () -> onReport report)
-                index <- Interlocked.Increment &next
-        with e ->
-            problem <- e
-
-    // Threads of their own: a solver's memory belongs to the thread that asks it.
-    let workers =
-        Array.init (max 1 (min threads subjects.Length)) (fun _ -> Thread(work, 16 * 1024 * 1024))
-
-    workers |> Array.iter _.Start()
-    workers |> Array.iter _.Join()
-
-    if not (isNull problem) then
-        ExceptionDispatchInfo.Throw problem
-
-    List.ofArray reports
+    // A session counts one rule's queries.
+    subjects
+    |> onThreads threads (fun subject -> prove (Session(cache, bothSolvers, onQuery)) witness subject) onReport

@@ -395,7 +395,12 @@ let private compareEvents (a: Run) (b: Run) (c: Comparison) =
             let what =
                 x.Instruction.Info.Mnemonic + " for source instruction " + string x.Instruction.Source
 
-            let operands (e: Event) = [ e.Instruction.A; e.Instruction.B; e.Instruction.C ]
+            // Which registers it reads does not matter, what they hold does.
+            let operands (e: Event) =
+                if onRegisters e.Instruction then
+                    [ e.Instruction.A ]
+                else
+                    [ e.Instruction.A; e.Instruction.B; e.Instruction.C ]
 
             c.Holds(
                 what + ": the same instruction, for the same source",

@@ -19,13 +19,32 @@ public sealed class ProveTests
     }
 
     [Fact]
+    public void A_rule_is_proved_total_by_its_opcode()
+    {
+        using System.Diagnostics.Process process = Workshop.Start("prove", "totality/NEG", "--no-cache", "--json");
+        Outcome outcome = Workshop.Finish(process);
+        Assert.Equal((0, "passed"), (outcome.Code, outcome.Json.GetProperty("status").GetString()));
+        Assert.Equal(0, outcome.Json.GetProperty("rewrites").GetArrayLength());
+        Assert.Contains(outcome.Json.GetProperty("withoutRule").EnumerateArray(), name => name.GetString() == "SPAWN");
+        JsonElement neg = outcome.Json.GetProperty("totality")[0];
+        Assert.Equal("arith/neg", neg.GetProperty("rule").GetString());
+        Assert.True(neg.GetProperty("paths").GetInt32() >= 10);
+        Assert.Equal(neg.GetProperty("combinations").GetInt32(), neg.GetProperty("proved").GetInt32());
+        Assert.Equal(neg.GetProperty("queries").GetInt32(), neg.GetProperty("agreed").GetInt32());
+        Assert.All(
+            neg.GetProperty("branches").EnumerateArray(),
+            branch => Assert.Equal("model", branch.GetProperty("shown").GetString())
+        );
+    }
+
+    [Fact]
     public void A_name_that_no_rewrite_has_is_an_error()
     {
         using System.Diagnostics.Process process = Workshop.Start("prove", "combine/icn");
         Outcome outcome = Workshop.Finish(process);
         Assert.Equal(2, outcome.Code);
         Assert.StartsWith(
-            "error: no rewrite is called 'combine/icn', and none begins so\n",
+            "error: no rewrite and no rule is called 'combine/icn', and none begins so\n",
             outcome.Error,
             StringComparison.Ordinal
         );
@@ -40,6 +59,7 @@ public sealed class ProveTests
             using System.Diagnostics.Process process = Workshop.Start(
                 "prove",
                 "stack/copy-dropped",
+                "totality/stack/pop",
                 "--no-cache",
                 "--smt",
                 folder
@@ -47,6 +67,9 @@ public sealed class ProveTests
             Assert.Equal(0, Workshop.Finish(process).Code);
             string text = File.ReadAllText(Path.Combine(folder, "stack-copy-dropped-001.smt2"));
             Assert.EndsWith("(check-sat)\n", text, StringComparison.Ordinal);
+            string covers = File.ReadAllText(Path.Combine(folder, "totality-stack-pop-001.smt2"));
+            Assert.StartsWith("; totality of stack/pop\n", covers, StringComparison.Ordinal);
+            Assert.EndsWith("(check-sat)\n", covers, StringComparison.Ordinal);
         }
         finally
         {

@@ -50,11 +50,11 @@ internal static class ProofFiles
         {
             int number = 0;
             // Most combinations of kinds ask the same as another one.
-            foreach (IGrouping<string, Tuple<string, Totality.Query>> same in report.Queries.GroupBy(q => q.Item2.Text))
+            foreach (IGrouping<string, Totality.Query> same in report.Queries.GroupBy(query => query.Text))
             {
                 number++;
                 string name = $"totality-{report.Rule.Replace('/', '-')}-{number:D3}.smt2";
-                IEnumerable<string> titles = same.Take(MostTitles).Select(q => $"; {q.Item1}: {q.Item2.Title}\n");
+                IEnumerable<string> titles = same.Take(MostTitles).Select(query => $"; {query.Title}\n");
                 int more = same.Count() - MostTitles;
                 string opening =
                     $"; totality of {report.Rule}\n{string.Concat(titles)}"
