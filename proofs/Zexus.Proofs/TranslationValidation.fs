@@ -690,11 +690,17 @@ let private entryHolds (side: Side) (claims: Claim list) =
                 unfit ("at the entry " + placeText f claim.Place + " is no copy")
         | other -> unfit ("a claim of the kind " + other.GetType().Name)
 
-let private onOwnPlaces (f: LoadedFunction) (claims: Claim list) =
+let private isReached side place =
+    place = (codeOf side).Length || Map.containsKey place side.Heights
+
+/// Claims speak of what only the frame's own code reads and writes; and at the end of the code of no cell, which it may return.
+let private onOwnPlaces (side: Side) (place: int) (claims: Claim list) =
     for claim in claims do
         match claim.Place with
-        | :? VmPlace.Variable as v when not (isOwn f v.Slot) ->
+        | :? VmPlace.Variable as v when not (isOwn side.Loaded.Functions[side.Function] v.Slot) ->
             unfit $"a claim on variable {v.Slot}, which other functions reach"
+        | :? VmPlace.Stack when place = (codeOf side).Length ->
+            unfit "a claim on the operand stack at the end of the code, whose height is open"
         | _ -> ()
 
 /// Validate one application of a pass. `ask` is given each query and says whether it has no model (None) or why that is not certain.
@@ -729,13 +735,14 @@ let validate
             sideOf (loadWith transformation.After) transformation.Function [| for cut in cuts -> cut.After |]
 
         let claims = [| for cut in cuts -> List.ofSeq cut.Claims |]
-        let f = left.Loaded.Functions[left.Function]
-        claims |> Array.iter (onOwnPlaces f)
+        Array.iter2 (onOwnPlaces left) left.Places claims
         entryHolds left claims[0]
         let mutable paths = 0
 
         let problem =
             Seq.init cuts.Length id
+            // No path leads to a cut point without a height: nothing is to be shown from there.
+            |> Seq.filter (fun cut -> isReached left left.Places[cut])
             |> Seq.tryPick (fun cut ->
                 let query, count, pairs = obligation left right claims cut
                 paths <- paths + count
