@@ -115,7 +115,7 @@ public sealed class Optimizer
         bool wholeFunctions
     )
     {
-        _flowPasses = wholeFunctions ? [new JumpThreading(), new UnreachableCode()] : [];
+        _flowPasses = wholeFunctions ? [new UnreachableCode(), new JumpThreading(), new UnreachableCode()] : [];
         _valuePasses = wholeFunctions ? [new CopyPropagation(), new DeadStores()] : [];
         _changes = new Changes(explain, _log);
         _source = source;
