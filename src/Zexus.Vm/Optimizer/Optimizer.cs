@@ -81,6 +81,9 @@ public sealed class Optimizer
     /// <summary>The name under which stores that only the next instruction reads are counted.</summary>
     public const string StoredAndLoaded = "dead/stored-and-loaded";
 
+    /// <summary>The name under which results that were computed before are counted.</summary>
+    public const string Reused = "cse/reused";
+
     /// <summary>Rounds over the passes, by level.</summary>
     private static readonly int[] Rounds = [0, 1, 2, 8];
 
@@ -116,7 +119,7 @@ public sealed class Optimizer
     )
     {
         _flowPasses = wholeFunctions ? [new UnreachableCode(), new JumpThreading(), new UnreachableCode()] : [];
-        _valuePasses = wholeFunctions ? [new CopyPropagation(), new DeadStores()] : [];
+        _valuePasses = wholeFunctions ? [new CopyPropagation(), new CommonSubexpressions(), new DeadStores()] : [];
         _changes = new Changes(explain, _log);
         _source = source;
         _limits = limits;
