@@ -1,7 +1,7 @@
 /// Agreement of two paths, part by part: each part has the name that a reader knows it by, and the formula that says it.
 module Zexus.Proofs.Agreement
 
-open System
+open System.Collections.Generic
 open Zexus.Spec
 open Zexus.Proofs.SmtLib
 open Zexus.Proofs.SymbolicRun
@@ -17,7 +17,7 @@ let private nothingPaired: Equivalence.Pairing = {
 /// Collects the facts of each comparison under its name; the pairing of addresses is carried along.
 type Comparison() =
     let mutable pairing = nothingPaired
-    let parts = Collections.Generic.List<Part>()
+    let parts = List<Part>()
 
     member _.That(what: string, compare: Equivalence.Pairing -> Equivalence.Pairing) =
         let next = compare { pairing with Facts = [] }
@@ -61,15 +61,15 @@ let compareTolls (isTranslation: bool) (a: Run) (b: Run) (c: Comparison) =
                     )
                 )
 
-/// Decisions that cannot hold together, as far as that is plain to see.
-let isContradiction (a: Run) (b: Run) =
-    let decided = Collections.Generic.HashSet<BoolTerm> a.State.Path
-
+/// Decisions that cannot hold together, as far as that is plain to see: the second path's against those of the first.
+let isContradiction (decided: HashSet<BoolTerm>) (b: Run) =
     b.State.Path
     |> List.exists (fun condition ->
         match condition with
         | BoolTerm.Not inner -> decided.Contains inner
         | other -> decided.Contains(BoolTerm.Not other))
+
+let decisionsOf (a: Run) = HashSet<BoolTerm> a.State.Path
 
 let conditions (r: Run) =
     r.State.Path |> List.rev |> List.map Formula.term |> Formula.all

@@ -13,6 +13,9 @@ type Case = {
     Instance: Instance
     /// Has a model exactly if the sides differ.
     Query: string
+    /// Equations of Float arithmetic that are asked first. If all of them hold, `Reduced` is asked instead of `Query`: the same without them.
+    Lemmas: string list
+    Reduced: string
     /// Has a model exactly if the facts can hold.
     Possible: string
     /// Rule branches that the two sides entered.
@@ -469,9 +472,19 @@ let rec private split (instance: Instance) (constants: Map<string, Plain>) compu
 
             // What is plainly impossible is no case.
             if not (Formula.isPlainlyFalse joined) then
+                let claim = difference host.Depth lefts rights
+                let lemmas = FloatLemmas.ofFormula claim
+                let text = fst (query facts claim)
+
                 {
                     Instance = instance
-                    Query = fst (query facts (difference host.Depth lefts rights))
+                    Query = text
+                    Lemmas = lemmas |> List.map _.Query |> List.distinct
+                    Reduced =
+                        if lemmas.IsEmpty then
+                            text
+                        else
+                            fst (query facts (FloatLemmas.taken lemmas claim))
                     Possible = fst (query facts Formula.always)
                     Branches = Set.union (branchesOf lefts) (branchesOf rights)
                     IsSampled =

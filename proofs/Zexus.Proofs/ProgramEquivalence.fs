@@ -30,8 +30,8 @@ let usual = {
     Unroll = 8
     IgnoresGas = false
     IsTranslation = false
-    MostSteps = 2_000_000
-    MostPaths = 4_000
+    MostSteps = 1_000_000
+    MostPaths = 2_000
 }
 
 /// A start that shows a difference, and what each side then does.
@@ -337,7 +337,12 @@ let private turned
         else
             Some(Map.add key (struct (now, turns)) walk.Turns)
 
-/// Every path of a program.
+let private tooLong options =
+    $"more than {options.MostSteps} steps of the rules"
+
+let private tooMany options = $"more than {options.MostPaths} paths"
+
+/// Every path of a program, or as many as the options allow.
 let private explore (options: Options) (cancel: CancellationToken) (onStep: unit -> unit) (loaded: Loaded) : Exit list =
     let exits = List<Exit>()
     let pending = Stack<Walk>()
@@ -357,9 +362,11 @@ let private explore (options: Options) (cancel: CancellationToken) (onStep: unit
             onStep ()
 
         if steps > options.MostSteps then
-            exits.Add(Exit.Stuck($"more than {options.MostSteps} steps", walk.Run))
+            exits.Add(Exit.Stuck(tooLong options, walk.Run))
+            pending.Clear()
         elif exits.Count + pending.Count > options.MostPaths then
-            exits.Add(Exit.Stuck($"more than {options.MostPaths} paths", walk.Run))
+            exits.Add(Exit.Stuck(tooMany options, walk.Run))
+            pending.Clear()
         else
             let goOn (outcome: Outcome<unit>) (r: Run) =
                 match feasible walk.Run.State r with
@@ -739,7 +746,8 @@ let private limitsToTry (used: bigint) : int64 seq =
         yield! seq { max (closely + 1L) (used - closely) .. used }
     }
 
-let private search options left right (starts: seq<Map<string, Data> * int64 * int64 * string * int64 list>) =
+/// The first start that shows a difference; closely, if wanted, with gas that runs out here and there, too.
+let private search options left right isClose (starts: seq<Map<string, Data> * int64 * int64 * string * int64 list>) =
     starts
     |> Seq.tryPick (fun (state, timestamp, height, caller, limits) ->
         let attempt limit =
@@ -748,7 +756,7 @@ let private search options left right (starts: seq<Map<string, Data> * int64 * i
 
         match attempt generous with
         | Some found -> Some found
-        | None when options.IgnoresGas -> None
+        | None when options.IgnoresGas || not isClose -> None
         | None ->
             match limits |> List.tryPick attempt with
             | Some found -> Some found
@@ -818,7 +826,7 @@ let private startsOf (keys: Map<string, string>) (tags: Map<string, int>) (model
 
 // Words.
 
-let private decisionsOf (keys: Map<string, string>) (r: Run) : string list = [
+let private decisionsInWords (keys: Map<string, string>) (r: Run) : string list = [
     for KeyValue(symbol, kind) in r.State.Kinds do
         let name =
             match Map.tryFind symbol keys with
@@ -891,7 +899,7 @@ let compare
     let giveUp side exit reason =
         unsettled.Add {
             Side = side
-            Decisions = decisionsOf keys (runOf exit)
+            Decisions = decisionsInWords keys (runOf exit)
             Reason = reason
         }
 
@@ -899,12 +907,13 @@ let compare
 
     /// One path against all that it can meet.
     let judge (a: Exit) : Counterexample option =
-        classes (tagsOf (runOf a)) rights
-        |> Seq.tryPick (fun (tags, candidates) ->
-            cancel.ThrowIfCancellationRequested()
+        let taken = decisionsOf (runOf a)
 
-            let met =
-                candidates |> List.filter (fun b -> not (isContradiction (runOf a) (runOf b)))
+        rights
+        |> List.filter (fun b -> not (isContradiction taken (runOf b)))
+        |> classes (tagsOf (runOf a))
+        |> Seq.tryPick (fun (tags, met) ->
+            cancel.ThrowIfCancellationRequested()
 
             let agreed = [
                 for b in met do
@@ -932,7 +941,7 @@ let compare
                     giveUp left.Name a reason
                     None
                 | Solver.Answer.Sat model ->
-                    match search options left right (startsOf keys tags model) with
+                    match search options left right true (startsOf keys tags model) with
                     | Some found -> Some found
                     | None ->
                         let what =
@@ -950,13 +959,30 @@ let compare
                         giveUp left.Name a ("a model that does not replay; what may differ: " + what)
                         None)
 
-    // Before the solvers: an empty state, and edges of the kinds that the paths ask for.
+    let isCut =
+        lefts @ rights
+        |> List.exists (fun exit ->
+            match exit with
+            | Exit.Stuck(reason, _) -> reason = tooLong options || reason = tooMany options
+            | Exit.Ended _
+            | Exit.AtBound _ -> false)
+
+    // Before the solvers: what two starts show.
     let first =
-        search options left right [ Map.empty, 0L, 0L, "", []; Map.empty, 1L, 1L, "a", [] ]
+        search options left right false [ Map.empty, 0L, 0L, "", []; Map.empty, 1L, 1L, "a", [] ]
 
     let found =
         match first with
         | Some found -> Some found
+        | None when isCut ->
+            // Not all that the paths would have to meet is there.
+            for exit in lefts do
+                match exit with
+                | Exit.Stuck(reason, _) -> giveUp left.Name exit reason
+                | Exit.Ended _
+                | Exit.AtBound _ -> ()
+
+            None
         | None ->
             lefts
             |> Seq.indexed

@@ -26,7 +26,12 @@ type Verdict =
     /// Red: no answer, solvers that disagree, or a counterexample that does not replay.
     | Unknown of reason: string
 
-type CaseReport = { Case: Case; Verdict: Verdict }
+type CaseReport = {
+    Case: Case
+    Verdict: Verdict
+    /// The texts whose answers the verdict rests on.
+    Queries: string list
+}
 
 /// What became of a rewrite with one precondition left out.
 type NeedReport = {
@@ -155,9 +160,15 @@ type Session(cache: AnswerCache, opinions: Opinion list, onQuery: string -> unit
             Interlocked.Increment &agreed |> ignore
             Solver.Answer.Unsat
 
-/// The verdict on one case.
-let private judge (session: Session) (case: Case) : Verdict =
-    match session.Ask case.Query with
+let private isUnsat answer =
+    match answer with
+    | Solver.Answer.Unsat -> true
+    | Solver.Answer.Sat _
+    | Solver.Answer.Failed _ -> false
+
+/// What a query's answer says of its case.
+let private verdictOf (session: Session) (case: Case) (query: string) : Verdict =
+    match session.Ask query with
     | Solver.Answer.Unsat when case.IsSampled -> Verdict.Unknown "a collection constant stands for all of its kind"
     | Solver.Answer.Unsat -> Verdict.Proved
     | Solver.Answer.Failed reason -> Verdict.Unknown reason
@@ -165,6 +176,19 @@ let private judge (session: Session) (case: Case) : Verdict =
         match Replay.find case model with
         | Some replayed -> Verdict.Refuted replayed
         | None -> Verdict.Unknown "a model that does not replay on the oracle"
+
+/// The verdict on one case, and the queries that it rests on.
+let private judge (session: Session) (case: Case) : Verdict * string list =
+    if case.Lemmas.IsEmpty then
+        verdictOf session case case.Query, [ case.Query ]
+    elif case.Lemmas |> List.forall (session.Ask >> isUnsat) then
+        verdictOf session case case.Reduced, case.Lemmas @ [ case.Reduced ]
+    else
+        // Solvers are slow to find Floats, and what replays is a counterexample, whoever found it.
+        match Replay.findAtEdges case with
+        | Some replayed -> Verdict.Refuted replayed, case.Lemmas
+        // The lemmas may hold for the values that the case allows.
+        | None -> verdictOf session case case.Query, [ case.Query ]
 
 /// So many models that do not replay are enough to say that none will.
 let private patience = 100
@@ -183,7 +207,7 @@ let private refute (session: Session) (cases: Case seq) : Verdict =
             let verdict =
                 match Replay.findAtEdges case with
                 | Some replayed -> Verdict.Refuted replayed
-                | None -> judge session case
+                | None -> fst (judge session case)
 
             match verdict with
             | Verdict.Refuted replayed when replayed.IsConfirmed -> Some(Verdict.Refuted replayed)
@@ -222,9 +246,12 @@ let prove (session: Session) (rewrite: Rewrite) : RewriteReport =
 
     let reports = [
         for case in cases ->
+            let verdict, queries = judge session case
+
             {
                 Case = case
-                Verdict = judge session case
+                Verdict = verdict
+                Queries = queries
             }
     ]
 
@@ -285,7 +312,7 @@ let prove (session: Session) (rewrite: Rewrite) : RewriteReport =
 /// z3 in process and cvc5 as a program, both under resource limits of their own.
 let bothSolvers: Opinion list = [
     {
-        Name = "z3 " + Solver.z3Version () + " rlimit " + string Solver.ResourceLimit
+        Name = $"z3 {Solver.z3Version ()} rlimit {Solver.ResourceLimit}, {Solver.Procedures}"
         Ask = Solver.check
     }
     {

@@ -126,7 +126,7 @@ let edges (kind: KindSet) : Given list =
         data [
             for s in [ "a"; ""; String('x', 40); "ü"; String('x', replayLimits.StringLength) ] -> Data.String s
         ]
-    | KindSet.List -> data [ Data.List [| Data.Int 1I |]; Data.List [||] ]
+    | KindSet.List -> data [ Data.List [| Data.Int 1I |]; Data.List [||]; Data.List [| Data.Int 2I |] ]
     | KindSet.Map -> data [ Data.Map [| KeyValuePair(Data.String "a", Data.Int 1I) |]; Data.Map [||] ]
     | KindSet.Set -> data [ Data.Set [| Data.Int 1I |]; Data.Set [||] ]
     | KindSet.Function -> [ Given.Function ]

@@ -27,12 +27,15 @@ type Vocabulary = {
     Functions: Map<string, Sort list * Sort>
     /// Every application of `size`, for its facts.
     Sizes: Set<string>
+    /// Every application of a function that is never negative.
+    Naturals: Set<string>
 }
 
 let nothing = {
     Symbols = Map.empty
     Functions = Map.empty
     Sizes = Set.empty
+    Naturals = Set.empty
 }
 
 let private withSymbol name sort v = {
@@ -101,6 +104,12 @@ let rec private intTerm (v: Vocabulary) (t: IntTerm) : string * Vocabulary =
 
         if name = "size" then
             text, { v with Sizes = Set.add text v.Sizes }
+        elif IntTerm.isNatural name then
+            text,
+            {
+                v with
+                    Naturals = Set.add text v.Naturals
+            }
         else
             text, v
 
@@ -182,7 +191,7 @@ and private apply v name arguments result =
     let texts, sorts, v = List.fold one ([], [], v) arguments
     let name = "zexus." + name
 
-    call name (List.rev texts),
+    (if texts.IsEmpty then name else call name (List.rev texts)),
     {
         v with
             Functions = Map.add name (List.rev sorts, result) v.Functions
@@ -293,6 +302,25 @@ module Formula =
 
     let isPlainlyFalse = isNever
 
+    /// Each SameFloat in it.
+    let rec floatEquations f : Set<FloatTerm * FloatTerm> =
+        match f with
+        | Formula.SameFloat(a, b) -> Set.singleton (a, b)
+        | Formula.Term _ -> Set.empty
+        | Formula.Not f -> floatEquations f
+        | Formula.All formulas
+        | Formula.Any formulas -> formulas |> List.map floatEquations |> Set.unionMany
+
+    /// With these SameFloats true.
+    let rec withFloatEquations equations f =
+        match f with
+        | Formula.SameFloat(a, b) when Set.contains (a, b) equations -> always
+        | Formula.SameFloat _
+        | Formula.Term _ -> f
+        | Formula.Not f -> negate (withFloatEquations equations f)
+        | Formula.All formulas -> all (formulas |> List.map (withFloatEquations equations))
+        | Formula.Any formulas -> any (formulas |> List.map (withFloatEquations equations))
+
 let rec private formula v (f: Formula) : string * Vocabulary =
     let joined name unit formulas =
         match formulas with
@@ -340,8 +368,8 @@ let private sizeFact (application: string) =
         "(assert (<= 0 " + application + "))"
     ]
 
-/// A whole query: is there a model of all the assumptions and the claim?
-let query (assumptions: Formula list) (claim: Formula) : string * Vocabulary =
+/// A whole query in a logic of SMT-LIB: is there a model of all the assumptions and the claim?
+let queryIn (logic: string) (assumptions: Formula list) (claim: Formula) : string * Vocabulary =
     let texts, v =
         assumptions @ [ claim ]
         |> List.fold
@@ -351,7 +379,7 @@ let query (assumptions: Formula list) (claim: Formula) : string * Vocabulary =
             ([], nothing)
 
     let lines = [
-        "(set-logic ALL)"
+        "(set-logic " + logic + ")"
         for KeyValue(name, sort) in v.Symbols do
             "(declare-const " + name + " " + sortName sort + ")"
         for KeyValue(name, (arguments, result)) in v.Functions do
@@ -364,9 +392,13 @@ let query (assumptions: Formula list) (claim: Formula) : string * Vocabulary =
             + ")"
         for application in v.Sizes do
             yield! sizeFact application
+        for application in v.Naturals do
+            "(assert (<= 0 " + application + "))"
         for text in List.rev texts do
             "(assert " + text + ")"
         "(check-sat)"
     ]
 
     String.Join("\n", lines) + "\n", v
+
+let query = queryIn "ALL"

@@ -19,7 +19,7 @@ type Answer =
     | Failed of reason: string
 
 /// The wall-clock backstop of one query: what the resource limits do not see, as some loops of z3 over long strings, ends too.
-let private patience = TimeSpan.FromSeconds 10.0
+let private patience = TimeSpan.FromSeconds 30.0
 
 // The wrapper's objects have finalizers that release terms on another thread while this one is at work, and old libraries have no lock for
 // that. So the native layer is called directly, and what it makes is released here.
@@ -97,11 +97,25 @@ let private setLimit z3 solver =
     Native.Z3_solver_set_params(z3, solver, parameters)
     Native.Z3_params_dec_ref(z3, parameters)
 
+/// The logic that a text names, of those that have a procedure of their own in z3: bit-blasting for Floats alone.
+let private logicOf (text: string) =
+    [ "QF_FP" ]
+    |> List.tryFind (fun logic -> text.StartsWith("(set-logic " + logic + ")\n", StringComparison.Ordinal))
+
+/// What is asked of z3's procedures, for the key of an answer.
+[<Literal>]
+let Procedures = "qffp for QF_FP"
+
 /// Check a query in process.
 let check (text: string) : Answer =
     try
         let z3 = context.Value
-        let solver = Native.Z3_mk_solver z3
+
+        let solver =
+            match logicOf text with
+            | Some logic -> Native.Z3_mk_solver_for_logic(z3, Native.Z3_mk_string_symbol(z3, logic))
+            | None -> Native.Z3_mk_solver z3
+
         Native.Z3_solver_inc_ref(z3, solver)
 
         try

@@ -31,7 +31,7 @@ let private unfit why = raise (Unfit why)
 
 // Translated code of the engine as the specification has it.
 
-let translatedOf (limits: Limits) (program: Program) (code: TranslatedFunction) : Translation.TranslatedInstruction[] = [|
+let translatedOf (code: TranslatedFunction) : Translation.TranslatedInstruction[] = [|
     for i in code.Code ->
         {
             Instruction = Instruction.Of((InstructionSet.Of i.Opcode).Number, i.A, i.B, i.C)
@@ -41,16 +41,19 @@ let translatedOf (limits: Limits) (program: Program) (code: TranslatedFunction) 
         }
 |]
 
-/// A program of the engine's, loaded by the specification with other code for its functions. Throws InvalidOperationException when it is refused.
-let load (limits: Limits) (program: Program) (constants: seq<Data>) (functions: seq<TranslatedFunction>) : Loaded =
+/// A program as the specification loads it. Throws InvalidOperationException when it is refused.
+let loadSource (limits: Limits) (program: Program) : Loaded =
     match Validation.validate limits program with
     | Error refusal -> invalidOp (refusal.Describe program)
-    | Ok source ->
-        match
-            Translation.load source (Array.ofSeq constants) [| for f in functions -> translatedOf limits program f |]
-        with
-        | Error refusal -> invalidOp (refusal.Describe program)
-        | Ok loaded -> loaded
+    | Ok source -> source
+
+/// A program of the engine's, loaded by the specification with other code for its functions. Throws InvalidOperationException when it is refused.
+let load (limits: Limits) (program: Program) (constants: seq<Data>) (functions: seq<TranslatedFunction>) : Loaded =
+    match
+        Translation.load (loadSource limits program) (Array.ofSeq constants) [| for f in functions -> translatedOf f |]
+    with
+    | Error refusal -> invalidOp (refusal.Describe program)
+    | Ok loaded -> loaded
 
 // One of the two sides.
 
@@ -614,8 +617,10 @@ let private obligation (left: Side) (right: Side) (claims: Claim list[]) (cut: i
 
     let pairs = [
         for a in lefts do
+            let decided = decisionsOf (runOf a)
+
             for b in rights do
-                if not (isContradiction (runOf a) (runOf b)) then
+                if not (isContradiction decided (runOf b)) then
                     let a = catchUp left b 16 a
                     let b = catchUp right a 16 b
                     a, b, compare left right claims a b

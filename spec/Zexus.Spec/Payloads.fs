@@ -63,6 +63,13 @@ and [<RequireQualifiedAccess>] Argument =
     | Str of StrTerm
 
 [<RequireQualifiedAccess>]
+module IntTerm =
+    /// Is every value of the function of this name 0 or more? Amounts of gas and counts are.
+    let isNatural (name: string) =
+        name.StartsWith("gas", StringComparison.Ordinal)
+        || name.StartsWith("count.", StringComparison.Ordinal)
+
+[<RequireQualifiedAccess>]
 type Int =
     | Known of bigint
     | Symbolic of IntTerm
@@ -166,6 +173,24 @@ module Int =
         | (Int.Known _ | Int.Symbolic _), _ ->
             Int.Symbolic(IntTerm.If(BoolTerm.IntLess(term a, term b), term a, term b))
 
+    let max a b =
+        match a, b with
+        | Int.Known x, Int.Known y -> Int.Known(bigint.Max(x, y))
+        | (Int.Known _ | Int.Symbolic _), _ ->
+            Int.Symbolic(IntTerm.If(BoolTerm.IntLess(term a, term b), term b, term a))
+
+    /// In a proof a power of larger exponent is one application: not a factor for each, and no number of many words.
+    let private mostFactors = 4I
+
+    /// To an exponent >= 0.
+    let power a exponent =
+        match a, exponent with
+        | Int.Known n, Int.Known e when e <= mostFactors -> Int.Known(bigint.Pow(n, int e))
+        | Int.Symbolic t, Int.Known e when e <= mostFactors ->
+            Int.Symbolic(List.replicate (int e) t |> List.fold (fun p t -> IntTerm.Mul(p, t)) (IntTerm.Constant 1I))
+        | (Int.Known _ | Int.Symbolic _), _ ->
+            Int.Symbolic(IntTerm.Apply("int_power", [ Argument.Int(term a); Argument.Int(term exponent) ]))
+
     /// 0 exactly for 64 bits signed; uninterpreted in a proof.
     let size a =
         match a with
@@ -237,6 +262,28 @@ module Float =
         | Float.Known x -> Float.Known(Numbers.canonical (Math.Sqrt x))
         | Float.Symbolic t -> Float.Symbolic(FloatTerm.Sqrt t)
 
+    /// Squarings and products beyond this exponent are one application, not a term for each.
+    let private largestExponent = 8I
+
+    /// To an exponent >= 0, by squaring; uninterpreted in a proof if that takes many steps.
+    let power a (exponent: bigint) =
+        let rec squared r b (n: bigint) =
+            if n.IsZero then
+                r
+            else
+                let r = if n.IsEven then r else FloatTerm.Mul(r, b)
+                let n = n >>> 1
+                if n.IsZero then r else squared r (FloatTerm.Mul(b, b)) n
+
+        match a with
+        | Float.Known x -> Float.Known(Numbers.floatPower x exponent)
+        | Float.Symbolic t when exponent <= largestExponent ->
+            Float.Symbolic(squared (term (Float.Known 1.0)) t exponent)
+        | Float.Symbolic t ->
+            Float.Symbolic(
+                FloatTerm.Apply("float_power", [ Argument.Float t; Argument.Int(IntTerm.Constant exponent) ])
+            )
+
     let isNaN a =
         match a with
         | Float.Known x -> Bool.Known(Double.IsNaN x)
@@ -303,6 +350,19 @@ module Str =
         match a, b with
         | Str.Known x, Str.Known y -> Bool.Known(String.Equals(x, y, StringComparison.Ordinal))
         | (Str.Known _ | Str.Symbolic _), _ -> Bool.Symbolic(BoolTerm.StrEqual(term a, term b))
+
+    /// More copies of an unknown text are one application, not a term for each.
+    let private mostCopies = 4I
+
+    /// Copies, none for a negative count; an unknown number of them uninterpreted in a proof.
+    let replicate count a =
+        match count, a with
+        | Int.Known _, Str.Known "" -> a
+        | Int.Known n, Str.Known s -> Str.Known(String.replicate (int (bigint.Max(n, 0I))) s)
+        | Int.Known n, Str.Symbolic _ when n <= mostCopies ->
+            List.replicate (int (bigint.Max(n, 0I))) a |> List.fold concat (Str.Known "")
+        | (Int.Known _ | Int.Symbolic _), _ ->
+            Str.Symbolic(StrTerm.Apply("replicate", [ Argument.Int(Int.term count); Argument.Str(term a) ]))
 
     /// By scalar value; negative, 0 or positive. Uninterpreted in a proof.
     let compareScalars a b =

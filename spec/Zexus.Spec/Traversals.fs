@@ -37,6 +37,18 @@ let entriesOf (operation: string) (address: Address) : Rule<Entries> =
         | Cell.Variable _ -> return wrongCell "Map or Set"
     }
 
+/// How many elements or entries.
+let countOf (address: Address) : Rule<Int> =
+    rule {
+        match! load address with
+        | Cell.List items -> return Int.ofInt items.Count
+        | Cell.Map entries
+        | Cell.Set entries -> return Int.ofInt (Entries.count entries)
+        | Cell.Unknown symbol -> return Unknown.count symbol
+        | Cell.Function _
+        | Cell.Variable _ -> return wrongCell "collection"
+    }
+
 let functionOf (operation: string) (address: Address) : Rule<int * Address list> =
     rule {
         match! load address with
@@ -247,7 +259,15 @@ and private absentElement xs ys (element, _) : Rule<unit option> =
     }
 
 /// eq(a, b). FAULTS TooDeep.
-let equal (a: Value) (b: Value) : Rule<Bool> = equalAt 0 a b
+let equal (a: Value) (b: Value) : Rule<Bool> =
+    fun s ->
+        match equalAt 0 a b s with
+        | [ Outcome.Ok _ ] as known -> known
+        | outcomes ->
+            let symbolic answer =
+                result (Bool.Symbolic(BoolTerm.Apply(answer "is")))
+
+            Unknown.settle "equal" [ a; b ] [ Fault.TooDeep ] symbolic s outcomes
 
 // Ordering.
 
@@ -363,7 +383,22 @@ and private orderedPair depth (x, y) : Rule<Order option> =
     }
 
 /// compare(a, b). FAULTS TypeMismatch, TooDeep.
-let order (a: Value) (b: Value) : Rule<Order> = orderAt 0 a b
+let order (a: Value) (b: Value) : Rule<Order> =
+    fun s ->
+        match orderAt 0 a b s with
+        | [ Outcome.Ok _ ] as known -> known
+        | outcomes ->
+            let symbolic answer =
+                rule {
+                    let! unordered = decide (Bool.Symbolic(BoolTerm.Apply(answer "unordered")))
+
+                    if unordered then
+                        return Order.Unordered
+                    else
+                        return! orderOfSign (Int.Symbolic(IntTerm.Apply(answer "sign")))
+                }
+
+            Unknown.settle "order" [ a; b ] [ Fault.TypeMismatch; Fault.TooDeep ] symbolic s outcomes
 
 // Truth.
 
@@ -388,8 +423,7 @@ let truth (value: Value) : Rule<Bool> =
             | Cell.List items -> return Bool.Known(items.Count > 0)
             | Cell.Map entries
             | Cell.Set entries -> return Bool.Known(Entries.count entries > 0)
-            // Whether it is empty is all that is asked of it: a symbol says it.
-            | Cell.Unknown symbol -> return Bool.Symbolic(BoolTerm.Symbol("filled_" + symbol))
+            | Cell.Unknown symbol -> return Int.less Int.zero (Unknown.count symbol)
             | Cell.Function _
             | Cell.Variable _ -> return wrongCell "collection"
         | Kind.Function _ -> return Bool.Known true
@@ -535,19 +569,37 @@ and private displayEntry depth text (key, value) : Rule<Emitted> =
         return! displayAt depth text value
     }
 
+let private settleText operation operands s outcomes =
+    let symbolic answer : Rule<Str> =
+        result (Str.Symbolic(StrTerm.Apply(answer "text")))
+
+    Unknown.settle operation operands [ Fault.StringTooLong; Fault.TooDeep ] symbolic s outcomes
+
 /// display(v). FAULTS StringTooLong, TooDeep.
 let display (value: Value) : Rule<Str> =
-    rule {
-        let! text = displayAt 0 nothingEmitted value
-        return joined text
-    }
+    let known =
+        rule {
+            let! text = displayAt 0 nothingEmitted value
+            return joined text
+        }
+
+    fun s ->
+        match known s with
+        | [ Outcome.Ok _ ] as one -> one
+        | outcomes -> settleText "display" [ value ] s outcomes
 
 /// The display forms of items with a separator between, as one text.
 let displayJoined (separator: Str) (items: Value list) : Rule<Str> =
-    rule {
-        let! text = separated (emit separator) (displayAt 0) items nothingEmitted
-        return joined text
-    }
+    let known =
+        rule {
+            let! text = separated (emit separator) (displayAt 0) items nothingEmitted
+            return joined text
+        }
+
+    fun s ->
+        match known s with
+        | [ Outcome.Ok _ ] as one -> one
+        | outcomes -> settleText "display-joined" (Value.ofStr separator :: items) s outcomes
 
 // Plain data.
 

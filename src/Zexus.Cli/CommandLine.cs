@@ -98,6 +98,7 @@ internal static class CommandLine
             TraceCommand.Create(terminal),
             IsaCommand.Create(terminal),
             ProveCommand.Create(terminal),
+            EquivCommand.Create(terminal),
         };
         HelpOption help = root.Options.OfType<HelpOption>().Single();
         help.Action = new HelpWithExamples((HelpAction)help.Action!);

@@ -18,6 +18,9 @@ internal static class ExitCode
     /// <summary>Ctrl-C, or a guard of the host (memory).</summary>
     public const int Stopped = 5;
 
+    /// <summary>equiv, optimize --verify: some path was not settled, and no difference was found.</summary>
+    public const int Undecided = 6;
+
     /// <summary>A bug in this program.</summary>
     public const int Internal = 70;
 
@@ -25,11 +28,15 @@ internal static class ExitCode
     public static readonly IReadOnlyList<(string Code, string Meaning)> Table =
     [
         ("0", "completed"),
-        ("1", "the program faulted; check: a divergence or a branch not reached; prove: not all is proved"),
+        (
+            "1",
+            "the program faulted; check: a divergence or a branch not reached; prove: not all is proved; equiv: the programs differ"
+        ),
         ("2", "the command line is wrong"),
         ("3", "a file cannot be read or written, or is malformed"),
         ("4", "validation refuses the program"),
         ("5", "stopped by Ctrl-C or SIGTERM, or out of the host's memory"),
+        ("6", "equiv, optimize --verify: not decided, and no difference found"),
         ("70", "a bug in zexus itself"),
         ("125", "./zexus could not build the program"),
         ("127", "./zexus found no .NET SDK that fits"),

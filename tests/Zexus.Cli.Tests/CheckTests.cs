@@ -28,6 +28,56 @@ public sealed class CheckTests
         Assert.True(saved >= Workshop.Examples.Count());
         Assert.Equal(saved + 300, result.GetProperty("programs").GetInt32());
         Assert.True(result.GetProperty("steps").GetInt64() > 1000);
+        JsonElement[] levels = [.. result.GetProperty("levels").EnumerateArray()];
+        Assert.Equal([0, 1, 2, 3], levels.Select(level => level.GetProperty("level").GetInt32()));
+        int branches = result.GetProperty("branches").GetProperty("all").GetInt32();
+        Assert.All(
+            levels,
+            level =>
+            {
+                Assert.Equal(branches, level.GetProperty("branches").GetProperty("reached").GetInt32());
+                Assert.Equal(0, level.GetProperty("branches").GetProperty("missing").GetArrayLength());
+                Assert.True(level.GetProperty("steps").GetInt64() > 1000);
+                Assert.True(level.GetProperty("facts").GetInt64() > 1000);
+                Assert.True(level.GetProperty("executions").GetInt64() > saved);
+            }
+        );
+    }
+
+    [Fact]
+    public void Levels_can_be_chosen()
+    {
+        using System.Diagnostics.Process process = Workshop.Start(
+            "check",
+            "--vector",
+            Workshop.Examples.First(),
+            "--levels",
+            "2,0,2",
+            "--json"
+        );
+        Outcome outcome = Workshop.Finish(process);
+        Assert.Equal(0, outcome.Code);
+        JsonElement[] levels = [.. outcome.Json.GetProperty("levels").EnumerateArray()];
+        Assert.Equal([0, 2], levels.Select(level => level.GetProperty("level").GetInt32()));
+        Assert.All(levels, level => Assert.Equal(1, level.GetProperty("stepwise").GetInt32()));
+        int[] sizes = [.. levels.Select(level => level.GetProperty("after").GetInt32())];
+        Assert.True(sizes[1] < sizes[0]);
+    }
+
+    [Theory]
+    [InlineData("4")]
+    [InlineData("0,")]
+    [InlineData("-1")]
+    [InlineData("all")]
+    public void What_is_no_level_is_an_error(string levels)
+    {
+        Outcome outcome = Workshop.Run("check", "--levels", levels);
+        Assert.Equal(2, outcome.Code);
+        Assert.StartsWith(
+            $"error: --levels takes levels from 0 to 3 with commas between, not '{levels}'",
+            outcome.Error,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]

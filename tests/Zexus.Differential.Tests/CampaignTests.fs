@@ -38,15 +38,43 @@ let private uses (opcode: Opcode) (case: Case) =
     case.Program.Functions
     |> Array.exists (fun f -> f.Code |> Array.exists (fun i -> i.Number = number))
 
+let private usual = lazy Campaign.run (campaign "none" 600L)
+
 [<Fact>]
 let ``a campaign checks every program and counts it`` () =
-    let result = Campaign.run (campaign "none" 600L)
+    let result = usual.Value
     Assert.Equal(600L, result.Programs)
     Assert.Equal(600L, result.Accepted + result.Refused)
     Assert.True(result.Steps > 5000L)
     Assert.True(result.BranchesReached > 200)
     Assert.Empty result.Undeclared
     Assert.False result.StoppedEarly
+
+[<Fact>]
+let ``a campaign runs every program at every level, and steps along with one level besides 0`` () =
+    let result = usual.Value
+    Assert.Equal<int[]>([| 0; 1; 2; 3 |], result.Levels |> Array.map _.Level)
+    let source = result.Levels[0]
+
+    for level in result.Levels do
+        Assert.True(level.IsChecked && level.Facts > 0L && level.BranchesReached > 150, $"{level}")
+        Assert.Equal(source.Executions, level.Executions)
+        Assert.Equal(source.Before, level.Before)
+        Assert.True(level.Level = 0 || level.After < level.Before)
+
+    Assert.Equal(source.Executions, source.Stepwise)
+    Assert.Equal(source.Stepwise, result.Levels[1..] |> Array.sumBy _.Stepwise)
+    Assert.Equal(result.Steps, result.Levels |> Array.sumBy _.Steps)
+
+[<Fact>]
+let ``a campaign of some levels runs these, and one of none fails`` () =
+    let options = campaign "none" 100L
+    options.Levels <- [| 2 |]
+    let level = Assert.Single (Campaign.run options).Levels
+    Assert.Equal(2, level.Level)
+    Assert.Equal(level.Executions, level.Stepwise)
+    options.Levels <- [||]
+    Assert.Throws<CampaignFailed>(fun () -> Campaign.run options |> ignore)
 
 [<Fact>]
 let ``the same seed gives the same counts with any number of workers`` () =
@@ -116,6 +144,35 @@ let ``a wrong engine gives a report with a small program, the rule, both states 
         again.First <- index
         let found = Assert.Single (Campaign.run again).Reports
         Assert.Equal(Divergence.key report.Divergence, Divergence.key found.Divergence)
+
+[<Fact>]
+let ``a wrong rewrite gives a report with the level, the code and a command that reproduces it`` () =
+    let options = campaign "twin" 2000L
+    options.MaxReports <- 1
+    let report = (Campaign.run options).Reports[0]
+    Assert.Equal((Trouble.Whole, 1), (report.Divergence.Trouble, report.Divergence.Level))
+    Assert.True(Reporting.size report.Case <= 4)
+    let text = Reporting.text report
+    Assert.Contains("at level 1, the optimized program does not do what its source does", text)
+    Assert.Contains("rewrites: fold/sub 1", text)
+    Assert.EndsWith("--levels 1\n", text)
+
+    match report.Origin with
+    | Origin.Saved _ -> Assert.Fail "it was generated"
+    | Origin.Generated(seed, index) ->
+        let again = campaign "twin" 1L
+        again.Seed <- seed
+        again.First <- index
+        again.Levels <- [| 1 |]
+        let found = Assert.Single (Campaign.run again).Reports
+        Assert.Equal(Divergence.key report.Divergence, Divergence.key found.Divergence)
+
+[<Fact>]
+let ``a child that dies at one level is reported with that level`` () =
+    let report = Assert.Single (Campaign.run (campaign "exit at level 2" 200L)).Reports
+
+    Assert.Equal((Trouble.Crash, 2), (report.Divergence.Trouble, report.Divergence.Level))
+    Assert.True(uses Opcode.MERKLE_ROOT report.Case)
 
 [<Fact>]
 let ``a divergence saved as a vector is found again, first`` () =

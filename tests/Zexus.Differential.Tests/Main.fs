@@ -21,9 +21,22 @@ let main arguments =
         let lockStep =
             match sabotage with
             | "twist" -> new LockStep(LockStepTests.twist Opcode.MUL Opcode.ADD)
+            | "twin" -> new LockStep(LevelTests.withTwin "fold/sub")
+            | "exit at level 2" ->
+                new LockStep(
+                    {
+                        Engine.real with
+                            Optimize =
+                                fun program level ->
+                                    if level = 2 && LevelTests.has Opcode.MERKLE_ROOT program.Image then
+                                        exit 70
+
+                                    Engine.real.Optimize program level
+                    }
+                )
             | _ -> new LockStep()
 
-        Worker.ServeConsole(fun coverage case ->
+        Worker.ServeConsole(fun counts plan case ->
             if uses Opcode.MERKLE_ROOT case then
                 match sabotage with
                 | "overflow" -> overflow 0 |> ignore
@@ -31,7 +44,7 @@ let main arguments =
                 | "hang" -> Thread.Sleep Timeout.Infinite
                 | _ -> ()
 
-            lockStep.Check(coverage, case))
+            lockStep.Check(counts, plan, case))
 
         0
     | _ ->

@@ -120,17 +120,44 @@ type Report = {
     Times: int64
 } with
 
-    member this.Replay = this.Origin.Replay
+    member this.Replay =
+        this.Origin.Replay
+        + (if this.Divergence.Level > 0 then
+               $" --levels {this.Divergence.Level}"
+           else
+               "")
 
 /// The counts of a campaign so far.
 type Progress = {
     Programs: int64
     Of: int64
     Steps: int64
+    /// Branches reached at every level.
     Branches: int
     Divergences: int64
     Elapsed: TimeSpan
 }
+
+/// What a campaign did at one level.
+type LevelResult = {
+    Level: int
+    /// Executions at full speed, compared with the oracle's of the source.
+    Executions: int64
+    /// Executions in lock step with the oracle on the same code.
+    Stepwise: int64
+    Steps: int64
+    /// Facts of the kind analysis, each compared with a value.
+    Facts: int64
+    /// Instructions of the programs, and of the code that ran in their place.
+    Before: int64
+    After: int64
+    BranchesReached: int
+    /// Names of the branches that no program reached.
+    Missing: string[]
+} with
+
+    /// Something was executed and something was compared step by step.
+    member this.IsChecked = this.Executions > 0L && this.Steps > 0L
 
 type CampaignResult = {
     Seed: uint64
@@ -139,13 +166,17 @@ type CampaignResult = {
     Saved: int
     Accepted: int64
     Refused: int64
+    /// Steps compared, at all levels.
     Steps: int64
+    /// Each level that was asked for.
+    Levels: LevelResult[]
     Elapsed: TimeSpan
     /// Child processes that ran at the same time.
     Workers: int
+    /// Branches reached at every level.
     BranchesReached: int
     Branches: int
-    /// Names of the branches that no program reached.
+    /// Names of the branches that no program reached at some level.
     Missing: string[]
     /// Branches that the rules reported and the list does not have.
     Undeclared: string[]
@@ -173,7 +204,8 @@ type CampaignResult = {
         this.Divergences = 0L
         && not this.StoppedEarly
         && this.Programs > 0L
-        && this.Steps > 0L
+        && this.Levels.Length > 0
+        && this.Levels |> Array.forall _.IsChecked
         && this.Undeclared.Length = 0
 
 /// What a campaign is to do.
@@ -186,6 +218,10 @@ type CampaignOptions() =
     member val First = 0L with get, set
     /// Generated programs.
     member val Programs = 100_000L with get, set
+    /// The optimization levels that are checked, in ascending order.
+    member val Levels = Levels.all with get, set
+    /// Generated programs are compared step by step at level 0 and, in turns, one of the others; or at each.
+    member val IsStepwiseEverywhere = false with get, set
     member val Workers = Environment.ProcessorCount with get, set
     /// Saved cases, which run first: path and text.
     member val Saved: KeyValuePair<string, string>[] = [||] with get, set
@@ -244,14 +280,14 @@ module Campaign =
 
     /// Counts and divergences of all workers.
     type private Ledger(options: CampaignOptions, total: int64) =
-        let coverage = Coverage()
+        let levels = LevelCounts.ForAll()
+        let undeclared = HashSet<string>()
         let found = Dictionary<string, Found>()
         let order = ResizeArray<string>()
         let faults = Dictionary<string, int64>()
         let refusals = Dictionary<string, int64>()
         let mutable programs = 0L
         let mutable accepted = 0L
-        let mutable steps = 0L
         let mutable divergences = 0L
         let clock = Stopwatch.StartNew()
 
@@ -264,9 +300,19 @@ module Campaign =
 
         member _.Programs = programs
         member _.Accepted = accepted
-        member _.Steps = steps
+        member _.Levels = options.Levels |> Array.map (fun level -> level, levels[level])
+        member this.Steps = this.Levels |> Array.sumBy (fun (_, counts) -> counts.Steps)
         member _.Divergences = divergences
-        member _.Coverage = coverage
+        member _.Undeclared = Seq.sort undeclared |> Seq.toArray
+
+        /// Branches reached at every level.
+        member this.Reached =
+            this.Levels
+            |> Array.map (fun (_, counts) -> counts.Coverage.Counts |> Array.map (fun n -> n > 0L))
+            |> Array.reduce (Array.map2 (&&))
+            |> Array.filter id
+            |> Array.length
+
         member _.Elapsed = clock.Elapsed
         member _.Found = [| for key in order -> found[key] |]
         member _.Kinds = order.Count
@@ -277,7 +323,6 @@ module Campaign =
             lock this (fun () ->
                 programs <- programs + e.GetProperty("programs").GetInt64()
                 accepted <- accepted + e.GetProperty("accepted").GetInt64()
-                steps <- steps + e.GetProperty("steps").GetInt64()
 
                 for m in e.GetProperty("faults").EnumerateObject() do
                     addTo faults m.Name (m.Value.GetInt64())
@@ -285,13 +330,22 @@ module Campaign =
                 for m in e.GetProperty("refusals").EnumerateObject() do
                     addTo refusals m.Name (m.Value.GetInt64())
 
-                let branches = [| for b in e.GetProperty("branches").EnumerateArray() -> b.GetInt64() |]
+                for counts, said in Seq.zip levels (e.GetProperty("levels").EnumerateArray()) do
+                    let number (name: string) = said.GetProperty(name).GetInt64()
+                    counts.Executions <- counts.Executions + number "executions"
+                    counts.Stepwise <- counts.Stepwise + number "stepwise"
+                    counts.Steps <- counts.Steps + number "steps"
+                    counts.Facts <- counts.Facts + number "facts"
+                    counts.Before <- counts.Before + number "before"
+                    counts.After <- counts.After + number "after"
 
-                for i in 0..2 .. branches.Length - 2 do
-                    coverage.Add(int branches[i], branches[i + 1])
+                    let branches = [| for b in said.GetProperty("branches").EnumerateArray() -> b.GetInt64() |]
 
-                for name in e.GetProperty("undeclared").EnumerateArray() do
-                    coverage.AddUndeclared(name.GetString()))
+                    for i in 0..2 .. branches.Length - 2 do
+                        counts.Coverage.Add(int branches[i], branches[i + 1])
+
+                    for name in said.GetProperty("undeclared").EnumerateArray() do
+                        undeclared.Add(name.GetString()) |> ignore)
 
         member this.Diverged(origin: Origin, key: string, case: unit -> Case, divergence: unit -> Divergence) =
             lock this (fun () ->
@@ -317,8 +371,8 @@ module Campaign =
             lock this (fun () -> {
                 Programs = programs
                 Of = total
-                Steps = steps
-                Branches = coverage.Reached
+                Steps = this.Steps
+                Branches = this.Reached
                 Divergences = divergences
                 Elapsed = clock.Elapsed
             })
@@ -359,8 +413,10 @@ module Campaign =
                     child <- startChild options
 
                 match job with
-                | Job.Range(first, past) -> child.Send $"run {options.Seed} {first} {past}"
-                | Job.Saved(_, json) -> child.Send $"saved {json}"
+                | Job.Range(first, past) ->
+                    let how = if options.IsStepwiseEverywhere then "each" else "run"
+                    child.Send $"{how} {Levels.text options.Levels} {options.Seed} {first} {past}"
+                | Job.Saved(_, json) -> child.Send $"saved {Levels.text options.Levels} {json}"
 
                 let mutable current = ""
                 /// The first program that is announced and not yet counted.
@@ -446,7 +502,7 @@ module Campaign =
             else
                 options.Patience
 
-        let probe (candidate: Case) : Divergence option =
+        let probe (levels: int[]) (candidate: Case) : Divergence option =
             if isNull (box child) then
                 child <- startChild options
 
@@ -455,7 +511,7 @@ module Campaign =
                 child <- Unchecked.defaultof<Child>
                 Some(Divergence.bare trouble text)
 
-            child.Send("probe " + Vector.toLine candidate)
+            child.Send $"probe {Levels.text levels} {Vector.toLine candidate}"
 
             let rec listen () =
                 match
@@ -480,9 +536,23 @@ module Campaign =
             let wanted = Divergence.key divergence
             let mutable last = divergence
 
+            let shows levels candidate =
+                match probe levels candidate with
+                | Some d -> Divergence.key d = wanted
+                | None -> false
+
+            /// A child that is dead does not say at which level it died.
+            let levels =
+                if divergence.Level >= 0 then
+                    [| divergence.Level |]
+                else
+                    match options.Levels |> Array.tryFind (fun level -> shows [| level |] case) with
+                    | Some level -> [| level |]
+                    | None -> options.Levels
+
             let fails candidate =
                 clock.Elapsed < options.ShrinkTime
-                && match probe candidate with
+                && match probe levels candidate with
                    | Some d when Divergence.key d = wanted ->
                        last <- d
                        true
@@ -490,7 +560,13 @@ module Campaign =
                    | None -> false
 
             let smallest, probes = Shrink.minimize options.ShrinkBudget fails case
-            smallest, last, probes
+
+            smallest,
+            {
+                last with
+                    Level = if levels.Length = 1 then levels[0] else last.Level
+            },
+            probes
         finally
             if not (isNull (box child)) then
                 (child :> IDisposable).Dispose()
@@ -499,6 +575,9 @@ module Campaign =
     let run (options: CampaignOptions) : CampaignResult =
         if options.Programs + int64 options.Saved.Length <= 0L then
             raise (CampaignFailed "A check of zero programs checks nothing.")
+
+        if options.Levels.Length = 0 then
+            raise (CampaignFailed "A check at no level checks nothing.")
 
         let total = options.Programs + int64 options.Saved.Length
         let ledger = Ledger(options, total)
@@ -553,6 +632,21 @@ module Campaign =
 
         let elapsed = ledger.Elapsed
 
+        let levels = [|
+            for level, counts in ledger.Levels ->
+                {
+                    Level = level
+                    Executions = counts.Executions
+                    Stepwise = counts.Stepwise
+                    Steps = counts.Steps
+                    Facts = counts.Facts
+                    Before = counts.Before
+                    After = counts.After
+                    BranchesReached = counts.Coverage.Reached
+                    Missing = counts.Coverage.Missing
+                }
+        |]
+
         let reports =
             ledger.Found
             |> Array.truncate options.MaxReports
@@ -577,10 +671,11 @@ module Campaign =
             Steps = ledger.Steps
             Elapsed = elapsed
             Workers = workers
-            BranchesReached = ledger.Coverage.Reached
+            Levels = levels
+            BranchesReached = ledger.Reached
             Branches = Coverage.Names.Length
-            Missing = ledger.Coverage.Missing
-            Undeclared = ledger.Coverage.Undeclared
+            Missing = levels |> Array.collect _.Missing |> Array.distinct
+            Undeclared = ledger.Undeclared
             Faults = ledger.Faults
             Refusals = ledger.Refusals
             Reports = reports

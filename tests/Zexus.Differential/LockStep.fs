@@ -2,6 +2,7 @@ namespace Zexus.Differential
 
 open System
 open System.Collections.Generic
+open System.Collections.Immutable
 open System.Text
 open Zexus.Isa
 open Zexus.Vm
@@ -134,18 +135,16 @@ module internal Show =
         | ValueKind.Set -> items depth "#{" "}" (value.Items |> Seq.map show)
         | _ -> $"function {value.FunctionIndex}" + items depth "(" ")" (value.Captures |> Seq.map show)
 
-    let private mnemonic (program: Program) func instruction =
-        let code = program.Functions[func].Code
+    let private mnemonic (loaded: Loaded) func instruction =
+        let code = loaded.Functions[func].Code
 
         if instruction < code.Length then
-            match InstructionSet.TryFind code[instruction].Number with
-            | true, info -> info.Mnemonic
-            | false, _ -> "?"
+            code[instruction].Info.Mnemonic
         else
             "the end of the code"
 
     let private page
-        (program: Program)
+        (loaded: Loaded)
         depth
         func
         instruction
@@ -159,7 +158,7 @@ module internal Show =
         let text = StringBuilder()
 
         text.Append(
-            $"depth {depth}, function {func}, instruction {instruction} ({mnemonic program func instruction}), gas used {gas}"
+            $"depth {depth}, function {func}, instruction {instruction} ({mnemonic loaded func instruction}), gas used {gas}"
         )
         |> ignore
 
@@ -174,8 +173,8 @@ module internal Show =
 
         text.ToString()
 
-    let private variableName (program: Program) func i =
-        let f = program.Functions[func]
+    let private variableName (loaded: Loaded) func i =
+        let f = loaded.Functions[func].Definition
         (Array.concat [ f.Parameters; f.Locals; f.Captures ])[i]
 
     let slot (heap: Heap) (slot: Slot) =
@@ -188,7 +187,7 @@ module internal Show =
 
     let oracleState (s: State) =
         let show = oracle s.Heap 0
-        let program = s.Loaded.Program
+        let loaded = s.Loaded
 
         let stack =
             "[" + String.Join(", ", s.Frame.Stack |> List.rev |> List.map show) + "]"
@@ -198,7 +197,7 @@ module internal Show =
                 ", ",
                 [
                     for i in 0 .. s.Frame.Variables.Length - 1 ->
-                        variableName program s.Frame.Function i + " = " + show (slot s.Heap s.Frame.Variables[i])
+                        variableName loaded s.Frame.Function i + " = " + show (slot s.Heap s.Frame.Variables[i])
                 ]
             )
 
@@ -215,7 +214,7 @@ module internal Show =
             )
 
         page
-            program
+            loaded
             s.Depth
             s.Frame.Function
             s.Frame.Instruction
@@ -226,7 +225,7 @@ module internal Show =
             variables
             registers
 
-    let engineState (program: Program) (view: MachineView) =
+    let engineState (loaded: Loaded) (view: MachineView) =
         let stack = ResizeArray<string>()
 
         for i in 0 .. view.StackHeight - 1 do
@@ -235,7 +234,7 @@ module internal Show =
         let variables = ResizeArray<string>()
 
         for i in 0 .. view.VariableCount - 1 do
-            variables.Add(variableName program view.Function i + " = " + engine 0 (view.Variable i))
+            variables.Add(variableName loaded view.Function i + " = " + engine 0 (view.Variable i))
 
         let registers = ResizeArray<string>()
 
@@ -246,7 +245,7 @@ module internal Show =
                 registers.Add $"r{i} = {text}"
 
         page
-            program
+            loaded
             view.FrameDepth
             view.Function
             view.Instruction
@@ -257,11 +256,256 @@ module internal Show =
             (String.Join(", ", variables))
             (String.Join(", ", registers))
 
+    let ending (state: State) (how: Machine.Ending) =
+        match how with
+        | Machine.Ending.Completed value -> "completed with " + oracle state.Heap 0 value
+        | Machine.Ending.Faulted(fault, value, rule, func, at) ->
+            $"{fault.Name} with {oracle state.Heap 0 value} in rule {rule}, function {func}, instruction {at}"
+
+    let outcome (done': ExecutionResult) =
+        if done'.IsCompleted then
+            "completed with " + result 0 done'.Value
+        else
+            $"{done'.Fault.Name} with {result 0 done'.FaultValue}, function {done'.FaultFunction}, instruction {done'.FaultInstruction}"
+
+/// Everything that can be observed of two whole executions, but for the calls of the host.
+[<RequireQualifiedAccess>]
+module internal Outcomes =
+    /// A value that leaves the machine, up to renaming of references.
+    let private sameGraph
+        (differ: string -> string -> string -> unit)
+        (state: State)
+        (what: string, value: Value, other: ZexusValue)
+        =
+        let forward = Dictionary<int, ZexusValue>()
+        let backward = Dictionary<ZexusValue, int>(HashIdentity.Reference)
+        let pending = Queue<struct (Value * ZexusValue)>()
+        let mutable same = true
+
+        let reference (Address a) (kind: ValueKind) (other: ZexusValue) =
+            if other.Kind <> kind then
+                false
+            else
+                match forward.TryGetValue a with
+                | true, known -> Object.ReferenceEquals(known, other)
+                | false, _ ->
+                    if backward.ContainsKey other then
+                        false
+                    else
+                        forward[a] <- other
+                        backward[other] <- a
+
+                        match Heap.find (Address a) state.Heap with
+                        | Cell.List list ->
+                            list.Count = other.Items.Count
+                            && (let mutable i = 0
+
+                                for item in list do
+                                    pending.Enqueue(struct (item, other.Items[i]))
+                                    i <- i + 1
+
+                                true)
+                        | Cell.Map entries ->
+                            Entries.count entries = other.Entries.Count
+                            && (Entries.toList entries
+                                |> List.iteri (fun i (key, item) ->
+                                    pending.Enqueue(struct (key, other.Entries[i].Key))
+                                    pending.Enqueue(struct (item, other.Entries[i].Value)))
+
+                                true)
+                        | Cell.Set entries ->
+                            Entries.count entries = other.Items.Count
+                            && (Entries.toList entries
+                                |> List.iteri (fun i (key, _) -> pending.Enqueue(struct (key, other.Items[i])))
+
+                                true)
+                        | Cell.Function(index, captures) ->
+                            index = other.FunctionIndex
+                            && captures.Length = other.Captures.Count
+                            && (captures
+                                |> List.iteri (fun i capture ->
+                                    match Heap.find capture state.Heap with
+                                    | Cell.Variable value -> pending.Enqueue(struct (value, other.Captures[i]))
+                                    | _ -> invalidOp "A captured variable is no variable.")
+
+                                true)
+                        | Cell.Variable _
+                        | Cell.Unknown _ -> false
+
+        pending.Enqueue(struct (value, other))
+
+        while same && pending.Count > 0 do
+            let struct (value, other) = pending.Dequeue()
+
+            same <-
+                match Oracle.kind value with
+                | Kind.Null -> other.Kind = ValueKind.Null
+                | Kind.Bool b -> other.Kind = ValueKind.Bool && other.AsBool = Oracle.knownBool b
+                | Kind.Int n -> other.Kind = ValueKind.Int && other.AsInteger = Oracle.knownInt n
+                | Kind.Float x ->
+                    other.Kind = ValueKind.Float
+                    && BitConverter.DoubleToInt64Bits(Oracle.knownFloat x) =
+                        BitConverter.DoubleToInt64Bits other.AsFloat
+                | Kind.String s ->
+                    other.Kind = ValueKind.String
+                    && String.Equals(Oracle.knownText s, other.AsString, StringComparison.Ordinal)
+                | Kind.List a -> reference a ValueKind.List other
+                | Kind.Map a -> reference a ValueKind.Map other
+                | Kind.Set a -> reference a ValueKind.Set other
+                | Kind.Function a -> reference a ValueKind.Function other
+
+        if not same then
+            differ what (Show.oracle state.Heap 0 value) (Show.result 0 other)
+
+    let private sameData (differ: string -> string -> string -> unit) (what: string, oracle: Data[], engine: Data[]) =
+        if oracle.Length <> engine.Length then
+            differ
+                what
+                $"{oracle.Length}: {Tree.show (Data.List oracle)}"
+                $"{engine.Length}: {Tree.show (Data.List engine)}"
+        else
+            match Seq.tryFindIndex id (Seq.map2 (fun (a: Data) (b: Data) -> not (a.Equals b)) oracle engine) with
+            | Some i -> differ $"{what}[{i}]" (Tree.show oracle[i]) (Tree.show engine[i])
+            | None -> ()
+
+    let compare
+        (differ: string -> string -> string -> unit)
+        (state: State)
+        (how: Machine.Ending)
+        (result: ExecutionResult)
+        : unit =
+        match how with
+        | Machine.Ending.Completed value ->
+            if not result.IsCompleted then
+                differ "outcome" "completed" result.Fault.Name
+            else
+                sameGraph differ state ("result", value, result.Value)
+        | Machine.Ending.Faulted(fault, value, _, func, instruction) ->
+            if result.IsCompleted then
+                differ "outcome" fault.Name "completed"
+            elif result.Fault <> fault then
+                differ "fault" fault.Name result.Fault.Name
+            else
+                sameGraph differ state ("fault value", value, result.FaultValue)
+
+                if func <> result.FaultFunction || instruction <> result.FaultInstruction then
+                    differ
+                        "fault source"
+                        $"function {func}, instruction {instruction}"
+                        $"function {result.FaultFunction}, instruction {result.FaultInstruction}"
+
+        let gas = Oracle.knownInt state.GasUsed
+
+        if gas <> bigint result.GasUsed then
+            differ "gas" (string gas) (string result.GasUsed)
+
+        let entry (key: string) (value: Data) = Data.List [| Data.String key; value |]
+
+        sameData
+            differ
+            ("state",
+             [| for e in state.World.State -> entry e.Key (Oracle.data e.Value) |],
+             [|
+                 for e in result.State |> Seq.sortWith (fun a b -> String.CompareOrdinal(a.Key, b.Key)) ->
+                     entry e.Key e.Value
+             |])
+
+        sameData
+            differ
+            ("ledger", [| for plain in List.rev state.World.Ledger -> Oracle.data plain |], Seq.toArray result.Ledger)
+
+        sameData
+            differ
+            ("events",
+             [|
+                 for name, payload in List.rev state.World.Events -> entry name (Oracle.data payload)
+             |],
+             [| for e in result.Events -> entry e.Name e.Payload |])
+
+        sameData
+            differ
+            ("audit",
+             [|
+                 for a in List.rev state.Audit ->
+                     Data.List [| Oracle.data a.Data; Oracle.data a.Action; Data.Int a.Timestamp |]
+             |],
+             [|
+                 for a in result.Audit -> Data.List [| a.Data; a.Action; Data.Int a.Timestamp |]
+             |])
+
+        let output = Machine.output state
+
+        if not (String.Equals(output, result.Output, StringComparison.Ordinal)) then
+            differ "output" (Tree.quote output) (Tree.quote result.Output)
+
+/// A call of the host.
+type internal HostCall = { Name: string; Arguments: Data[] }
+
+/// What facts of the kind analysis are about.
+[<RequireQualifiedAccess>]
+module internal Found =
+    let private smallest = bigint Int64.MinValue
+    let private largest = bigint Int64.MaxValue
+
+    let kindOf (value: Value) : KindSet =
+        match Oracle.kind value with
+        | Kind.Null -> KindSet.Null
+        | Kind.Bool _ -> KindSet.Bool
+        | Kind.Int _ -> KindSet.Int
+        | Kind.Float _ -> KindSet.Float
+        | Kind.String _ -> KindSet.String
+        | Kind.List _ -> KindSet.List
+        | Kind.Map _ -> KindSet.Map
+        | Kind.Set _ -> KindSet.Set
+        | Kind.Function _ -> KindSet.Function
+
+    let isSmall (value: Value) =
+        match Oracle.kind value with
+        | Kind.Int n ->
+            let n = Oracle.knownInt n
+            smallest <= n && n <= largest
+        | _ -> true
+
+/// Which branches a step counts for.
+[<RequireQualifiedAccess>]
+module internal Reached =
+    let private faults =
+        Reflection.FSharpType.GetUnionCases typeof<Fault>
+        |> Seq.map (fun c -> Machine.branchOfFault (Reflection.FSharpValue.MakeUnion(c, [||]) :?> Fault))
+        |> HashSet
+
+    /// The rules of translated code speak in the name of the source instruction that they act for. A LOAD_CONST in the place of an
+    /// ADD has entered no branch of ADD but those of its charges: what it has entered counts for LOAD_CONST. Faults are the source's.
+    let private acting (coverage: Coverage) (instruction: LoadedInstruction) (branches: Branch list) =
+        let own = instruction.Info.Rule
+        let mutable isOutOfGas = false
+
+        for rule, name in branches do
+            isOutOfGas <- isOutOfGas || name = "out-of-gas"
+
+            if rule = instruction.Rule && name <> "entered" && not (faults.Contains name) then
+                coverage.Reach((own, name))
+            else
+                coverage.Reach((rule, name))
+
+        if not isOutOfGas then
+            coverage.Reach((own, "entered"))
+
+    let count (coverage: Coverage) (instruction: LoadedInstruction option) (branches: Branch list) =
+        match instruction with
+        | Some instruction when not (String.Equals(instruction.Rule, instruction.Info.Rule)) ->
+            acting coverage instruction branches
+        | Some _
+        | None ->
+            for branch in branches do
+                coverage.Reach branch
+
 /// Plays the oracle along with one execution of the engine. Before each step of the engine the oracle has done the step
 /// before, and the two states must be the same; references are the same through a bijection that lasts for the run.
+/// The code is that of a level: the source's own, or its translation.
 [<Sealed; AllowNullLiteral>]
-type internal Comparer(case: Case, loaded: Loaded, coverage: Coverage) =
-    let program = case.Program
+type internal Comparer
+    (case: Case, loaded: Loaded, level: int, facts: int -> ImmutableArray<InstructionFacts>, counts: LevelCounts) =
     /// Longer text is compared only when it is new on the stack, and now and then.
     let longText = 256
     /// Elements of collections looked at in one step.
@@ -272,10 +516,14 @@ type internal Comparer(case: Case, loaded: Loaded, coverage: Coverage) =
     let visited = HashSet<int>()
     let differences = ResizeArray<Difference>()
     let calls = Queue<struct (string * Data[] * Result<Data, Data>)>()
+    /// All calls of the host that the oracle has made.
+    let made = ResizeArray<HostCall>()
 
     let answer (f: Zexus.Differential.HostFunction) (_: int) (arguments: Data[]) =
         let shown () =
             f.Name + Tree.show (Data.List arguments)
+
+        made.Add { Name = f.Name; Arguments = arguments }
 
         match calls.TryDequeue() with
         | true, struct (name, given, outcome) ->
@@ -340,6 +588,7 @@ type internal Comparer(case: Case, loaded: Loaded, coverage: Coverage) =
         divergence <-
             ValueSome {
                 Trouble = trouble
+                Level = level
                 Step = steps
                 Rule = state.Rule
                 Function = where.Function
@@ -349,16 +598,22 @@ type internal Comparer(case: Case, loaded: Loaded, coverage: Coverage) =
                 Oracle =
                     (match ending with
                      | ValueNone -> Show.oracleState state
-                     | ValueSome(Machine.Ending.Completed value) -> "completed with " + Show.oracle state.Heap 0 value
-                     | ValueSome(Machine.Ending.Faulted(fault, value, rule, func, at)) ->
-                         $"{fault.Name} with {Show.oracle state.Heap 0 value} in rule {rule}, function {func}, instruction {at}")
+                     | ValueSome how -> Show.ending state how)
                 Engine = engine
+                Code = ""
             }
+
+    /// The rule of the instruction that comes next.
+    let nextRule () =
+        match Machine.current state with
+        | Some i -> i.Rule
+        | None -> Machine.EndRule
 
     member _.Steps = steps
     member _.Divergence = divergence
     member _.Ending = ending
     member _.State = state
+    member _.Calls = made
 
     /// The engine called the host.
     member _.Called(name: string, arguments: Data[], outcome: Result<Data, Data>) =
@@ -565,6 +820,7 @@ type internal Comparer(case: Case, loaded: Loaded, coverage: Coverage) =
     /// The oracle's next step. False when that was its last, or there is something wrong already.
     member private _.Advance() =
         before <- state
+        let instruction = Machine.current state
 
         match Machine.step state with
         | Machine.Step.Running next -> state <- next
@@ -575,8 +831,7 @@ type internal Comparer(case: Case, loaded: Loaded, coverage: Coverage) =
 
         steps <- steps + 1L
 
-        for branch in state.Reached do
-            coverage.Reach branch
+        Reached.count counts.Coverage instruction state.Reached
 
         if calls.Count > 0 then
             let struct (name, arguments, _) = calls.Dequeue()
@@ -595,12 +850,12 @@ type internal Comparer(case: Case, loaded: Loaded, coverage: Coverage) =
                 raise Stopped
 
             if differences.Count > 0 then
-                diverge Trouble.Host (Show.engineState program view)
+                diverge Trouble.Host (Show.engineState loaded view)
                 raise Stopped
 
             if ending.IsSome then
                 differ "end" "has ended" "goes on"
-                diverge Trouble.End (Show.engineState program view)
+                diverge Trouble.End (Show.engineState loaded view)
                 raise Stopped
 
         started <- true
@@ -618,129 +873,71 @@ type internal Comparer(case: Case, loaded: Loaded, coverage: Coverage) =
         )
 
         if differences.Count > 0 then
-            diverge Trouble.Step (Show.engineState program view)
+            diverge Trouble.Step (Show.engineState loaded view)
             raise Stopped
+
+        this.CheckFacts()
+
+        if differences.Count > 0 then
+            before <- state
+            diverge Trouble.Fact ""
+            divergence <- divergence |> ValueOption.map (fun d -> { d with Rule = nextRule () })
+            raise Stopped
+
+    member private _.CheckFact(where: string, index: int, value: Value, fact: KindFact) =
+        let kind = Found.kindOf value
+
+        if fact.Kinds &&& kind = KindSet.None then
+            differ (inside where index "") (Show.oracle state.Heap 0 value) (string fact.Kinds)
+        elif fact.IsSmall && kind = KindSet.Int && not (Found.isSmall value) then
+            differ (inside where index "") (Show.oracle state.Heap 0 value) "an Int of at most 64 bits"
+
+    /// Are the values what the kind analysis says before the next instruction?
+    member private this.CheckFacts() =
+        let frame = state.Frame
+        let known = facts frame.Function
+
+        if frame.Instruction < known.Length then
+            let known = known[frame.Instruction]
+            counts.Facts <- counts.Facts + int64 (known.Stack.Length + known.Frame.Length)
+
+            if not known.IsReached then
+                differ "reached" "control comes here" "no path leads here"
+
+            // From the top down, as the oracle's stack is.
+            let mutable rest = frame.Stack
+            let mutable cell = frame.Height - 1
+
+            for fact in known.Stack do
+                match fact.Place with
+                | :? Place.Stack as place ->
+                    while cell > place.Cell do
+                        rest <- rest.Tail
+                        cell <- cell - 1
+
+                    this.CheckFact("stack", cell, rest.Head, fact)
+                | other -> invalidOp $"A fact about {other} is among those about the stack."
+
+            for fact in known.Frame do
+                match fact.Place with
+                | :? Place.Variable as place ->
+                    this.CheckFact("variable", place.Slot, Show.slot state.Heap frame.Variables[place.Slot], fact)
+                | :? Place.Register as place ->
+                    this.CheckFact("register", place.Number, frame.Registers[place.Number], fact)
+                | other -> invalidOp $"A fact about {other} is among those about the frame."
 
     /// The engine threw.
     member _.Threw(error: exn) =
         if divergence.IsNone then
             before <- state
-            let func = state.Frame.Function
-            let code = program.Functions[func].Code
-
-            let rule =
-                if state.Frame.Instruction < code.Length then
-                    match InstructionSet.TryFind code[state.Frame.Instruction].Number with
-                    | true, info -> info.Rule
-                    | false, _ -> ""
-                else
-                    Machine.EndRule
-
             differ (error.GetType().Name) "no exception" error.Message
             diverge Trouble.Engine (error.ToString())
 
-            divergence <- divergence |> ValueOption.map (fun d -> { d with Rule = rule })
-
-    /// A value that leaves the machine, up to renaming of references.
-    member private _.SameGraph(what: string, value: Value, other: ZexusValue) =
-        let forward = Dictionary<int, ZexusValue>()
-        let backward = Dictionary<ZexusValue, int>(HashIdentity.Reference)
-        let pending = Queue<struct (Value * ZexusValue)>()
-        let mutable same = true
-
-        let reference (Address a) (kind: ValueKind) (other: ZexusValue) =
-            if other.Kind <> kind then
-                false
-            else
-                match forward.TryGetValue a with
-                | true, known -> Object.ReferenceEquals(known, other)
-                | false, _ ->
-                    if backward.ContainsKey other then
-                        false
-                    else
-                        forward[a] <- other
-                        backward[other] <- a
-
-                        match Heap.find (Address a) state.Heap with
-                        | Cell.List list ->
-                            list.Count = other.Items.Count
-                            && (let mutable i = 0
-
-                                for item in list do
-                                    pending.Enqueue(struct (item, other.Items[i]))
-                                    i <- i + 1
-
-                                true)
-                        | Cell.Map entries ->
-                            Entries.count entries = other.Entries.Count
-                            && (Entries.toList entries
-                                |> List.iteri (fun i (key, item) ->
-                                    pending.Enqueue(struct (key, other.Entries[i].Key))
-                                    pending.Enqueue(struct (item, other.Entries[i].Value)))
-
-                                true)
-                        | Cell.Set entries ->
-                            Entries.count entries = other.Items.Count
-                            && (Entries.toList entries
-                                |> List.iteri (fun i (key, _) -> pending.Enqueue(struct (key, other.Items[i])))
-
-                                true)
-                        | Cell.Function(index, captures) ->
-                            index = other.FunctionIndex
-                            && captures.Length = other.Captures.Count
-                            && (captures
-                                |> List.iteri (fun i capture ->
-                                    match Heap.find capture state.Heap with
-                                    | Cell.Variable value -> pending.Enqueue(struct (value, other.Captures[i]))
-                                    | _ -> invalidOp "A captured variable is no variable.")
-
-                                true)
-                        | Cell.Variable _
-                        | Cell.Unknown _ -> false
-
-        pending.Enqueue(struct (value, other))
-
-        while same && pending.Count > 0 do
-            let struct (value, other) = pending.Dequeue()
-
-            same <-
-                match Oracle.kind value with
-                | Kind.Null -> other.Kind = ValueKind.Null
-                | Kind.Bool b -> other.Kind = ValueKind.Bool && other.AsBool = Oracle.knownBool b
-                | Kind.Int n -> other.Kind = ValueKind.Int && other.AsInteger = Oracle.knownInt n
-                | Kind.Float x ->
-                    other.Kind = ValueKind.Float
-                    && BitConverter.DoubleToInt64Bits(Oracle.knownFloat x) =
-                        BitConverter.DoubleToInt64Bits other.AsFloat
-                | Kind.String s ->
-                    other.Kind = ValueKind.String
-                    && String.Equals(Oracle.knownText s, other.AsString, StringComparison.Ordinal)
-                | Kind.List a -> reference a ValueKind.List other
-                | Kind.Map a -> reference a ValueKind.Map other
-                | Kind.Set a -> reference a ValueKind.Set other
-                | Kind.Function a -> reference a ValueKind.Function other
-
-        if not same then
-            differ what (Show.oracle state.Heap 0 value) (Show.result 0 other)
-
-    member private _.SameData(what: string, oracle: Data[], engine: Data[]) =
-        if oracle.Length <> engine.Length then
-            differ
-                what
-                $"{oracle.Length}: {Tree.show (Data.List oracle)}"
-                $"{engine.Length}: {Tree.show (Data.List engine)}"
-        else
-            match Seq.tryFindIndex id (Seq.map2 (fun (a: Data) (b: Data) -> not (a.Equals b)) oracle engine) with
-            | Some i -> differ $"{what}[{i}]" (Tree.show oracle[i]) (Tree.show engine[i])
-            | None -> ()
+            divergence <- divergence |> ValueOption.map (fun d -> { d with Rule = nextRule () })
 
     /// The engine has ended.
     member this.Ended(result: ExecutionResult) : unit =
-        let shown =
-            if result.IsCompleted then
-                "completed with " + Show.result 0 result.Value
-            else
-                $"{result.Fault.Name} with {Show.result 0 result.FaultValue}, function {result.FaultFunction}, instruction {result.FaultInstruction}"
+        let shown = Show.outcome result
 
         try
             this.Advance()
@@ -756,74 +953,10 @@ type internal Comparer(case: Case, loaded: Loaded, coverage: Coverage) =
                     differ "end" "goes on" "has ended"
                     diverge Trouble.End shown
                 | ValueSome how ->
-                    match how with
-                    | Machine.Ending.Completed value ->
-                        if not result.IsCompleted then
-                            differ "outcome" "completed" result.Fault.Name
-                        else
-                            this.SameGraph("result", value, result.Value)
-                    | Machine.Ending.Faulted(fault, value, _, func, instruction) ->
-                        if result.IsCompleted then
-                            differ "outcome" fault.Name "completed"
-                        elif result.Fault <> fault then
-                            differ "fault" fault.Name result.Fault.Name
-                        else
-                            this.SameGraph("fault value", value, result.FaultValue)
-
-                            if func <> result.FaultFunction || instruction <> result.FaultInstruction then
-                                differ
-                                    "fault source"
-                                    $"function {func}, instruction {instruction}"
-                                    $"function {result.FaultFunction}, instruction {result.FaultInstruction}"
-
-                    let gas = Oracle.knownInt state.GasUsed
-
-                    if gas <> bigint result.GasUsed then
-                        differ "gas" (string gas) (string result.GasUsed)
+                    Outcomes.compare differ state how result
 
                     if result.Steps <> steps then
                         differ "steps" (string steps) (string result.Steps)
-
-                    let entry (key: string) (value: Data) = Data.List [| Data.String key; value |]
-
-                    this.SameData(
-                        "state",
-                        [| for e in state.World.State -> entry e.Key (Oracle.data e.Value) |],
-                        [|
-                            for e in result.State |> Seq.sortWith (fun a b -> String.CompareOrdinal(a.Key, b.Key)) ->
-                                entry e.Key e.Value
-                        |]
-                    )
-
-                    this.SameData(
-                        "ledger",
-                        [| for plain in List.rev state.World.Ledger -> Oracle.data plain |],
-                        Seq.toArray result.Ledger
-                    )
-
-                    this.SameData(
-                        "events",
-                        [|
-                            for name, payload in List.rev state.World.Events -> entry name (Oracle.data payload)
-                        |],
-                        [| for e in result.Events -> entry e.Name e.Payload |]
-                    )
-
-                    this.SameData(
-                        "audit",
-                        [|
-                            for a in List.rev state.Audit ->
-                                Data.List [| Oracle.data a.Data; Oracle.data a.Action; Data.Int a.Timestamp |]
-                        |],
-                        [|
-                            for a in result.Audit -> Data.List [| a.Data; a.Action; Data.Int a.Timestamp |]
-                        |]
-                    )
-
-                    let output = Machine.output state
-
-                    if not (String.Equals(output, result.Output, StringComparison.Ordinal)) then
-                        differ "output" (Tree.quote output) (Tree.quote result.Output)
 
                     if differences.Count > 0 then
                         diverge Trouble.End shown
@@ -834,41 +967,66 @@ type internal Hook(comparer: Comparer) =
     interface IStepHook with
         member _.BeforeStep(view: inref<MachineView>) = comparer.Before view
 
-/// Checks cases: loads each on both sides, runs it in lock step, compares everything that can be observed.
+/// The oracle's execution of a program as it is: what every level is held to.
+type internal SourceRun = {
+    State: State
+    Ending: Machine.Ending
+    Calls: ResizeArray<HostCall>
+}
+
+/// The code of one level, loaded on both sides.
+type internal Code = {
+    Level: int
+    Image: ZexusProgram
+    Loaded: Loaded
+    /// Asked for only where the oracle runs this code.
+    Facts: Lazy<int -> ImmutableArray<InstructionFacts>>
+    /// The code as a report shows it.
+    Listing: Lazy<string>
+}
+
+/// Checks cases: loads each on both sides, runs it at each level of a plan, compares everything that can be observed.
 /// Keeps one engine for all of them, so that what an execution leaves behind is checked as well.
-/// `twist` changes the program that the engine gets and the oracle does not: how the check itself is tested.
 [<Sealed>]
-type LockStep(twist: Program -> Program) =
+type LockStep(engine: Engine) =
     let mutable vm = new Vm()
+
+    // A case runs again with less gas: then its code is there already.
+    let mutable program: Program voption = ValueNone
+    let mutable limits = Limits.Default
+    let mutable codes: Code option[] = [||]
 
     let refused (refusal: Refusal) =
         $"{refusal.Reason} (function {refusal.Function}, index {refusal.Index})"
 
-    let verdict case refusal steps fault used divergence = {
+    let stillborn case reason divergence = {
         Case = case
-        Refusal = refusal
-        Steps = steps
-        Fault = fault
-        Used = used
+        Refusal = Some reason
+        Fault = ""
+        Used = 0L
         Divergence = divergence
     }
 
-    let disagree what oracle engine = {
-        Divergence.bare Trouble.Refusal "" with
-            Rule = "validation"
-            Differences = [|
-                {
-                    What = what
-                    Oracle = oracle
-                    Engine = engine
-                }
-            |]
+    let disagree what oracle engine =
+        Some {
+            Divergence.bare Trouble.Refusal "" with
+                Level = 0
+                Rule = "validation"
+                Differences = [|
+                    {
+                        What = what
+                        Oracle = oracle
+                        Engine = engine
+                    }
+                |]
+        }
+
+    let threw trouble level (error: exn) = {
+        Divergence.bare trouble (error.ToString()) with
+            Level = level
     }
 
-    new() = new LockStep(id)
-
-    member private _.Execute(case: Case, loaded: Loaded, image: ZexusProgram, coverage: Coverage) : Verdict =
-        let comparer = Comparer(case, loaded, coverage)
+    let options (case: Case) (called: string -> Data[] -> Result<Data, Data> -> unit) =
         let host = HostFunctions()
 
         for f in case.Hosts do
@@ -880,7 +1038,7 @@ type LockStep(twist: Program -> Program) =
                 HostInvoke(fun arguments ->
                     let arguments = arguments.ToArray()
                     let outcome = Host.call case.Limits f arguments
-                    comparer.Called(f.Name, arguments, outcome)
+                    called f.Name arguments outcome
 
                     match outcome with
                     | Ok data -> Zexus.Vm.HostOutcome.Returned data
@@ -888,96 +1046,266 @@ type LockStep(twist: Program -> Program) =
             )
             |> ignore
 
+        VmOptions(
+            GasLimit = case.GasLimit,
+            Block =
+                BlockContext(
+                    Timestamp = bigint case.Block.Timestamp,
+                    Height = bigint case.Block.Height,
+                    Caller = case.Block.Caller
+                ),
+            State = Dictionary<string, Data>(case.State),
+            Host = host,
+            VerifySignature = SignatureVerifier(fun signature message key -> Host.verify signature message key)
+        )
+
+    /// The code of a level above 0.
+    let translate (source: Code) (level: int) : Result<Code, Divergence> =
+        try
+            let result = engine.Optimize source.Image level
+
+            match Translated.load source.Loaded result.Program with
+            | Ok loaded ->
+                let image = ZexusProgram.Load(result.Program, source.Loaded.Limits)
+
+                Ok {
+                    Level = level
+                    Image = image
+                    Loaded = loaded
+                    Facts = lazy engine.Facts image
+                    Listing = lazy Translated.show result
+                }
+            | Error refusal ->
+                Error {
+                    Divergence.bare Trouble.Optimizer ("the optimized code is refused: " + refused refusal) with
+                        Level = level
+                        Code = Translated.show result
+                }
+        with error ->
+            Error(threw Trouble.Optimizer level error)
+
+    let instructions (loaded: Loaded) =
+        loaded.Functions |> Array.sumBy (fun f -> int64 f.Code.Length)
+
+    let codeOf (counts: LevelCounts[]) (level: int) : Result<Code, Divergence> =
+        match codes[level], codes[0] with
+        | Some code, _ -> Ok code
+        | None, Some source ->
+            translate source level
+            |> Result.map (fun code ->
+                codes[level] <- Some code
+                counts[level].Before <- counts[level].Before + instructions source.Loaded
+                counts[level].After <- counts[level].After + instructions code.Loaded
+                code)
+        | None, None -> invalidOp "Code is made from a source."
+
+    /// In lock step with the oracle.
+    let stepwise (case: Case) (code: Code) (counts: LevelCounts) : Comparer =
+        let comparer = Comparer(case, code.Loaded, code.Level, code.Facts.Value, counts)
         let mutable hook = Hook comparer
 
         try
-            vm.Options <-
-                VmOptions(
-                    GasLimit = case.GasLimit,
-                    Block =
-                        BlockContext(
-                            Timestamp = bigint case.Block.Timestamp,
-                            Height = bigint case.Block.Height,
-                            Caller = case.Block.Caller
-                        ),
-                    State = Dictionary<string, Data>(case.State),
-                    Host = host,
-                    VerifySignature = SignatureVerifier(fun signature message key -> Host.verify signature message key)
-                )
-
-            comparer.Ended(vm.Execute(image, &hook))
+            vm.Options <- options case (fun name arguments outcome -> comparer.Called(name, arguments, outcome))
+            comparer.Ended(vm.Execute(code.Image, &hook))
         with
         | Stopped -> vm <- new Vm()
         | error ->
             comparer.Threw error
             vm <- new Vm()
 
-        let fault =
-            match comparer.Ending with
-            | ValueSome(Machine.Ending.Faulted(fault, _, _, _, _)) -> fault.Name
-            | ValueSome(Machine.Ending.Completed _)
-            | ValueNone -> ""
+        counts.Stepwise <- counts.Stepwise + 1L
+        counts.Steps <- counts.Steps + comparer.Steps
+        comparer
 
-        let used =
-            int64 (bigint.Min(Oracle.knownInt comparer.State.GasUsed, bigint Int64.MaxValue))
+    /// At full speed, compared with the source's execution.
+    let whole (case: Case) (code: Code) (source: SourceRun) (counts: LevelCounts) : Divergence option =
+        let calls = ResizeArray<HostCall>()
+        let differences = ResizeArray<Difference>()
 
-        let divergence =
-            match comparer.Divergence with
-            | ValueSome d -> Some d
-            | ValueNone -> None
+        let differ what oracle engine =
+            differences.Add {
+                What = what
+                Oracle = oracle
+                Engine = engine
+            }
 
-        verdict case None comparer.Steps fault used divergence
+        let show (calls: ResizeArray<HostCall>) i =
+            if i < calls.Count then
+                calls[i].Name + Tree.show (Data.List calls[i].Arguments)
+            else
+                "no call"
+
+        let same i =
+            i < calls.Count
+            && i < source.Calls.Count
+            && calls[i].Name = source.Calls[i].Name
+            && Array.forall2 (fun (a: Data) b -> a.Equals b) calls[i].Arguments source.Calls[i].Arguments
+
+        try
+            vm.Options <- options case (fun name arguments _ -> calls.Add { Name = name; Arguments = arguments })
+            let result = vm.Execute code.Image
+            counts.Executions <- counts.Executions + 1L
+            Outcomes.compare differ source.State source.Ending result
+
+            match Seq.tryFind (fun i -> not (same i)) (seq { 0 .. max calls.Count source.Calls.Count - 1 }) with
+            | Some i -> differ $"host call[{i}]" (show source.Calls i) (show calls i)
+            | None -> ()
+
+            if differences.Count = 0 then
+                None
+            else
+                Some {
+                    Divergence.bare Trouble.Whole (Show.outcome result) with
+                        Level = code.Level
+                        Differences = differences.ToArray()
+                        Oracle = Show.ending source.State source.Ending
+                }
+        with error ->
+            vm <- new Vm()
+            Some(threw Trouble.Engine code.Level error)
+
+    /// The oracle alone, where level 0 is not among those checked.
+    let alone (case: Case) (loaded: Loaded) : SourceRun =
+        let calls = ResizeArray<HostCall>()
+
+        let answer (f: Zexus.Differential.HostFunction) (_: int) (arguments: Data[]) =
+            calls.Add { Name = f.Name; Arguments = arguments }
+            Host.call case.Limits f arguments
+
+        let state, ending = Machine.run (Machine.start loaded (Oracle.context case answer))
+
+        {
+            State = state
+            Ending = ending
+            Calls = calls
+        }
+
+    let execute (case: Case) (source: Code) (plan: LevelPlan) (counts: LevelCounts[]) : Verdict =
+        let isStepwise level = Array.contains level plan.Stepwise
+        let mutable divergence: Divergence option = None
+        let mutable run: SourceRun voption = ValueNone
+
+        let inCode (code: Code) (d: Divergence) = { d with Code = code.Listing.Value }
+
+        let fault, used =
+            if isStepwise 0 then
+                let comparer = stepwise case source counts[0]
+
+                match comparer.Divergence, comparer.Ending with
+                | ValueSome d, _ -> divergence <- Some d
+                | ValueNone, ValueSome ending ->
+                    run <-
+                        ValueSome {
+                            State = comparer.State
+                            Ending = ending
+                            Calls = comparer.Calls
+                        }
+                | ValueNone, ValueNone -> invalidOp "An execution without a divergence has an end."
+
+                comparer.Ending, comparer.State.GasUsed
+            else
+                try
+                    let finished = alone case source.Loaded
+                    run <- ValueSome finished
+                    ValueSome finished.Ending, finished.State.GasUsed
+                with error ->
+                    divergence <- Some(threw Trouble.Oracle 0 error)
+                    ValueNone, Zexus.Spec.Int.zero
+
+        match run with
+        | ValueNone -> ()
+        | ValueSome run ->
+            for level in plan.Levels do
+                if divergence.IsNone then
+                    match codeOf counts level with
+                    | Error d -> divergence <- Some d
+                    | Ok code ->
+                        if level > 0 && isStepwise level then
+                            divergence <-
+                                (stepwise case code counts[level]).Divergence
+                                |> ValueOption.map (inCode code)
+                                |> ValueOption.toOption
+
+                        if divergence.IsNone then
+                            divergence <- whole case code run counts[level] |> Option.map (inCode code)
+
+        {
+            Case = case
+            Refusal = None
+            Fault =
+                (match fault with
+                 | ValueSome(Machine.Ending.Faulted(fault, _, _, _, _)) -> fault.Name
+                 | ValueSome(Machine.Ending.Completed _)
+                 | ValueNone -> "")
+            Used = int64 (bigint.Min(Oracle.knownInt used, bigint Int64.MaxValue))
+            Divergence = divergence
+        }
+
+    /// An engine with this much wrong: it gets another program than the oracle.
+    new(twist: Program -> Program) = new LockStep({ Engine.real with Twist = twist })
+
+    new() = new LockStep(Engine.real)
 
     /// The case as it stands; its gas share is the caller's matter.
-    member this.Check(coverage: Coverage, case: Case) : Verdict =
-        let oracle =
-            try
-                Choice1Of2(Validation.validate case.Limits case.Program)
-            with error ->
-                Choice2Of2 error
+    member _.Check(counts: LevelCounts[], plan: LevelPlan, case: Case) : Verdict =
+        let isSame =
+            match program with
+            | ValueSome known -> Object.ReferenceEquals(known, case.Program) && limits = case.Limits
+            | ValueNone -> false
 
-        let mutable image = null
-        let mutable refusal = Unchecked.defaultof<Refusal>
+        if isSame then
+            execute case (Option.get codes[0]) plan counts
+        else
+            let oracle =
+                try
+                    Choice1Of2(Validation.validate case.Limits case.Program)
+                with error ->
+                    Choice2Of2 error
 
-        let engine =
-            try
-                Choice1Of2(ZexusProgram.TryLoad(twist case.Program, case.Limits, &image, &refusal))
-            with error ->
-                Choice2Of2 error
+            let mutable image = null
+            let mutable refusal = Unchecked.defaultof<Refusal>
 
-        match oracle, engine with
-        | Choice2Of2 error, _ ->
-            verdict
-                case
-                (Some "?")
-                0L
-                ""
-                0L
-                (Some(Divergence.bare Trouble.Oracle (error.GetType().Name + ": " + error.Message)))
-        | _, Choice2Of2 error ->
-            verdict case (Some "?") 0L "" 0L (Some(Divergence.bare Trouble.Engine (error.ToString())))
-        | Choice1Of2(Ok loaded), Choice1Of2 true -> this.Execute(case, loaded, image, coverage)
-        | Choice1Of2(Ok _), Choice1Of2 false ->
-            verdict case None 0L "" 0L (Some(disagree "accepted" "accepted" (refused refusal)))
-        | Choice1Of2(Error expected), Choice1Of2 true ->
-            verdict
-                case
-                (Some(Names.reason expected.Reason))
-                0L
-                ""
-                0L
-                (Some(disagree "refused" (refused expected) "accepted"))
-        | Choice1Of2(Error expected), Choice1Of2 false ->
-            if expected = refusal then
-                verdict case (Some(Names.reason expected.Reason)) 0L "" 0L None
-            else
-                verdict
+            let loads =
+                try
+                    Choice1Of2(ZexusProgram.TryLoad(engine.Twist case.Program, case.Limits, &image, &refusal))
+                with error ->
+                    Choice2Of2 error
+
+            match oracle, loads with
+            | Choice2Of2 error, _ -> stillborn case "?" (Some(threw Trouble.Oracle 0 error))
+            | _, Choice2Of2 error -> stillborn case "?" (Some(threw Trouble.Engine 0 error))
+            | Choice1Of2(Ok loaded), Choice1Of2 true ->
+                let image = image
+
+                let source = {
+                    Level = 0
+                    Image = image
+                    Loaded = loaded
+                    Facts = lazy engine.Facts image
+                    Listing = lazy ""
+                }
+
+                program <- ValueSome case.Program
+                limits <- case.Limits
+                codes <- Array.init Levels.all.Length (fun level -> if level = 0 then Some source else None)
+                let size = instructions loaded
+                counts[0].Before <- counts[0].Before + size
+                counts[0].After <- counts[0].After + size
+                execute case source plan counts
+            | Choice1Of2(Ok _), Choice1Of2 false -> {
+                stillborn case "" (disagree "accepted" "accepted" (refused refusal)) with
+                    Refusal = None
+              }
+            | Choice1Of2(Error expected), Choice1Of2 true ->
+                stillborn case (Names.reason expected.Reason) (disagree "refused" (refused expected) "accepted")
+            | Choice1Of2(Error expected), Choice1Of2 false ->
+                stillborn
                     case
-                    (Some(Names.reason expected.Reason))
-                    0L
-                    ""
-                    0L
-                    (Some(disagree "refusal" (refused expected) (refused refusal)))
+                    (Names.reason expected.Reason)
+                    (if expected = refusal then
+                         None
+                     else
+                         disagree "refusal" (refused expected) (refused refusal))
 
     interface IDisposable with
         member _.Dispose() = vm.Dispose()

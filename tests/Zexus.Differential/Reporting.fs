@@ -95,15 +95,23 @@ module Reporting =
             ""
 
     let private headline (d: Divergence) =
-        match d.Trouble with
-        | Trouble.Refusal -> "the two sides do not agree on whether, or why, the program loads"
-        | Trouble.Step -> "the two states differ " + where d
-        | Trouble.End -> "the two executions end differently " + where d
-        | Trouble.Host -> "the two sides call the host differently " + where d
-        | Trouble.Engine -> "the engine threw an exception " + where d
-        | Trouble.Oracle -> "the oracle threw an exception " + where d
-        | Trouble.Crash -> "the engine's process died"
-        | Trouble.Hang -> "the engine's process did not answer"
+        let what =
+            match d.Trouble with
+            | Trouble.Refusal -> "the two sides do not agree on whether, or why, the program loads"
+            | Trouble.Step -> "the two states differ " + where d
+            | Trouble.End -> "the two executions end differently " + where d
+            | Trouble.Host -> "the two sides call the host differently " + where d
+            | Trouble.Fact -> "what the kind analysis says before an instruction is not so " + where d
+            | Trouble.Whole when d.Level > 0 -> "the optimized program does not do what its source does"
+            | Trouble.Whole -> "the engine, not watched, does not do what the oracle does"
+            | Trouble.Optimizer -> "the optimizer makes no code that runs"
+            | Trouble.Engine -> "the engine threw an exception " + where d
+            | Trouble.Oracle -> "the oracle threw an exception " + where d
+            | Trouble.Crash -> "the engine's process died"
+            | Trouble.Hang -> "the engine's process did not answer"
+
+        let what = what.TrimEnd()
+        if d.Level > 0 then $"at level {d.Level}, {what}" else what
 
     /// The whole report of one divergence.
     let text (report: Report) : string =
@@ -111,7 +119,7 @@ module Reporting =
         let out = StringBuilder()
         let line (s: string) = out.Append(s).Append('\n') |> ignore
 
-        line $"DIVERGENCE: {(headline d).TrimEnd()}"
+        line $"DIVERGENCE: {headline d}"
         line ""
 
         for difference in d.Differences do
@@ -128,6 +136,12 @@ module Reporting =
         line (indent (assembly report.Case.Program))
         line ""
 
+        if d.Code <> "" then
+            line $"  optimized code (level {d.Level}), each instruction with the one that it acts for and its charges:"
+            line ""
+            line (indent d.Code)
+            line ""
+
         for s in surroundings report.Case do
             line $"  {s}"
 
@@ -136,12 +150,14 @@ module Reporting =
             line "  both before the step:"
             line (indent d.Before)
 
+        let after = if d.Step >= 0L then " after it" else ""
+
         if d.Oracle <> "" then
-            line "  oracle after it:"
+            line $"  oracle{after}:"
             line (indent d.Oracle)
 
         if d.Engine <> "" && d.Differences.Length > 0 then
-            line "  engine after it:"
+            line $"  engine{after}:"
             line (indent d.Engine)
 
         line ""

@@ -17,6 +17,12 @@ type Trouble =
     | End
     /// The two sides called the host differently.
     | Host
+    /// A value is not what the kind analysis says before an instruction.
+    | Fact
+    /// An execution without a look at its steps comes to something else than the oracle's of the source.
+    | Whole
+    /// The optimizer threw, or made code that is refused.
+    | Optimizer
     /// The engine threw an exception.
     | Engine
     /// The oracle threw an exception.
@@ -36,6 +42,8 @@ type Difference = {
 /// The first step at which a case goes wrong.
 type Divergence = {
     Trouble: Trouble
+    /// The optimization level of the code that ran; -1 when that is not known.
+    Level: int
     /// Steps before it.
     Step: int64
     /// The rule of the instruction whose effect differs.
@@ -48,11 +56,14 @@ type Divergence = {
     /// The two states after it.
     Oracle: string
     Engine: string
+    /// The optimized code that ran; "" when the program ran as it is.
+    Code: string
 }
 
 [<RequireQualifiedAccess>]
 module Divergence =
-    /// Two divergences with the same key are the same one for the shrinker and for the count: how, in which rule, and what differs first.
+    /// Two divergences with the same key are the same one for the shrinker and for the count: how, in which rule, what differs first, and
+    /// whether in optimized code.
     let key (d: Divergence) =
         let what =
             if d.Differences.Length = 0 then
@@ -62,11 +73,12 @@ module Divergence =
                 let text = d.Differences[0].What
                 String(text |> Seq.takeWhile (fun c -> c <> '[' && c <> '.') |> Seq.toArray)
 
-        $"{d.Trouble} {d.Rule} {what}"
+        $"{d.Trouble} {d.Rule} {what}" + (if d.Level > 0 then " (optimized)" else "")
 
     /// A divergence of which nothing is known but that it happened.
     let bare trouble text = {
         Trouble = trouble
+        Level = -1
         Step = -1L
         Rule = ""
         Function = -1
@@ -75,11 +87,13 @@ module Divergence =
         Before = ""
         Oracle = ""
         Engine = text
+        Code = ""
     }
 
     let write (w: Utf8JsonWriter) (d: Divergence) =
         w.WriteStartObject()
         w.WriteString("trouble", string d.Trouble)
+        w.WriteNumber("level", d.Level)
         w.WriteNumber("step", d.Step)
         w.WriteString("rule", d.Rule)
         w.WriteNumber("function", d.Function)
@@ -98,6 +112,7 @@ module Divergence =
         w.WriteString("before", d.Before)
         w.WriteString("oracle", d.Oracle)
         w.WriteString("engine", d.Engine)
+        w.WriteString("code", d.Code)
         w.WriteEndObject()
 
     let private troubles = [
@@ -105,6 +120,9 @@ module Divergence =
         Trouble.Step
         Trouble.End
         Trouble.Host
+        Trouble.Fact
+        Trouble.Whole
+        Trouble.Optimizer
         Trouble.Engine
         Trouble.Oracle
         Trouble.Crash
@@ -116,6 +134,7 @@ module Divergence =
 
         {
             Trouble = troubles |> List.find (fun t -> string t = text "trouble")
+            Level = e.GetProperty("level").GetInt32()
             Step = e.GetProperty("step").GetInt64()
             Rule = text "rule"
             Function = e.GetProperty("function").GetInt32()
@@ -131,6 +150,7 @@ module Divergence =
             Before = text "before"
             Oracle = text "oracle"
             Engine = text "engine"
+            Code = text "code"
         }
 
 /// What checking one case came to. `Case` is the case as it was run, its gas limit settled.
@@ -138,11 +158,9 @@ type Verdict = {
     Case: Case
     /// None when the program loads; else the reason.
     Refusal: string option
-    /// Steps compared.
-    Steps: int64
     /// The fault's name; "" when the execution completed or never began.
     Fault: string
-    /// Gas used.
+    /// Gas used by the source.
     Used: int64
     Divergence: Divergence option
 }

@@ -3,20 +3,22 @@ namespace Zexus.Differential
 open System
 open System.Collections.Generic
 open System.Threading
+open Zexus.Isa
 
-/// A small case that reaches a rule branch.
+/// A small case whose code at a level reaches a rule branch.
 type Witness = { Branch: string; Case: Case }
 
-/// One witness for each rule branch: the floor of coverage, so that it does not depend on what a seed happens to generate.
+/// One witness for each rule branch at each level: the floor of coverage, so that it does not depend on what a seed happens to generate.
 [<RequireQualifiedAccess>]
 module Witness =
     /// How often a case may be made smaller.
     let private tries = 400
 
     /// The branches that a run reaches, if both sides agree on it.
-    let private reach (check: Check) (case: Case) : int[] =
-        let coverage = Coverage()
-        let verdict = check.Invoke(coverage, case)
+    let private reach (check: Check) (level: int) (case: Case) : int[] =
+        let counts = LevelCounts.ForAll()
+        let verdict = check.Invoke(counts, LevelPlan.every [| level |], case)
+        let coverage = counts[level].Coverage
 
         if verdict.Divergence.IsSome || verdict.Refusal.IsSome then
             [||]
@@ -28,11 +30,73 @@ module Witness =
             |]
 
     let private runs (check: Check) (case: Case) : Case seq =
-        Worker.Run(check, Coverage(), case) |> Seq.map _.Case
+        Worker.Run(check, LevelCounts.ForAll(), { Levels = [||]; Stepwise = [||] }, case) |> Seq.map _.Case
+
+    /// The same with constants that come out of the state, where no analysis of the code sees them. None when it loads no constant.
+    let veil (case: Case) : Case option =
+        let number opcode = (InstructionSet.Of opcode).Number
+        let load = number Opcode.LOAD_CONST
+        let p = case.Program
+
+        let loaded =
+            [|
+                for f in p.Functions do
+                    for i in f.Code do
+                        if i.Number = load then
+                            int i.A
+            |]
+            |> Array.distinct
+
+        if loaded.Length = 0 then
+            None
+        else
+            let key c = $"veiled {c}"
+
+            let veilCode (code: Instruction[]) =
+                let isLoad (i: Instruction) = i.Number = load
+                // Where each instruction, and the end, goes.
+                let places =
+                    code |> Array.scan (fun place i -> if isLoad i then place + 2L else place + 1L) 0L
+
+                let retarget (i: Instruction) =
+                    let target =
+                        match InstructionSet.TryFind i.Number with
+                        | true, info -> info.Operands |> Array.tryFindIndex (fun o -> o.Kind = OperandKind.Target)
+                        | false, _ -> None
+
+                    match target with
+                    | Some 0 -> { i with A = places[int i.A] }
+                    | Some 1 -> { i with B = places[int i.B] }
+                    | Some k -> invalidOp $"a target as operand {k}"
+                    | None -> i
+
+                [|
+                    for i in code do
+                        if isLoad i then
+                            {
+                                i with
+                                    A = int64 (p.Constants.Length + Array.findIndex ((=) (int i.A)) loaded)
+                            }
+
+                            Instruction.Of(number Opcode.STATE_READ, 0L, 0L, 0L)
+                        else
+                            retarget i
+                |]
+
+            Some {
+                case with
+                    Program = {
+                        p with
+                            Constants = Array.append p.Constants [| for c in loaded -> Data.String(key c) |]
+                            Functions = p.Functions |> Array.map (fun f -> { f with Code = veilCode f.Code })
+                    }
+                    State = Array.append case.State [| for c in loaded -> KeyValuePair(key c, p.Constants[c]) |]
+            }
 
     /// Looks through the given cases and the first generated ones of a seed for each wanted branch, and makes the smallest case found smaller still.
     let find
         (check: Check)
+        (level: int)
         (given: Case seq)
         (seed: uint64)
         (programs: int64)
@@ -45,7 +109,7 @@ module Witness =
             for run in runs check case do
                 let weight = lazy (Shrink.weight run)
 
-                for branch in reach check run do
+                for branch in reach check level run do
                     match best.TryGetValue branch with
                     | true, struct (smallest, _) when smallest <= weight.Value -> ()
                     | _ ->
@@ -64,7 +128,7 @@ module Witness =
         seq {
             for KeyValue(branch, struct (_, case)) in best do
                 let stillReaches candidate =
-                    reach check candidate |> Array.contains branch
+                    reach check level candidate |> Array.contains branch
 
                 {
                     Branch = Coverage.Names[branch]

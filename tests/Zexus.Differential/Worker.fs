@@ -6,21 +6,21 @@ open System.Diagnostics
 open System.IO
 open System.Text.Json
 
-/// How a case is checked: branches that the oracle reaches go into the coverage.
-type Check = delegate of Coverage * Case -> Verdict
+/// How a case is checked: what is done at each level goes into its counts.
+type Check = delegate of LevelCounts[] * LevelPlan * Case -> Verdict
 
 /// The child process of a campaign. It takes one command a line and answers in lines; before each program it says which one,
 /// so that whoever reads knows what it died of.
 ///
-///     run SEED FIRST PAST    the programs from FIRST up to PAST, each announced as `@INDEX`; then {"type": "done"}
-///     saved JSON             one case, announced as `@0`; then {"type": "done"}
-///     probe JSON             one case for the shrinker, answered as {"type": "probe", "divergence": …}
+///     run LEVELS SEED FIRST PAST    the programs from FIRST up to PAST, each announced as `@INDEX`, step by step at level 0 and one other; then {"type": "done"}
+///     each LEVELS SEED FIRST PAST   the same, step by step at every level
+///     saved LEVELS JSON             one case, announced as `@0`, step by step at every level; then {"type": "done"}
+///     probe LEVELS JSON             one case for the shrinker, answered as {"type": "probe", "divergence": …}
 [<Sealed>]
 type Worker(check: Check, output: TextWriter) =
-    let mutable coverage = Coverage()
+    let mutable levels = LevelCounts.ForAll()
     let mutable programs = 0L
     let mutable accepted = 0L
-    let mutable steps = 0L
     let faults = Dictionary<string, int64>()
     let refusals = Dictionary<string, int64>()
     let clock = Stopwatch.StartNew()
@@ -54,29 +54,40 @@ type Worker(check: Check, output: TextWriter) =
                 w.WriteString("type", "counts")
                 w.WriteNumber("programs", programs)
                 w.WriteNumber("accepted", accepted)
-                w.WriteNumber("steps", steps)
                 sendTable w "faults" faults
                 sendTable w "refusals" refusals
-                w.WriteStartArray "branches"
+                w.WriteStartArray "levels"
 
-                for i in 0 .. coverage.Counts.Length - 1 do
-                    if coverage.Counts[i] > 0L then
-                        w.WriteNumberValue i
-                        w.WriteNumberValue coverage.Counts[i]
+                for counts in levels do
+                    w.WriteStartObject()
+                    w.WriteNumber("executions", counts.Executions)
+                    w.WriteNumber("stepwise", counts.Stepwise)
+                    w.WriteNumber("steps", counts.Steps)
+                    w.WriteNumber("facts", counts.Facts)
+                    w.WriteNumber("before", counts.Before)
+                    w.WriteNumber("after", counts.After)
+                    w.WriteStartArray "branches"
 
-                w.WriteEndArray()
-                w.WriteStartArray "undeclared"
+                    for i in 0 .. counts.Coverage.Counts.Length - 1 do
+                        if counts.Coverage.Counts[i] > 0L then
+                            w.WriteNumberValue i
+                            w.WriteNumberValue counts.Coverage.Counts[i]
 
-                for name in coverage.Undeclared do
-                    w.WriteStringValue name
+                    w.WriteEndArray()
+                    w.WriteStartArray "undeclared"
+
+                    for name in counts.Coverage.Undeclared do
+                        w.WriteStringValue name
+
+                    w.WriteEndArray()
+                    w.WriteEndObject()
 
                 w.WriteEndArray())
         )
 
-        coverage <- Coverage()
+        levels <- LevelCounts.ForAll()
         programs <- 0L
         accepted <- 0L
-        steps <- 0L
 
     let sendDivergence (verdict: Verdict) (d: Divergence) =
         let key = Divergence.key d
@@ -102,8 +113,6 @@ type Worker(check: Check, output: TextWriter) =
         )
 
     let tally (verdict: Verdict) =
-        steps <- steps + verdict.Steps
-
         match verdict.Refusal with
         | Some reason -> count refusals reason
         | None ->
@@ -115,8 +124,8 @@ type Worker(check: Check, output: TextWriter) =
         | None -> ()
 
     /// A case, and once more with a share of its gas if it asks for that.
-    static member Run(check: Check, coverage: Coverage, case: Case) : Verdict list =
-        let first = check.Invoke(coverage, { case with GasShare = None })
+    static member Run(check: Check, counts: LevelCounts[], plan: LevelPlan, case: Case) : Verdict list =
+        let first = check.Invoke(counts, plan, { case with GasShare = None })
 
         match case.GasShare with
         | Some share when first.Refusal.IsNone && first.Divergence.IsNone ->
@@ -125,7 +134,8 @@ type Worker(check: Check, output: TextWriter) =
             [
                 first
                 check.Invoke(
-                    coverage,
+                    counts,
+                    plan,
                     {
                         case with
                             GasShare = None
@@ -135,10 +145,10 @@ type Worker(check: Check, output: TextWriter) =
             ]
         | _ -> [ first ]
 
-    member private _.Case(name: string, case: Case) =
+    member private _.Case(name: string, plan: LevelPlan, case: Case) =
         send ("@" + name)
         programs <- programs + 1L
-        let verdicts = Worker.Run(check, coverage, case)
+        let verdicts = Worker.Run(check, levels, plan, case)
 
         if verdicts.Head.Refusal.IsNone then
             accepted <- accepted + 1L
@@ -161,21 +171,30 @@ type Worker(check: Check, output: TextWriter) =
         let mutable line = input.ReadLine()
 
         while not (isNull line) do
-            match line.Split(' ', 2) with
-            | [| "run"; range |] ->
+            match line.Split(' ', 3) with
+            | [| "run" | "each" as how; levels; range |] ->
+                let levels = Levels.parse levels
                 let words = range.Split ' '
                 let seed = UInt64.Parse words[0]
 
                 for index in Int64.Parse words[1] .. Int64.Parse words[2] - 1L do
-                    this.Case(string index, Generate.case seed index)
+                    let plan =
+                        if how = "each" then
+                            LevelPlan.every levels
+                        else
+                            LevelPlan.inTurn levels index
+
+                    this.Case(string index, plan, Generate.case seed index)
 
                 this.Done()
-            | [| "saved"; json |] ->
-                this.Case("0", Vector.parse json)
+            | [| "saved"; levels; json |] ->
+                this.Case("0", LevelPlan.every (Levels.parse levels), Vector.parse json)
                 this.Done()
-            | [| "probe"; json |] ->
+            | [| "probe"; levels; json |] ->
                 send "@0"
-                let verdicts = Worker.Run(check, Coverage(), Vector.parse json)
+
+                let verdicts =
+                    Worker.Run(check, LevelCounts.ForAll(), LevelPlan.every (Levels.parse levels), Vector.parse json)
 
                 send (
                     Line.write (fun w ->

@@ -66,9 +66,23 @@ let private chargesAroundWrite =
         [ isData "key" (Data.String "balance"); isData "k" (Data.Int 1I) ]
         anyTwin
 
+/// A tenth is no Float: the product is rounded twice.
+let private tenth =
+    rewrite
+        "unsound/tenth"
+        [ constant "k"; pattern Opcode.DIV [] ]
+        [
+            replacement Opcode.LOAD_CONST [ RewriteOperand.Computed(ConstantExpression.Value(Data.Float 0.1)) ] 0 [
+                staticOf 0
+            ]
+            replacement Opcode.MUL [] 1 [ staticOf 1 ]
+        ]
+        [ isData "k" (Data.Int 10I); Precondition.StackKind(0, KindSet.Float) ]
+        anyTwin
+
 [<Tests>]
 let unsound =
     testList "unsound rewrites are refused with programs that differ" [
-        for r in [ double; equalToItself; printBeforeFault; chargesAroundWrite ] do
+        for r in [ double; equalToItself; printBeforeFault; chargesAroundWrite; tenth ] do
             test r.Name { expectRefuted r }
     ]

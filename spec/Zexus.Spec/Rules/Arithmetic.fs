@@ -53,6 +53,15 @@ let private pushList (items: ImmutableList<Value>) : Rule<unit> =
         do! push (Value.Of(Kind.List address))
     }
 
+/// A new List that holds what unknown ones hold: only that says its symbol.
+let private pushUnknown (symbol: string) : Rule<unit> =
+    rule {
+        let! address = allocate (Cell.Unknown symbol)
+        do! push (Value.Of(Kind.List address))
+    }
+
+let private joined x y = "join<" + x + "." + y + ">"
+
 /// The charge and limit of s ++ t, then the push.
 let private concatenate (s: Str) (t: Str) : Rule<unit> =
     rule {
@@ -60,6 +69,26 @@ let private concatenate (s: Str) (t: Str) : Rule<unit> =
         do! charge (Int.divBy Gas.ScalarsPerUnit length)
         do! limitText length
         do! push (Value.ofStr (Str.concat s t))
+    }
+
+/// [List] ++ [List], a new one.
+let private join (p: Address) (q: Address) : Rule<unit> =
+    rule {
+        let! first = load p
+        let! second = load q
+        do! branch "lists"
+        let! n = countOf p
+        let! m = countOf q
+        let count = Int.add n m
+        do! charge count
+        do! limitCount count
+
+        match first, second with
+        | Cell.Unknown x, Cell.Unknown y -> do! pushUnknown (joined x y)
+        | (Cell.List _ | Cell.Map _ | Cell.Set _ | Cell.Function _ | Cell.Variable _ | Cell.Unknown _), _ ->
+            let! xs = itemsOf "add" p
+            let! ys = itemsOf "add" q
+            do! pushList (xs.AddRange ys)
     }
 
 /// STACK [a b] -> [a+b] · GAS 3, then size a + size b (numbers), (scalars a + scalars b)/8 after the display of the other side (text), n + m (Lists).
@@ -86,13 +115,7 @@ let ADD: Rule<unit> =
             do! branch "string-right"
             let! s = display a
             do! concatenate s t
-        | Kind.List p, Kind.List q ->
-            let! xs = itemsOf "add" p
-            let! ys = itemsOf "add" q
-            do! branch "lists"
-            do! chargeInt (xs.Count + ys.Count)
-            do! limitCount (Int.ofInt (xs.Count + ys.Count))
-            do! pushList (xs.AddRange ys)
+        | Kind.List p, Kind.List q -> do! join p q
         | (Kind.Null | Kind.Bool _ | Kind.Int _ | Kind.Float _ | Kind.List _ | Kind.Map _ | Kind.Set _ | Kind.Function _),
           (Kind.Null | Kind.Bool _ | Kind.Int _ | Kind.Float _ | Kind.List _ | Kind.Map _ | Kind.Set _ | Kind.Function _) ->
             let! m, n = numbers kindA kindB
@@ -125,44 +148,52 @@ let DEC: Rule<unit> =
         do! SUB
     }
 
-/// A count of repetitions: none when negative. The text or list is asked for only when there is something to repeat.
-let private times (count: Int) (length: Int) (operation: string) : Rule<int * Int> =
-    rule {
-        let! n = knownInt operation count
-        let! length = knownInt operation length
-        let n = if n.Sign < 0 then 0I else n
-        let total = n * length
-
-        return
-            (if length.IsZero then
-                 0
-             else
-                 int (bigint.Min(n, bigint System.Int32.MaxValue))),
-            Int.Known total
-    }
-
-/// [String] * n, also the method `repeat`.
+/// [String] * n, none when negative; also the method `repeat`. The text is made only when its length has been charged for.
 let repeatText (s: Str) (count: Int) : Rule<unit> =
     rule {
-        let! n, length = times count (Str.length s) "repeat"
+        let length = Int.mul (Int.max count Int.zero) (Str.length s)
         do! charge (Int.divBy Gas.ScalarsPerUnit length)
         do! limitText length
-        let! s = knownText "repeat" s
-        do! push (Value.text (String.replicate n s))
+        do! push (Value.ofStr (Str.replicate count s))
     }
+
+/// A count of repetitions, as a symbol says it.
+let private nameOfCount (count: Int) : Rule<string> =
+    match count with
+    | Int.Known n -> result (string n)
+    | Int.Symbolic(IntTerm.Symbol name) -> result name
+    | Int.Symbolic(IntTerm.OfBool(BoolTerm.Symbol name)) -> result ("bool-" + name)
+    | Int.Symbolic _ -> opaque "mul" [ Value.ofInt count ]
 
 let private repeatList (address: Address) (count: Int) : Rule<unit> =
     rule {
-        let! items = itemsOf "mul" address
-        let! n, length = times count (Int.ofInt items.Count) "mul"
+        let! cell = load address
+        let! elements = countOf address
+        let length = Int.mul (Int.max count Int.zero) elements
         do! charge length
         do! limitCount length
 
-        do!
-            pushList (
-                Seq.replicate n items
-                |> Seq.fold (fun (all: ImmutableList<Value>) items -> all.AddRange items) ImmutableList.Empty
-            )
+        match cell with
+        | Cell.Unknown symbol ->
+            match count with
+            | Int.Known n when n = 2I -> do! pushUnknown (joined symbol symbol)
+            | Int.Known _
+            | Int.Symbolic _ ->
+                let! times = nameOfCount count
+                do! pushUnknown ("repeat<" + symbol + "." + times + ">")
+        | Cell.List _
+        | Cell.Map _
+        | Cell.Set _
+        | Cell.Function _
+        | Cell.Variable _ ->
+            let! items = itemsOf "mul" address
+            let! n = knownInt "mul" (if items.IsEmpty then Int.zero else count)
+
+            do!
+                pushList (
+                    Seq.replicate (max 0 (int n)) items
+                    |> Seq.fold (fun (all: ImmutableList<Value>) items -> all.AddRange items) ImmutableList.Empty
+                )
     }
 
 /// A number as a count of repetitions. FAULTS TypeMismatch (Float).
@@ -271,56 +302,108 @@ type private Exponent =
     | Whole of bigint
     | Half
     | MinusHalf
+    | Unknown of Number
 
 /// FAULTS Domain.
-let private exponentOf (x: float) : Rule<Exponent> =
-    if System.Double.IsInteger x then
-        result (Exponent.Whole(bigint x))
-    elif x = 0.5 then
-        result Exponent.Half
-    elif x = -0.5 then
-        result Exponent.MinusHalf
-    else
-        fault Fault.Domain
+let private exponentOf (number: Number) : Rule<Exponent> =
+    match number with
+    | Number.Int(Int.Known n) -> result (Exponent.Whole n)
+    | Number.Float(Float.Known x) ->
+        if System.Double.IsInteger x then
+            result (Exponent.Whole(bigint x))
+        elif x = 0.5 then
+            result Exponent.Half
+        elif x = -0.5 then
+            result Exponent.MinusHalf
+        else
+            fault Fault.Domain
+    | Number.Int(Int.Symbolic _)
+    | Number.Float(Float.Symbolic _) -> result (Exponent.Unknown number)
 
-let private pushFloat x =
-    push (Value.ofFloat (Float.Known(Numbers.canonical x)))
+/// An argument, and what the name of its function says of it: one name has one signature.
+let private argumentOf number =
+    match number with
+    | Number.Int n -> "_int", Argument.Int(Int.term n)
+    | Number.Float x -> "_float", Argument.Float(Float.term x)
 
 /// x to an exponent, by squaring or IEEE square root. FAULTS DivisionByZero (0 to a negative), Domain (root of a negative).
-let private floatPower (m: Number) (n: Number) (x: float) (exponent: Exponent) : Rule<unit> =
+let private floatPower (m: Number) (n: Number) : Rule<unit> =
+    let x = toFloat m
+
+    let give (power: Float) =
+        rule {
+            do! chargeSizes m n
+            do! push (Value.ofFloat power)
+        }
+
+    let isZero = Float.equal x (Float.Known 0.0)
+
+    let rooted = require (Bool.negate (Float.less x (Float.Known 0.0))) Fault.Domain
+
+    let reciprocal power = Float.div (Float.Known 1.0) power
+
     rule {
-        match exponent with
+        match! exponentOf n with
         | Exponent.Whole e when e.Sign >= 0 ->
             do! branch "float"
-            do! chargeSizes m n
-            do! pushFloat (Numbers.floatPower x e)
+            do! give (Float.power x e)
         | Exponent.Whole e ->
-            do! require (Bool.Known(x <> 0.0)) Fault.DivisionByZero
+            do! require (Bool.negate isZero) Fault.DivisionByZero
             do! branch "float-reciprocal"
-            do! chargeSizes m n
-            do! pushFloat (1.0 / Numbers.floatPower x -e)
+            do! give (reciprocal (Float.power x -e))
         | Exponent.Half ->
-            do! require (Bool.Known(not (x < 0.0))) Fault.Domain
+            do! rooted
             do! branch "root"
-            do! chargeSizes m n
-            do! pushFloat (System.Math.Sqrt x)
+            do! give (Float.sqrt x)
         | Exponent.MinusHalf ->
-            do! require (Bool.Known(not (x < 0.0))) Fault.Domain
-            do! require (Bool.Known(x <> 0.0)) Fault.DivisionByZero
+            do! rooted
+            do! require (Bool.negate isZero) Fault.DivisionByZero
             do! branch "root-reciprocal"
-            do! chargeSizes m n
-            do! pushFloat (1.0 / System.Math.Sqrt x)
+            do! give (reciprocal (Float.sqrt x))
+        | Exponent.Unknown exponent ->
+            // Which of the branches above it is, a proof does not ask.
+            let sort, argument = argumentOf exponent
+
+            let answer name =
+                name + sort, [ Argument.Float(Float.term x); argument ]
+
+            let avoids name =
+                Bool.negate (Bool.Symbolic(BoolTerm.Apply(answer name)))
+
+            do! require (avoids "power_has_no_value") Fault.Domain
+            do! require (avoids "power_divides_by_zero") Fault.DivisionByZero
+            do! branch "float"
+            do! give (Float.Symbolic(FloatTerm.Apply(answer "float_power")))
     }
 
-/// The square of the result's size, from its operands: r = m * e / 64, at most 256; nothing for -1, 0 and 1.
-let private powerGas (a: bigint) (e: bigint) =
-    let m = Numbers.magnitudeBits a
+/// The square of the result's size, from its operands: r = m * e / 64, at most 256; nothing for -1, 0 and 1. Uninterpreted in a proof.
+let private powerGas (a: Int) (e: Int) =
+    match a, e with
+    | Int.Known a, Int.Known e ->
+        let m = Numbers.magnitudeBits a
 
-    if m <= 1I then
-        Int.zero
-    else
-        let r = bigint.Min(m * e / bigint Gas.BitsPerWord, bigint Gas.LargestPowerSize)
-        Int.Known(r * r)
+        if m <= 1I then
+            Int.zero
+        else
+            let r = bigint.Min(m * e / bigint Gas.BitsPerWord, bigint Gas.LargestPowerSize)
+            Int.Known(r * r)
+    | Int.Symbolic(IntTerm.OfBool _), Int.Known _ -> Int.zero
+    | (Int.Known _ | Int.Symbolic _), _ ->
+        Int.Symbolic(IntTerm.Apply("gas_of_power", [ Argument.Int(Int.term a); Argument.Int(Int.term e) ]))
+
+/// Exactly. FAULTS IntegerTooLarge.
+let private pushPower (a: Int) (e: Int) : Rule<unit> =
+    rule {
+        let! bound = read _.IntegerBound
+
+        match bound, a, e with
+        | Int.Known bound, Int.Known a, Int.Known e ->
+            // It is not computed where it would not fit.
+            match Numbers.intPower bound a e with
+            | Some power -> do! pushInt (Int.Known power)
+            | None -> return! fault Fault.IntegerTooLarge
+        | (Int.Known _ | Int.Symbolic _), _, _ -> do! pushInt (Int.power a e)
+    }
 
 /// STACK [a b] -> [a**b] · GAS 20, then the square of the result's size (Int to an Int >= 0), else size a + size b.
 /// Int to an Int >= 0 exactly; else by squaring in Floats; exponents 0.5 and -0.5 by square root.
@@ -335,30 +418,16 @@ let POW: Rule<unit> =
 
         match m, n with
         | Number.Int x, Number.Int y ->
-            let! x = knownInt "pow" x
-            let! y = knownInt "pow" y
+            let! isNegative = decide (Int.less y Int.zero)
 
-            if y.Sign >= 0 then
+            if isNegative then
+                do! floatPower m n
+            else
                 do! branch "int"
                 do! charge (powerGas x y)
-                let! bound = read _.IntegerBound
-                let! bound = knownInt "pow" bound
-
-                match Numbers.intPower bound x y with
-                | Some power -> do! pushInt (Int.Known power)
-                | None -> return! fault Fault.IntegerTooLarge
-            else
-                do! floatPower m n (Numbers.toFloat x) (Exponent.Whole y)
-        | Number.Float x, Number.Int y ->
-            let! x = knownFloat "pow" x
-            let! y = knownInt "pow" y
-            do! floatPower m n x (Exponent.Whole y)
-        | Number.Int _, Number.Float y
-        | Number.Float _, Number.Float y ->
-            let! x = knownFloat "pow" (toFloat m)
-            let! y = knownFloat "pow" y
-            let! exponent = exponentOf y
-            do! floatPower m n x exponent
+                do! pushPower x y
+        | Number.Float _, _
+        | _, Number.Float _ -> do! floatPower m n
     }
 
 /// STACK [a] -> [-a] · GAS 2, then size a · FAULTS TypeMismatch, IntegerTooLarge (-(-2^bits)).

@@ -259,16 +259,13 @@ let lengthOf (value: Value) : Rule<Int> =
             return Str.length s
         | Kind.List address ->
             do! branch "list"
-            let! items = itemsOf "length" address
-            return Int.ofInt items.Count
+            return! countOf address
         | Kind.Map address ->
             do! branch "map"
-            let! entries = entriesOf "length" address
-            return Int.ofInt (Entries.count entries)
+            return! countOf address
         | Kind.Set address ->
             do! branch "set"
-            let! entries = entriesOf "length" address
-            return Int.ofInt (Entries.count entries)
+            return! countOf address
         | Kind.Bool _
         | Kind.Int _
         | Kind.Float _

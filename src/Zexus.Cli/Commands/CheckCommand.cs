@@ -1,8 +1,11 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Diagnostics;
+using System.Globalization;
 using Zexus.Cli.Files;
 using Zexus.Cli.Output;
 using Zexus.Differential;
+using Zexus.Vm;
 
 namespace Zexus.Cli.Commands;
 
@@ -39,6 +42,13 @@ internal static class CheckCommand
             least: 1,
             most: 1024
         );
+        Option<int[]> levels = new("--levels")
+        {
+            Description = "The optimization levels to check.",
+            HelpName = "N,N",
+            DefaultValueFactory = _ => Levels.all,
+            CustomParser = ParseLevels,
+        };
         Option<string?> save = new("--save")
         {
             Description = "Save what diverges as vectors here.",
@@ -54,6 +64,7 @@ internal static class CheckCommand
             seed,
             program,
             vector,
+            levels,
             workers,
             save,
             json,
@@ -62,7 +73,8 @@ internal static class CheckCommand
             command,
             "./zexus check",
             "./zexus check --programs 1_000_000 --seed 7 --save found",
-            "./zexus check --seed 7 --program 4711"
+            "./zexus check --levels 0,2",
+            "./zexus check --seed 7 --program 4711 --levels 2"
         );
         command.SetAction(parsed =>
         {
@@ -80,6 +92,7 @@ internal static class CheckCommand
             {
                 StartWorker = StartWorker,
                 Seed = (ulong)parsed.GetValue(seed),
+                Levels = parsed.GetValue(levels)!,
                 Workers = (int)parsed.GetValue(workers),
                 Programs = parsed.GetValue(programs),
                 Cancel = terminal.Cancellation,
@@ -93,6 +106,7 @@ internal static class CheckCommand
             else if (one is long index)
             {
                 options.First = index;
+                options.IsStepwiseEverywhere = true;
                 options.Programs = 1;
             }
             else
@@ -123,6 +137,30 @@ internal static class CheckCommand
         using LockStep lockStep = new();
         Differential.Worker.ServeConsole(lockStep.Check);
         return ExitCode.Completed;
+    }
+
+    /// <summary>Levels in ascending order, each once.</summary>
+    private static int[] ParseLevels(ArgumentResult result)
+    {
+        string text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
+        SortedSet<int> levels = [];
+        foreach (string part in text.Split(','))
+        {
+            if (
+                !int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int level)
+                || level > Optimizer.HighestLevel
+            )
+            {
+                result.AddError(
+                    $"--levels takes levels from 0 to {Optimizer.HighestLevel} with commas between, not '{text}'"
+                );
+                return [];
+            }
+
+            levels.Add(level);
+        }
+
+        return [.. levels];
     }
 
     private static ProcessStartInfo StartWorker()

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Microsoft.FSharp.Core;
 using Zexus.Cli.Output;
 using Zexus.Proofs;
 using Zexus.Vm;
@@ -54,26 +53,15 @@ internal static class ProveCommand
         {
             Rewrite[] rewrites = Chosen(parsed.GetValue(names) ?? []);
             string? folder = parsed.GetValue(smt);
-            string[] missing = [.. Prover.missingSolvers()];
-            if (missing.Length > 0)
-            {
-                throw new Problem(
-                    ExitCode.Faulted,
-                    "nothing is proved without both solvers: " + string.Join("; ", missing),
-                    "On Debian: apt-get install libz3-dev cvc5"
-                );
-            }
-
-            AnswerCache.AnswerCache cache = new(
-                parsed.GetValue(cold) ? FSharpOption<string>.None : FSharpOption<string>.Some(CacheFile())
-            );
+            SolverAnswers.RequireSolvers();
+            AnswerCache.AnswerCache cache = SolverAnswers.Open(parsed.GetValue(cold));
             IReadOnlyList<Prover.RewriteReport> reports = ProveProgress.Show(
                 rewrites,
                 cache,
                 (int)parsed.GetValue(threads),
                 terminal
             );
-            Keep(cache, terminal);
+            SolverAnswers.Keep(cache, terminal);
             if (folder is not null)
             {
                 ProofFiles.Write(folder, reports, terminal);
@@ -84,19 +72,6 @@ internal static class ProveCommand
             return report.IsGreen ? ExitCode.Completed : ExitCode.Faulted;
         });
         return command;
-    }
-
-    /// <summary>What cannot be kept is asked again the next time; what was proved stays proved.</summary>
-    private static void Keep(AnswerCache.AnswerCache cache, Terminal terminal)
-    {
-        try
-        {
-            cache.Save();
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            terminal.Error.WriteLine("the answers are not kept: " + Terminal.Printable(e.Message));
-        }
     }
 
     private static Rewrite[] Chosen(string[] names)
@@ -119,15 +94,5 @@ internal static class ProveCommand
                 names.Length == 0 || names.Any(name => rewrite.Name.StartsWith(name, StringComparison.Ordinal))
             ),
         ];
-    }
-
-    /// <summary>Where answers are kept between runs, as the XDG base directories have it.</summary>
-    private static string CacheFile()
-    {
-        string? cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
-        string root = string.IsNullOrEmpty(cache)
-            ? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache")
-            : cache;
-        return Path.Combine(root, "zexus-spec", "answers.json");
     }
 }

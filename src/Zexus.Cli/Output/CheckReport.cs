@@ -22,9 +22,9 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
         }
 
         text.Append(terminal.OutIsTerminal ? Table(terminal) : Lines());
-        if (isWhole && result.Missing.Length > 0)
+        foreach (LevelResult level in isWhole ? result.Levels.Where(level => level.Missing.Length > 0) : [])
         {
-            text.Append("\nnot reached: ").Append(string.Join(' ', result.Missing)).Append('\n');
+            text.Append($"\nnot reached at level {level.Level}: {string.Join(' ', level.Missing)}\n");
         }
 
         foreach (string path in saved)
@@ -59,6 +59,7 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
                     ("undeclared", Json.Array(result.Undeclared.Select(Json.Of)))
                 )
             ),
+            ("levels", Json.Array(result.Levels.Select(LevelJson))),
             ("faults", Counts(result.Faults)),
             ("refusals", Counts(result.Refusals)),
             ("divergences", Json.Of(result.Divergences)),
@@ -89,14 +90,16 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
             reds.Add("branches that no list declares: " + string.Join(' ', result.Undeclared));
         }
 
-        if (isWhole && result.Steps == 0)
+        foreach (LevelResult level in isWhole ? result.Levels : [])
         {
-            reds.Add("no step was compared");
-        }
-
-        if (isWhole && result.Missing.Length > 0)
-        {
-            reds.Add($"{result.Missing.Length} rule branches were not reached");
+            if (!level.IsChecked)
+            {
+                reds.Add($"no step was compared at level {level.Level}");
+            }
+            else if (level.Missing.Length > 0)
+            {
+                reds.Add($"{level.Missing.Length} rule branches were not reached at level {level.Level}");
+            }
         }
 
         return reds;
@@ -118,15 +121,22 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
             ),
             ("time", $"{result.Elapsed.TotalSeconds:N1} s"),
         ];
-        if (isWhole)
+        foreach (LevelResult level in result.Levels)
         {
-            rows.Add(("rule branches", $"{result.BranchesReached:N0} of {result.Branches:N0} reached"));
+            rows.Add(($"level {level.Level}", Spell(level)));
         }
 
         rows.Add(("faults seen", Seen(result.Faults)));
         rows.Add(("refusals seen", Seen(result.Refusals)));
         rows.Add(("divergences", $"{result.Divergences:N0}"));
         return rows;
+    }
+
+    private string Spell(LevelResult level)
+    {
+        string size = level.Before == 0 ? "" : $", {100.0 * (level.Before - level.After) / level.Before:N1} % shorter";
+        string branches = isWhole ? $"{level.BranchesReached:N0} of {result.Branches:N0} branches; " : "";
+        return $"{branches}{level.Executions:N0} executions, {level.Stepwise:N0} of them step by step: {level.Steps:N0} steps, {level.Facts:N0} facts{(level.Level == 0 ? "" : size)}";
     }
 
     private static string Seen(KeyValuePair<string, long>[] counts) =>
@@ -159,9 +169,29 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
     private static string Counts(KeyValuePair<string, long>[] counts) =>
         Json.Object(counts.Select(c => (c.Key, Json.Of(c.Value))));
 
+    private string LevelJson(LevelResult level) =>
+        Json.Object(
+            ("level", Json.Of(level.Level)),
+            ("executions", Json.Of(level.Executions)),
+            ("stepwise", Json.Of(level.Stepwise)),
+            ("steps", Json.Of(level.Steps)),
+            ("facts", Json.Of(level.Facts)),
+            ("before", Json.Of(level.Before)),
+            ("after", Json.Of(level.After)),
+            (
+                "branches",
+                Json.Object(
+                    ("reached", Json.Of(level.BranchesReached)),
+                    ("all", Json.Of(result.Branches)),
+                    ("missing", Json.Array(level.Missing.Select(Json.Of)))
+                )
+            )
+        );
+
     private static string ReportJson(Report report) =>
         Json.Object(
             ("replay", Json.Of(report.Replay)),
+            ("level", Json.Of(report.Divergence.Level)),
             ("times", Json.Of(report.Times)),
             ("trouble", Json.Of(report.Divergence.Trouble.ToString())),
             ("rule", Json.Of(report.Divergence.Rule)),

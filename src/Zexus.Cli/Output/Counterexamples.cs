@@ -25,7 +25,7 @@ internal static class Counterexamples
         Side(text, "source", replayed.Left);
         Side(text, "replacement", replayed.Right);
         text.Append("    differs\n");
-        foreach ((string what, string left, string right) in Differences(replayed))
+        foreach ((string what, string left, string right) in Differences(replayed.OracleLeft, replayed.OracleRight))
         {
             text.Append($"      {what}: {left}  against  {right}\n");
         }
@@ -43,7 +43,7 @@ internal static class Counterexamples
             (
                 "differences",
                 Json.Array(
-                    Differences(replayed)
+                    Differences(replayed.OracleLeft, replayed.OracleRight)
                         .Select(d =>
                             Json.Object(
                                 ("what", Json.Of(d.What)),
@@ -92,10 +92,12 @@ internal static class Counterexamples
         }
     }
 
-    private static IEnumerable<(string What, string Left, string Right)> Differences(Replay.Replayed replayed)
+    /// <summary>What an observer can tell the two executions apart by.</summary>
+    public static IEnumerable<(string What, string Left, string Right)> Differences(
+        Observation.Observation left,
+        Observation.Observation right
+    )
     {
-        Observation.Observation left = replayed.OracleLeft;
-        Observation.Observation right = replayed.OracleRight;
         (string, string, string)[] all =
         [
             ("outcome", left.End, right.End),

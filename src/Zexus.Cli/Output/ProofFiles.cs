@@ -24,12 +24,24 @@ internal static class ProofFiles
             foreach (Prover.CaseReport item in report.Cases)
             {
                 number++;
-                string name = $"{report.Rewrite.Name.Replace('/', '-')}-{number:D3}.smt2";
-                string text =
-                    $"; {report.Rewrite.Name}: {report.Rewrite.Equation}\n; {Cases.titleOf(item.Case)}\n; unsat: the two sides cannot be told apart\n"
-                    + item.Case.Query;
-                OutputFile.Write(Path.Combine(folder, name), Encoding.UTF8.GetBytes(text), terminal);
+                string name = $"{report.Rewrite.Name.Replace('/', '-')}-{number:D3}";
+                string title = $"; {report.Rewrite.Name}: {report.Rewrite.Equation}\n; {Cases.titleOf(item.Case)}\n";
+                string[] queries = [.. item.Queries];
+                for (int lemma = 0; lemma < queries.Length - 1; lemma++)
+                {
+                    Write(
+                        $"{name}-lemma-{lemma + 1}.smt2",
+                        $"{title}; unsat: these Floats are the same\n",
+                        queries[lemma]
+                    );
+                }
+
+                string taken = queries.Length > 1 ? ", if its lemmas are unsat" : "";
+                Write($"{name}.smt2", $"{title}; unsat: the two sides cannot be told apart{taken}\n", queries[^1]);
             }
         }
+
+        void Write(string name, string opening, string query) =>
+            OutputFile.Write(Path.Combine(folder, name), Encoding.UTF8.GetBytes(opening + query), terminal);
     }
 }

@@ -60,6 +60,20 @@ internal sealed class FramePlaces
         }
     }
 
+    /// <summary>For each name of a program, the first number under which it stands there.</summary>
+    /// <param name="program">The program.</param>
+    public static int[] FirstNames(Program program)
+    {
+        Dictionary<string, int> seen = new(StringComparer.Ordinal);
+        int[] first = new int[program.Names.Length];
+        for (int i = 0; i < first.Length; i++)
+        {
+            first[i] = seen.TryGetValue(program.Names[i], out int earlier) ? earlier : seen[program.Names[i]] = i;
+        }
+
+        return first;
+    }
+
     /// <summary>The first so many are parameters; all else is Null when the frame begins.</summary>
     public int Parameters { get; }
 

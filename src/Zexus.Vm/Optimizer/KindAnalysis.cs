@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Zexus.Isa;
 
 namespace Zexus.Vm;
@@ -29,6 +30,22 @@ internal sealed class KindAnalysis
 
     public Fact Variable(Knowledge knowledge, long name) =>
         _places.OfName(name) is var place and >= 0 ? knowledge.Variables[place] : Fact.Unknown;
+
+    /// <summary>Of variables and registers, what is known of them there.</summary>
+    public ImmutableArray<KindFact> FrameFacts(Knowledge knowledge)
+    {
+        Fact[] variables = knowledge.Variables;
+        ImmutableArray<KindFact>.Builder facts = ImmutableArray.CreateBuilder<KindFact>(variables.Length);
+        for (int i = 0; i < variables.Length; i++)
+        {
+            if (variables[i] != Fact.Unknown)
+            {
+                facts.Add(new KindFact(_places.ToPlace(i), variables[i].Kinds, variables[i].Small));
+            }
+        }
+
+        return facts.DrainToImmutable();
+    }
 
     /// <summary>Finds what is known wherever control can arrive, and forgets it where it cannot.</summary>
     public void Run(FunctionGraph graph)

@@ -177,7 +177,7 @@ public sealed class Optimizer
 
         ConstantPool constants = new(_source);
         using ConstantEvaluator evaluator = new(_limits);
-        int[] firstNames = FirstNames();
+        int[] firstNames = FramePlaces.FirstNames(_source);
         RewriteScope[] scopes =
         [
             .. asItIs.Functions.Select(
@@ -238,18 +238,6 @@ public sealed class Optimizer
             .Concat(_changes.Counts)
             .Where(count => count.Value > 0)
             .ToImmutableSortedDictionary(StringComparer.Ordinal);
-
-    private int[] FirstNames()
-    {
-        Dictionary<string, int> seen = new(StringComparer.Ordinal);
-        int[] first = new int[_source.Names.Length];
-        for (int i = 0; i < first.Length; i++)
-        {
-            first[i] = seen.TryGetValue(_source.Names[i], out int earlier) ? earlier : seen[_source.Names[i]] = i;
-        }
-
-        return first;
-    }
 
     /// <summary>Did it change anything?</summary>
     private bool RunRound(RewriteScope[] scopes, int round)

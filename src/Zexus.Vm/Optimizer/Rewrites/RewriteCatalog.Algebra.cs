@@ -11,12 +11,13 @@ public static partial class RewriteCatalog
 {
     private static IEnumerable<Rewrite> Algebra()
     {
+        const KindSet exact = KindSet.Int | KindSet.Float;
         yield return Identity("algebra/add-zero", "x + 0 = x for an Int", ADD, Int(0), KindSet.Int);
-        yield return Identity("algebra/sub-zero", "x - 0 = x", SUB, Int(0), KindSet.Int | KindSet.Float);
-        yield return Identity("algebra/mul-one", "x * 1 = x for an Int", MUL, Int(1), KindSet.Int);
-        yield return Identity("algebra/div-one", "x / 1 = x for an Int", DIV, Int(1), KindSet.Int);
+        yield return Identity("algebra/sub-zero", "x - 0 = x", SUB, Int(0), exact);
+        yield return Identity("algebra/mul-one", "x * 1 = x", MUL, Int(1), exact);
+        yield return Identity("algebra/div-one", "x / 1 = x", DIV, Int(1), exact);
         yield return IdentityOnLeft("algebra/zero-add", "0 + x = x for an Int", ADD, Int(0), KindSet.Int);
-        yield return IdentityOnLeft("algebra/one-mul", "1 * x = x for an Int", MUL, Int(1), KindSet.Int);
+        yield return IdentityOnLeft("algebra/one-mul", "1 * x = x", MUL, Int(1), exact);
         yield return new Rewrite(
             "algebra/zero-sub",
             Technique.Peephole,
@@ -26,6 +27,34 @@ public static partial class RewriteCatalog
             [Do(LOAD_NAME, X).For(1).Static(0, 1), Do(NEG).For(2).Static(2)],
             [Is("k", Int(0)), Named("x", KindSet.All & ~KindSet.Float)],
             [Do(LOAD_NAME, X).For(1).Static(0, 1), Do(NEG).For(1).Static(2)]
+        );
+        yield return new Rewrite(
+            "algebra/pow-one",
+            Technique.Peephole,
+            2,
+            "x to the power 1 = x for a Float",
+            [P(LOAD_CONST, K), P(POW)],
+            [Do(NOP).Static(0, 1)],
+            [Is("k", Int(1)), Stacked(0, KindSet.Float)],
+            [Do(NOP).Static(0)]
+        );
+        yield return new Rewrite(
+            "algebra/mul-minus-one",
+            Technique.Peephole,
+            2,
+            "x * -1 = -x for what is not repeated",
+            [P(LOAD_CONST, K), P(MUL)],
+            [Do(NEG).For(1).Static(0, 1)],
+            [Is("k", Int(-1)), Stacked(0, KindSet.All & ~(KindSet.String | KindSet.List))],
+            [Do(NEG).Static(0, 1)]
+        );
+        yield return Peephole(
+            "algebra/div-minus-one",
+            "x / -1 = -x",
+            [P(LOAD_CONST, K), P(DIV)],
+            [Do(NEG).For(1).Static(0, 1)],
+            [Is("k", Int(-1))],
+            [Do(NOP).For(1).Static(0, 1)]
         );
         yield return new Rewrite(
             "algebra/neg-neg",
@@ -78,6 +107,16 @@ public static partial class RewriteCatalog
             [Do(LOAD_NAME, X).For(1).Static(0, 1), Do(NOP).For(2).Static(2).Text(2, 0)],
             [Is("k", empty), Named("x", KindSet.String), KeepLimit(KindSet.String)],
             [Do(LOAD_NAME, X).For(1).Static(0, 1), Do(NOP).For(2).Static(2)]
+        );
+        yield return new Rewrite(
+            "text/repeat-once",
+            Technique.Peephole,
+            2,
+            "s * 1 = s for a String",
+            [P(LOAD_CONST, K), P(MUL)],
+            [Do(NOP).Static(0, 1).Text(1, 0)],
+            [Is("k", Int(1)), Stacked(0, KindSet.String), KeepLimit(KindSet.String)],
+            [Do(NOP).Static(0, 1)]
         );
         foreach (
             (string builtin, KindSet kind) in ((string, KindSet)[])[("int", KindSet.Int), ("float", KindSet.Float)]

@@ -87,7 +87,21 @@ public static partial class RewriteCatalog
             [Do(LOAD_VAR_REG, R, X).For(1).Static(0, 1)]
         );
         foreach (
-            (Opcode onStack, Opcode onRegisters) in ((Opcode, Opcode)[])[(SUB, SUB_REG), (DIV, DIV_REG), (MOD, MOD_REG)]
+            (Opcode onStack, Opcode onRegisters) in ((Opcode, Opcode)[])
+                [
+                    (ADD, ADD_REG),
+                    (SUB, SUB_REG),
+                    (MUL, MUL_REG),
+                    (DIV, DIV_REG),
+                    (MOD, MOD_REG),
+                    (POW, POW_REG),
+                    (EQ, EQ_REG),
+                    (NEQ, NEQ_REG),
+                    (LT, LT_REG),
+                    (GT, GT_REG),
+                    (LTE, LTE_REG),
+                    (GTE, GTE_REG),
+                ]
         )
         {
             // The operation can fault, so the charge of POP_REG comes after it.

@@ -34,6 +34,8 @@ public static partial class RewriteCatalog
         yield return FoldTwo("fold/mul", MUL, product, [Of("k1", KindSet.Number), Of("k2", KindSet.Number), Ends(MUL)]);
         yield return FoldTwo("fold/div", DIV, product, [Ends(DIV)]);
         yield return FoldTwo("fold/mod", MOD, product, [Ends(MOD)]);
+        // A power of Ints charges for the size that it has.
+        yield return FoldTwo("fold/pow", POW, Sizes, [Of("k1", KindSet.Float), Ends(POW)]);
 
         yield return FoldOne("fold/neg", NEG, SizeOf("k"), [EndsAlone(NEG)]);
         yield return FoldOne("fold/inc", INC, SizeOf("k"), [Of("k", KindSet.Number), EndsAlone(INC)]);
@@ -86,6 +88,7 @@ public static partial class RewriteCatalog
         );
 
         yield return FoldRegisters("fold/add-registers", ADD, ADD_REG, Sizes);
+        yield return FoldRegisters("fold/mul-registers", MUL, MUL_REG, product);
     }
 
     private static string NameOf(Opcode opcode) => OpcodeFacts.Of(opcode).Info.Mnemonic.ToLowerInvariant();

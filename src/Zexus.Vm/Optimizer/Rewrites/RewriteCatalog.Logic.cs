@@ -8,6 +8,18 @@ public static partial class RewriteCatalog
 {
     private static IEnumerable<Rewrite> Logic()
     {
+        foreach ((Opcode comparison, Opcode negated) in ((Opcode, Opcode)[])[(EQ, NEQ), (NEQ, EQ)])
+        {
+            yield return Peephole(
+                $"logic/not-{NameOf(comparison)}",
+                $"NOT (a {comparison} b) = a {negated} b",
+                [P(comparison), P(NOT)],
+                [Do(negated).Static(0), Do(NOP).For(1).Static(1)],
+                [],
+                [Do(negated).Static(0, 1)]
+            );
+        }
+
         foreach (
             (Opcode comparison, Opcode negated, Opcode twin) in ((Opcode, Opcode, Opcode)[])
                 [(LT, GTE, GT), (GT, LTE, LT), (LTE, GT, GTE), (GTE, LT, LTE)]

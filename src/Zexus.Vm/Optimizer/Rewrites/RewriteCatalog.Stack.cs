@@ -142,6 +142,14 @@ public static partial class RewriteCatalog
             [],
             [Do(TX_REVERT).For(1).Static(0, 1)]
         );
+        yield return Peephole(
+            "chain/gas-charge",
+            "a charge needs no instruction of its own",
+            [P(GAS_CHARGE, N)],
+            [Do(NOP).Static(0)],
+            [],
+            [Do(NOP)]
+        );
     }
 
     private static Rewrite Peephole(

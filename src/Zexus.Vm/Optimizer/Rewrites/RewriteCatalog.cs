@@ -26,7 +26,7 @@ public static partial class RewriteCatalog
 
     /// <summary>The catalog.</summary>
     public static ImmutableArray<Rewrite> All { get; } =
-    [.. Folding(), .. Stack(), .. Jumps(), .. Logic(), .. Algebra(), .. Combining(), .. Registers()];
+    [.. Folding(), .. Stack(), .. Jumps(), .. Logic(), .. Algebra(), .. Combining(), .. Registers(), .. Strength()];
 
     private static RewriteOperand Variable(string name) => new RewriteOperand.Metavariable(name);
 

@@ -1,0 +1,157 @@
+namespace Zexus.Differential
+
+open System
+open System.Collections.Immutable
+open System.Text
+open Zexus.Isa
+open Zexus.Vm
+
+/// The optimization levels.
+[<RequireQualifiedAccess>]
+module Levels =
+    let all = [| 0 .. Optimizer.HighestLevel |]
+    let text (levels: int[]) = String.Join(',', levels)
+    let parse (text: string) = text.Split ',' |> Array.map Int32.Parse
+
+/// The optimization levels that a case is checked at.
+type LevelPlan = {
+    /// The engine runs the code of each of these, and what it comes to is compared with the oracle's run of the source.
+    Levels: int[]
+    /// At these of them the oracle runs the same code along with the engine, and the two are compared after every step.
+    Stepwise: int[]
+}
+
+[<RequireQualifiedAccess>]
+module LevelPlan =
+    /// Step by step at each level.
+    let every (levels: int[]) = { Levels = levels; Stepwise = levels }
+
+    let private others (levels: int[]) = levels |> Array.filter (fun l -> l > 0)
+
+    /// Step by step at level 0, and at one of the others: which one, has nothing to do with what the generators make of the index.
+    let inTurn (levels: int[]) (index: int64) =
+        let others = others levels
+
+        {
+            Levels = levels
+            Stepwise = [|
+                if Array.contains 0 levels then
+                    0
+
+                if others.Length > 0 then
+                    let mixed = (uint64 index * 0x9E3779B97F4A7C15UL) >>> 32
+                    others[int (mixed % uint64 others.Length)]
+            |]
+        }
+
+/// What was checked at one level.
+[<Sealed>]
+type LevelCounts() =
+    member val Coverage = Coverage()
+    /// Executions that were compared with the source's.
+    member val Executions = 0L with get, set
+    /// Executions that were compared after every step.
+    member val Stepwise = 0L with get, set
+    member val Steps = 0L with get, set
+    /// Facts of the kind analysis that were compared with a value.
+    member val Facts = 0L with get, set
+    /// Instructions of the sources, and of the code that ran in their place.
+    member val Before = 0L with get, set
+    member val After = 0L with get, set
+
+    static member ForAll() =
+        Levels.all |> Array.map (fun _ -> LevelCounts())
+
+/// The parts of the engine that a check looks at; a test of the check puts something wrong in their place.
+type Engine = {
+    /// Changes the program that the engine gets and the oracle does not.
+    Twist: Program -> Program
+    Optimize: ZexusProgram -> int -> OptimizationResult
+    /// By function and instruction.
+    Facts: ZexusProgram -> int -> ImmutableArray<InstructionFacts>
+}
+
+[<RequireQualifiedAccess>]
+module Engine =
+    let real = {
+        Twist = id
+        Optimize = fun program level -> Optimizer.Optimize(program, level)
+        Facts = fun program -> KindFacts(program).Of
+    }
+
+/// Optimized code as the specification reads it, and as a person does.
+[<RequireQualifiedAccess>]
+module Translated =
+    let rec private amount (given: Amount) : Zexus.Spec.Amount =
+        match given with
+        | :? Amount.Fixed as f -> Zexus.Spec.Amount.Fixed(Zexus.Spec.Int.Known f.Gas)
+        | :? Amount.Size as s -> Zexus.Spec.Amount.Size s.Depth
+        | :? Amount.Text as t -> Zexus.Spec.Amount.Text t.Depth
+        | :? Amount.Sum as s -> Zexus.Spec.Amount.Sum [ for part in s.Parts -> amount part ]
+        | other -> invalidOp $"no reading of an amount {other.GetType().Name}"
+
+    let private charges (charges: ImmutableArray<Charge>) = [ for c in charges -> c.Source, amount c.Amount ]
+
+    let private instruction (i: TranslatedInstruction) : Zexus.Spec.Translation.TranslatedInstruction = {
+        Instruction = Instruction.Of((InstructionSet.Of i.Opcode).Number, i.A, i.B, i.C)
+        Source = i.Source
+        Charges = charges i.Charges
+        JumpCharges = charges i.JumpCharges
+    }
+
+    let load (source: Zexus.Spec.Loaded) (program: TranslatedProgram) : Result<Zexus.Spec.Loaded, Refusal> =
+        Zexus.Spec.Translation.load source (Seq.toArray program.Constants) [|
+            for f in program.Functions -> [| for i in f.Code -> instruction i |]
+        |]
+
+    let rec private showAmount (amount: Amount) : string =
+        match amount with
+        | :? Amount.Fixed as f -> string f.Gas
+        | :? Amount.Size as s -> $"size[{s.Depth}]"
+        | :? Amount.Text as t -> $"text[{t.Depth}]"
+        | :? Amount.Sum as s -> String.Join(" + ", [ for part in s.Parts -> showAmount part ])
+        | other -> other.GetType().Name
+
+    let private showCharges (charges: ImmutableArray<Charge>) =
+        String.Join(", ", [ for c in charges -> $"{showAmount c.Amount} for {c.Source}" ])
+
+    let private operand (program: TranslatedProgram) (kind: OperandKind) (value: int64) =
+        match kind with
+        | OperandKind.Constant -> Tree.show program.Constants[int value]
+        | OperandKind.Name -> Tree.quote program.Source.Names[int value]
+        | OperandKind.Target -> $"@{value}"
+        | OperandKind.Register -> $"r{value}"
+        | OperandKind.Function
+        | OperandKind.Count
+        | OperandKind.Results
+        | OperandKind.Amount -> string value
+
+    /// Each instruction with the source instruction that it acts for and its charges; then the rewrites that led there.
+    let show (result: OptimizationResult) : string =
+        let program = result.Program
+        let text = StringBuilder()
+
+        for f in 0 .. program.Functions.Length - 1 do
+            text.Append($"function {f}\n") |> ignore
+
+            for i in 0 .. program.Functions[f].Code.Length - 1 do
+                let instruction = program.Functions[f].Code[i]
+                let info = InstructionSet.Of instruction.Opcode
+
+                let operands =
+                    [ instruction.A; instruction.B; instruction.C ]
+                    |> List.truncate info.Operands.Length
+                    |> List.mapi (fun k value -> operand program info.Operands[k].Kind value)
+
+                text.Append(
+                    $"{i, 5}  {String.Join(' ', info.Mnemonic :: operands), -24} for {instruction.Source}; charges {showCharges instruction.Charges}"
+                )
+                |> ignore
+
+                if instruction.JumpCharges.Length > 0 then
+                    text.Append($"; when it jumps {showCharges instruction.JumpCharges}") |> ignore
+
+                text.Append '\n' |> ignore
+
+        let rewrites = [ for entry in result.Rewrites -> $"{entry.Key} {entry.Value}" ]
+        text.Append("rewrites: ").Append(String.Join(", ", rewrites)).ToString()
