@@ -27,6 +27,11 @@ internal sealed class CommonSubexpressions() : FunctionPass("common subexpressio
         _scope = scope;
         _reliedOn.Clear();
         _claimed = null;
+        if (!HasRepetition(scope.Graph))
+        {
+            return;
+        }
+
         _analysis = new ValueAnalysis(scope);
         _analysis.Walk(
             values =>
@@ -36,6 +41,28 @@ internal sealed class CommonSubexpressions() : FunctionPass("common subexpressio
             },
             (node, values) => Visit(node, values, changes)
         );
+    }
+
+    /// <summary>Is some operation written twice with the same pushes before it? Copies have their original's name by now.</summary>
+    private static bool HasRepetition(FunctionGraph graph)
+    {
+        HashSet<(int, int, long, int, long)> seen = [];
+        for (Node node = graph.First; !node.IsEnd; node = node.Next!)
+        {
+            int operands = node.Facts.Info.Effect.Pops;
+            if (
+                operands is 1 or 2
+                && node.Facts.Info.Effect.Pushes == 1
+                && node.Previous is { } last
+                && (operands == 1 ? last : last.Previous) is { } first
+                && !seen.Add((node.Tag, first.Tag, first.A, last.Tag, last.A))
+            )
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private Node Visit(Node node, Values values, Changes changes)
