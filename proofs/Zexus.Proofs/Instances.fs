@@ -273,6 +273,8 @@ let spec (amount: Zexus.Vm.Amount) : Zexus.Spec.Amount =
         | :? VmAmount.Fixed as f -> SpecAmount.Fixed(Int.Known f.Gas)
         | :? VmAmount.Size as s -> SpecAmount.Size s.Depth
         | :? VmAmount.Text as t -> SpecAmount.Text t.Depth
+        | :? VmAmount.VariableSize as v -> SpecAmount.VariableSize v.Slot
+        | :? VmAmount.RegisterSize as r -> SpecAmount.RegisterSize r.Number
         | :? VmAmount.Sum as s -> SpecAmount.Sum [ for part in s.Parts -> convert part ]
         | other -> notReadable ("an amount " + other.GetType().Name)
 
@@ -285,6 +287,8 @@ let private vmAmount (amount: SpecAmount) : VmAmount =
         | SpecAmount.Fixed(Int.Symbolic _) -> notReadable "an open amount in a program that runs"
         | SpecAmount.Size depth -> VmAmount.Size depth
         | SpecAmount.Text depth -> VmAmount.Text depth
+        | SpecAmount.VariableSize slot -> VmAmount.VariableSize slot
+        | SpecAmount.RegisterSize register -> VmAmount.RegisterSize register
         | SpecAmount.Sum parts -> VmAmount.Sum(ImmutableArray.CreateRange(parts |> List.map convert))
 
     convert amount

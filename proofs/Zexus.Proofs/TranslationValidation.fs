@@ -492,9 +492,11 @@ let private compareHandlers (left: Side) (right: Side) (s: State) (t: State) (c:
     let mine = known left s.Frame
     c.Holds("the handlers", mine = known right t.Frame && mine |> List.forall (fun (cut, _, _) -> cut.IsSome))
 
-/// Handlers that may have been set up before the path began: any of the function.
+/// Handlers that may have been set up before the path began: any of the function that a path sets up.
 let private anyHandler (side: Side) = [
-    for i in codeOf side do
+    for at in side.Heights.Keys do
+        let i = (codeOf side)[at]
+
         match i.Info.Flow, targetOf i with
         | Flow.Try, Some target ->
             match Map.tryFind target side.Cuts with

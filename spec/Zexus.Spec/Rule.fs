@@ -277,20 +277,37 @@ module Vocabulary =
                 return gas kind
             }
 
+        let sizeOf kind =
+            match kind with
+            | Kind.Int n -> Int.size n
+            | Kind.Null
+            | Kind.Bool _
+            | Kind.Float _
+            | Kind.String _
+            | Kind.List _
+            | Kind.Map _
+            | Kind.Set _
+            | Kind.Function _ -> Int.zero
+
         match amount with
         | Amount.Fixed n -> result n
-        | Amount.Size depth ->
-            at depth (fun kind ->
-                match kind with
-                | Kind.Int n -> Int.size n
-                | Kind.Null
-                | Kind.Bool _
-                | Kind.Float _
-                | Kind.String _
-                | Kind.List _
-                | Kind.Map _
-                | Kind.Set _
-                | Kind.Function _ -> Int.zero)
+        | Amount.Size depth -> at depth sizeOf
+        | Amount.VariableSize slot ->
+            rule {
+                let! frame = read _.Frame
+
+                match frame.Variables[slot] with
+                | Slot.Own value ->
+                    let! kind = kindOf value
+                    return sizeOf kind
+                | Slot.Shared _ -> return invalidOp "A charge looks only at variables that no function captures."
+            }
+        | Amount.RegisterSize register ->
+            rule {
+                let! frame = read _.Frame
+                let! kind = kindOf frame.Registers[register]
+                return sizeOf kind
+            }
         | Amount.Text depth ->
             at depth (fun kind ->
                 match kind with

@@ -277,7 +277,7 @@ type Variable =
     | Slot of int
     | Global of string
 
-/// What a charge takes. All but Fixed look at the operand stack as it stands before the instruction acts.
+/// What a charge takes. All but Fixed look at the frame as it stands before the instruction acts.
 [<RequireQualifiedAccess>]
 type Amount =
     | Fixed of Int
@@ -285,6 +285,10 @@ type Amount =
     | Size of depth: int
     /// Scalars / 8 of the String so many cells below the top; of any other kind 0.
     | Text of depth: int
+    /// The size of the Int in a variable that no function captures, by its place among parameters and locals; of any other kind 0.
+    | VariableSize of slot: int
+    /// The size of the Int in a register; of any other kind 0.
+    | RegisterSize of register: int
     /// One charge.
     | Sum of Amount list
 

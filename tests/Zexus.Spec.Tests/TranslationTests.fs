@@ -36,7 +36,7 @@ let private outcome limit loaded =
     | Machine.Ending.Faulted(fault, _, rule, _, source) -> fault.Name + " " + rule, s.GasUsed, source
 
 let private translated source constants code =
-    let source = Support.load (".func main()\n" + source + "\n.end\n")
+    let source = Support.load (".func main() locals x\n" + source + "\n.end\n")
 
     match load source (Array.append source.Program.Constants constants) [| code |] with
     | Ok loaded -> source, loaded
@@ -88,6 +88,36 @@ let charges =
                 instruction Opcode.RETURN 0L 3 [ 3, fixedAmount 2 ]
             |]
             |> sameAtEveryLimit [ 0..12 ]
+        }
+
+        test "amounts look at variables and registers" {
+            let large = "LOAD_CONST " + (1I <<< 200).ToString()
+
+            translated (large + "\nSTORE_NAME x\nLOAD_NAME x\nLOAD_CONST 0\nADD\nRETURN") [||] [|
+                instruction Opcode.LOAD_CONST 0L 0 [ 0, fixedAmount 1 ]
+                instruction Opcode.STORE_NAME 0L 1 [ 1, fixedAmount 3 ]
+                instruction Opcode.LOAD_NAME 0L 4 [
+                    2, fixedAmount 2
+                    3, fixedAmount 1
+                    4, fixedAmount 3
+                    4, Amount.VariableSize 0
+                ]
+                instruction Opcode.RETURN 0L 5 [ 5, fixedAmount 2 ]
+            |]
+            |> sameAtEveryLimit [ 0..16 ]
+
+            translated (large + "\nPOP_REG r1\nPUSH_REG r1\nLOAD_CONST 0\nADD\nRETURN") [||] [|
+                instruction Opcode.LOAD_CONST 0L 0 [ 0, fixedAmount 1 ]
+                instruction Opcode.POP_REG 1L 1 [ 1, fixedAmount 1 ]
+                instruction Opcode.PUSH_REG 1L 4 [
+                    2, fixedAmount 1
+                    3, fixedAmount 1
+                    4, fixedAmount 3
+                    4, Amount.RegisterSize 1
+                ]
+                instruction Opcode.RETURN 0L 5 [ 5, fixedAmount 2 ]
+            |]
+            |> sameAtEveryLimit [ 0..13 ]
         }
 
         test "a sum is one charge" {

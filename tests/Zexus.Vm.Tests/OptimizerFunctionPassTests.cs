@@ -377,6 +377,10 @@ public class OptimizerFunctionPassTests
     )]
     [InlineData("LOAD_NAME g\nSTORE_NAME x\nSTORE_CONST y, 1\nLOAD_NAME y\nSTORE_NAME z", "dead/store")]
     [InlineData("LOAD_NAME g\nINC\nSTORE_NAME x\nLOAD_NAME x\nRETURN", "dead/stored-and-loaded")]
+    [InlineData(
+        "STORE_CONST x, 1\nagain:\nLOAD_NAME x\nLOAD_CONST 1\nADD\nSTORE_NAME y\nLOAD_NAME x\nLOAD_CONST 1\nADD\nPRINT\nLOAD_NAME y\nSTORE_NAME x\nLOAD_NAME x\nLOAD_CONST 4\nLT\nJUMP_IF_TRUE again",
+        "cse/reused"
+    )]
     public void A_change_is_counted_and_explained(string body, string name)
     {
         OptimizationResult result = Optimized(body);
@@ -398,6 +402,40 @@ public class OptimizerFunctionPassTests
         Assert.Equal(2, code.Count(mnemonic => mnemonic == "STORE_CONST"));
         Assert.Contains("LOAD_NAME", code);
         OptimizerTests.AssertSame(OptimizerTests.Load(Text(body)), result);
+    }
+
+    /// <summary>Its operands are beyond 64 bits, so the operation charges by their sizes, whoever does it.</summary>
+    [Theory]
+    [InlineData("LOAD_NAME x\nLOAD_NAME y\n", "LOAD_NAME x\nLOAD_NAME y\n", "ADD", true)]
+    [InlineData("LOAD_NAME x\nLOAD_NAME y\n", "LOAD_NAME x\nLOAD_NAME y\n", "SUB", true)]
+    [InlineData("LOAD_NAME x\nPUSH_REG r1\n", "LOAD_NAME x\nPUSH_REG r1\n", "GTE", true)]
+    [InlineData(
+        "PUSH_REG r1\nLOAD_CONST 36893488147419103232\n",
+        "PUSH_REG r1\nLOAD_CONST 36893488147419103232\n",
+        "EQ",
+        true
+    )]
+    [InlineData("LOAD_NAME n\nLOAD_NAME y\n", "LOAD_NAME n\nLOAD_NAME y\n", "NEQ", true)]
+    [InlineData("LOAD_NAME n\nLOAD_NAME y\n", "LOAD_NAME n\nLOAD_NAME y\n", "LT", true)]
+    [InlineData("LOAD_NAME x\n", "LOAD_NAME x\n", "NEG", true)]
+    [InlineData("LOAD_NAME x\n", "LOAD_NAME x\n", "DEC", true)]
+    [InlineData("LOAD_NAME x\nLOAD_NAME y\n", "LOAD_NAME y\nLOAD_NAME x\n", "SUB", false)]
+    [InlineData("LOAD_NAME x\nLOAD_NAME g\n", "LOAD_NAME x\nLOAD_NAME g\n", "EQ", false)]
+    [InlineData("LOAD_NAME x\nLOAD_NAME y\n", "STORE_CONST x, 7\nLOAD_NAME x\nLOAD_NAME y\n", "ADD", false)]
+    [InlineData("LOAD_NAME x\nLOAD_NAME y\n", "STORE_CONST z, 7\nLOAD_NAME x\nLOAD_NAME y\n", "ADD", false)]
+    public void A_result_that_is_still_there_is_loaded(string first, string second, string operation, bool reused)
+    {
+        // The loop makes of the numbers something that nobody knows before.
+        string body =
+            "STORE_CONST x, 36893488147419103233\nSTORE_CONST y, 680564733841876926926749214863536422912\nLOAD_REG r1, 36893488147419103232\n"
+            + "again:\nLOAD_NAME x\nINC\nSTORE_NAME x\nLOAD_NAME y\nDEC\nSTORE_NAME y\nPUSH_REG r1\nDEC\nPOP_REG r1\nSTORE_CONST n, null\n"
+            + $"LOAD_NAME g\nJUMP_IF_TRUE again\n{first}{operation}\nSTORE_NAME z\n{second}{operation}\nLOAD_NAME z\nBUILD_LIST 2\nRETURN";
+        ZexusProgram source = OptimizerTests.Load(Text(body, "x, y, z, n"));
+        OptimizationResult result = Optimizer.Optimize(source, 2, explain: true);
+        Assert.Equal(reused, result.Rewrites.ContainsKey("cse/reused"));
+        OptimizerTests.AssertSame(source, result);
+        string? problem = TransformationCheck.FirstProblem(source, result);
+        Assert.True(problem is null, problem);
     }
 
     [Fact]
@@ -467,7 +505,7 @@ public class OptimizerFunctionPassTests
         }
 
         // All passes had something to do.
-        Assert.Equal(4, passes.Count);
+        Assert.Equal(5, passes.Count);
         Assert.All(passes.Values, count => Assert.True(count > RandomPrograms / 20));
     }
 
@@ -518,7 +556,7 @@ public class OptimizerFunctionPassTests
 
         private void Statement(int depth)
         {
-            switch (_random.Next(depth > 0 ? 15 : 11))
+            switch (_random.Next(depth > 0 ? 16 : 12))
             {
                 case 0 or 1 or 2:
                     Expression(2);
@@ -560,6 +598,13 @@ public class OptimizerFunctionPassTests
                     Add("POP");
                     break;
                 case 11:
+                    string[] twice = [$"LOAD_NAME {One([.. Own, "l"])}", $"LOAD_NAME {One([.. Own, "l"])}", One(Binary)];
+                    Array.ForEach(twice, Add);
+                    Add($"STORE_NAME {One(Own)}");
+                    Array.ForEach(twice, Add);
+                    Add(_random.Next(2) == 0 ? "PRINT" : $"STORE_NAME {One(Own)}");
+                    break;
+                case 12:
                     string over = Label();
                     Expression(1);
                     Add(_random.Next(2) == 0 ? $"JUMP_IF_TRUE {over}" : $"JUMP_IF_FALSE {over}");
@@ -575,7 +620,7 @@ public class OptimizerFunctionPassTests
 
                     _lines.Add($"{over}:");
                     break;
-                case 12:
+                case 13:
                     string again = Label();
                     Add("STORE_CONST l, 0");
                     _lines.Add($"{again}:");

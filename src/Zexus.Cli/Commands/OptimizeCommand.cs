@@ -234,7 +234,8 @@ internal static class OptimizeCommand
 
     private static string Comment(TranslatedProgram program, int function, TranslatedInstruction instruction)
     {
-        Instruction source = program.Source.Functions[function].Code[instruction.Source];
+        FunctionDefinition definition = program.Source.Functions[function];
+        Instruction source = definition.Code[instruction.Source];
         bool ownChargeOnly =
             instruction.Charges.All(charge => charge.Source == instruction.Source)
             && instruction.Charges.Length <= 1
@@ -245,20 +246,24 @@ internal static class OptimizeCommand
             return "";
         }
 
-        string jump = instruction.JumpCharges.IsEmpty ? "" : ", if it jumps " + Charges(instruction.JumpCharges);
-        return (instruction.Charges.IsEmpty ? "nothing" : Charges(instruction.Charges)) + jump;
+        string jump = instruction.JumpCharges.IsEmpty
+            ? ""
+            : ", if it jumps " + Charges(instruction.JumpCharges, definition);
+        return (instruction.Charges.IsEmpty ? "nothing" : Charges(instruction.Charges, definition)) + jump;
     }
 
-    private static string Charges(IEnumerable<Charge> charges) =>
-        string.Join(", ", charges.Select(charge => $"{AmountText(charge.Amount)} for {charge.Source}"));
+    private static string Charges(IEnumerable<Charge> charges, FunctionDefinition function) =>
+        string.Join(", ", charges.Select(charge => $"{AmountText(charge.Amount, function)} for {charge.Source}"));
 
-    private static string AmountText(Amount amount) =>
+    private static string AmountText(Amount amount, FunctionDefinition function) =>
         amount switch
         {
             Amount.Fixed it => it.Gas.ToString(CultureInfo.InvariantCulture),
             Amount.Size it => $"size of stack[{it.Depth}]",
             Amount.Text it => $"text of stack[{it.Depth}]",
-            Amount.Sum it => string.Join(" + ", it.Parts.Select(AmountText)),
+            Amount.VariableSize it => $"size of {function.Parameters.Concat(function.Locals).ElementAt(it.Slot)}",
+            Amount.RegisterSize it => $"size of r{it.Number}",
+            Amount.Sum it => string.Join(" + ", it.Parts.Select(part => AmountText(part, function))),
             _ => throw new InvalidOperationException($"no text for {amount.GetType().Name}"),
         };
 

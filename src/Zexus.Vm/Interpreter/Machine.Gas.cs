@@ -119,7 +119,7 @@ internal sealed unsafe partial class Machine
     {
         for (int i = 0; i < charges.Count; i++)
         {
-            if (!Charge(charges.GasOf(i, sp)))
+            if (!Charge(charges.GasOf(i, sp, _frame->Vars)))
             {
                 _refusedSource = charges.SourceOf(i);
                 return Code.OutOfGas;

@@ -18,7 +18,7 @@ internal sealed unsafe class ChargeList
         }
 
         Total = Saturated(total);
-        FitsInstruction = Total <= Fuel.LargestStatic && items.All(item => item.Sizes.IsEmpty && item.Texts.IsEmpty);
+        FitsInstruction = Total <= Fuel.LargestStatic && items.All(item => item.IsFixed);
     }
 
     public static ChargeList None { get; } = new([]);
@@ -31,42 +31,65 @@ internal sealed unsafe class ChargeList
 
     public int Count => _items.Length;
 
-    public static ChargeList Of(ImmutableArray<Charge> charges) =>
-        charges.IsEmpty ? None : new ChargeList([.. charges.Select(charge => Item.Of(charge))]);
+    /// <summary>The charges of an instruction of a function with so many variables: registers are the slots behind them.</summary>
+    public static ChargeList Of(ImmutableArray<Charge> charges, int variables) =>
+        charges.IsEmpty ? None : new ChargeList([.. charges.Select(charge => Item.Of(charge, variables))]);
 
     public int SourceOf(int index) => _items[index].Source;
 
-    /// <summary>The gas of one of them, above this operand stack; the largest number when it does not fit 64 bits.</summary>
-    public long GasOf(int index, Value* sp)
+    /// <summary>The gas of one of them, above this operand stack and in this frame; the largest number when it does not fit 64 bits.</summary>
+    public long GasOf(int index, Value* sp, Value* slots)
     {
         Item item = _items[index];
         long gas = item.Fixed;
         foreach (int depth in item.Sizes)
         {
-            gas = Saturated((BigInteger)gas + Integers.Size(sp - 1 - depth));
+            gas = Sum(gas, Integers.Size(sp - 1 - depth));
+        }
+
+        foreach (int slot in item.Slots)
+        {
+            gas = Sum(gas, Integers.Size(slots + slot));
         }
 
         foreach (int depth in item.Texts)
         {
             Value* value = sp - 1 - depth;
             long scalars = value->Tag == Tag.String ? value->String->Length : 0;
-            gas = Saturated((BigInteger)gas + (scalars / Isa.Gas.ScalarsPerUnit));
+            gas = Sum(gas, scalars / Isa.Gas.ScalarsPerUnit);
         }
 
         return gas;
     }
 
+    private static long Sum(long gas, long more) => gas > long.MaxValue - more ? long.MaxValue : gas + more;
+
     private static long Saturated(BigInteger gas) => gas > long.MaxValue ? long.MaxValue : (long)gas;
 
-    private readonly record struct Item(int Source, long Fixed, ImmutableArray<int> Sizes, ImmutableArray<int> Texts)
+    private readonly record struct Item(
+        int Source,
+        long Fixed,
+        ImmutableArray<int> Sizes,
+        ImmutableArray<int> Texts,
+        ImmutableArray<int> Slots
+    )
     {
-        public static Item Of(Charge charge)
+        public bool IsFixed => Sizes.IsEmpty && Texts.IsEmpty && Slots.IsEmpty;
+
+        public static Item Of(Charge charge, int variables)
         {
             BigInteger gas = 0;
             ImmutableArray<int>.Builder sizes = ImmutableArray.CreateBuilder<int>();
             ImmutableArray<int>.Builder texts = ImmutableArray.CreateBuilder<int>();
+            ImmutableArray<int>.Builder slots = ImmutableArray.CreateBuilder<int>();
             Add(charge.Amount);
-            return new Item(charge.Source, Saturated(gas), sizes.ToImmutable(), texts.ToImmutable());
+            return new Item(
+                charge.Source,
+                Saturated(gas),
+                sizes.ToImmutable(),
+                texts.ToImmutable(),
+                slots.ToImmutable()
+            );
 
             void Add(Amount amount)
             {
@@ -80,6 +103,12 @@ internal sealed unsafe class ChargeList
                         break;
                     case Amount.Text it:
                         texts.Add(it.Depth);
+                        break;
+                    case Amount.VariableSize it:
+                        slots.Add(it.Slot);
+                        break;
+                    case Amount.RegisterSize it:
+                        slots.Add(variables + it.Number);
                         break;
                     case Amount.Sum it:
                         foreach (Amount part in it.Parts)

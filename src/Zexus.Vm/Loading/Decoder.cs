@@ -197,7 +197,8 @@ internal sealed unsafe class Decoder
         Scope scope
     )
     {
-        ChargeList[] lists = [.. code.Select(instruction => ChargeList.Of(instruction.Charges))];
+        int variables = function->Variables;
+        ChargeList[] lists = [.. code.Select(instruction => ChargeList.Of(instruction.Charges, variables))];
         int[] places = new int[code.Length + 1];
         int length = 0;
         for (int i = 0; i < code.Length; i++)
@@ -236,7 +237,7 @@ internal sealed unsafe class Decoder
             function->Kept[at] = kept[i];
             if (!code[i].JumpCharges.IsEmpty)
             {
-                ChargeList list = ChargeList.Of(code[i].JumpCharges);
+                ChargeList list = ChargeList.Of(code[i].JumpCharges, variables);
                 if (!list.FitsInstruction)
                 {
                     throw new InvalidOperationException("a jump charges what only values tell, or too much");

@@ -325,6 +325,7 @@ internal sealed class CompiledRewrite
         {
             Amount.Fixed it => it.Gas.IsZero,
             Amount.Size it => knowledge.Stack(it.Depth).Small,
+            Amount.VariableSize or Amount.RegisterSize => false,
             Amount.Text it => (knowledge.Stack(it.Depth).Kinds & KindSet.String) == 0,
             Amount.Sum it => it.Parts.All(part => IsNothing(part, knowledge)),
             _ => throw new InvalidOperationException($"no reading of {amount.GetType().Name}"),

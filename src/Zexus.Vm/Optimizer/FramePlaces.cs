@@ -91,6 +91,13 @@ internal sealed class FramePlaces
     /// <summary>What an instruction has as its operand: the number of the name, or of the register.</summary>
     public int OperandOf(int place) => IsRegister(place) ? place - _variables.Count : _variables[place].Name;
 
+    /// <summary>A variable's place by its place among parameters and locals; -1 when it is none that only the frame changes.</summary>
+    public int OfSlot(int slot) => _variables.FindIndex(variable => variable.Slot == slot);
+
+    /// <summary>The size of what is there.</summary>
+    public Amount SizeOf(int place) =>
+        IsRegister(place) ? new Amount.RegisterSize(OperandOf(place)) : new Amount.VariableSize(_variables[place].Slot);
+
     /// <summary>The place for claims; what lies behind the registers is the operand stack, from the bottom.</summary>
     public Place ToPlace(int place) =>
         place >= Count ? new Place.Stack(place - Count)

@@ -81,6 +81,9 @@ public sealed class Optimizer
     /// <summary>The name under which stores that only the next instruction reads are counted.</summary>
     public const string StoredAndLoaded = "dead/stored-and-loaded";
 
+    /// <summary>The name under which results that were computed before are counted.</summary>
+    public const string Reused = "cse/reused";
+
     /// <summary>Rounds over the passes, by level.</summary>
     private static readonly int[] Rounds = [0, 1, 2, 8];
 
@@ -115,8 +118,8 @@ public sealed class Optimizer
         bool wholeFunctions
     )
     {
-        _flowPasses = wholeFunctions ? [new JumpThreading(), new UnreachableCode()] : [];
-        _valuePasses = wholeFunctions ? [new CopyPropagation(), new DeadStores()] : [];
+        _flowPasses = wholeFunctions ? [new UnreachableCode(), new JumpThreading(), new UnreachableCode()] : [];
+        _valuePasses = wholeFunctions ? [new CopyPropagation(), new CommonSubexpressions(), new DeadStores()] : [];
         _changes = new Changes(explain, _log);
         _source = source;
         _limits = limits;
@@ -279,32 +282,36 @@ public sealed class Optimizer
         }
 
         TranslatedFunction before = graph.ToFunction();
+        ChargedKinds kinds = new(scope);
         pass.Run(scope, _changes);
         if (_changes.Total > earlier)
         {
             // The places still are those of the code before.
-            ImmutableArray<CutPoint> cuts = Cuts(graph, pass);
+            ImmutableArray<CutPoint> cuts = Cuts(graph, pass, kinds);
             _transformations.Add(new Transformation(graph.Number, pass.Name, before, graph.ToFunction(), cuts));
         }
 
         return _changes.Total - earlier;
     }
 
-    private static ImmutableArray<CutPoint> Cuts(FunctionGraph graph, FunctionPass pass)
+    private static ImmutableArray<CutPoint> Cuts(FunctionGraph graph, FunctionPass pass, ChargedKinds kinds)
     {
-        ImmutableArray<CutPoint>.Builder cuts = ImmutableArray.CreateBuilder<CutPoint>();
+        List<(Node Landing, ImmutableArray<Claim> Claims)> landings = [];
+        List<int> places = [];
         int after = 0;
         for (Node node = graph.First; !node.IsEnd; node = node.Next!)
         {
             if (node.Previous is null || (node.Arrivals > 0 && pass.IsCut(node)))
             {
-                cuts.Add(new CutPoint(node.Place, after, pass.ClaimsAt(node)));
+                landings.Add((node, pass.ClaimsAt(node)));
+                places.Add(after);
             }
 
             after++;
         }
 
-        return cuts.DrainToImmutable();
+        kinds.AddTo(landings);
+        return [.. landings.Zip(places, (cut, place) => new CutPoint(cut.Landing.Place, place, cut.Claims))];
     }
 
     private static void SettleAll(RewriteScope[] scopes)

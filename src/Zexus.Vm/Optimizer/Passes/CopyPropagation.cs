@@ -4,8 +4,9 @@ using Zexus.Isa;
 namespace Zexus.Vm;
 
 /// <summary>
-/// Reads the constant, or the original, where a variable or register was read that holds it on every path. What an instruction charges
-/// does not depend on which of them it reads, so its charges stay.
+/// Loads and moves the constant, or the original, where a variable or register was loaded or moved that holds it on every path. What such an
+/// instruction charges does not depend on which of them it reads, so its charges stay. Operations on registers keep their operands: to a
+/// proof, one that it does not look into is another when its operands are others.
 /// </summary>
 internal sealed class CopyPropagation() : FunctionPass("copy propagation", Technique.CopyPropagation)
 {
@@ -57,26 +58,6 @@ internal sealed class CopyPropagation() : FunctionPass("copy propagation", Techn
                 break;
             case Opcode.Tags.STORE_REG:
                 Store();
-                break;
-            case Opcode.Tags.NEG_REG:
-            case Opcode.Tags.NOT_REG:
-                Operands(Original(node.B), node.C);
-                break;
-            case Opcode.Tags.ADD_REG:
-            case Opcode.Tags.SUB_REG:
-            case Opcode.Tags.MUL_REG:
-            case Opcode.Tags.DIV_REG:
-            case Opcode.Tags.MOD_REG:
-            case Opcode.Tags.POW_REG:
-            case Opcode.Tags.EQ_REG:
-            case Opcode.Tags.NEQ_REG:
-            case Opcode.Tags.LT_REG:
-            case Opcode.Tags.GT_REG:
-            case Opcode.Tags.LTE_REG:
-            case Opcode.Tags.GTE_REG:
-            case Opcode.Tags.AND_REG:
-            case Opcode.Tags.OR_REG:
-                Operands(Original(node.B), Original(node.C));
                 break;
             default:
                 break;
@@ -136,28 +117,6 @@ internal sealed class CopyPropagation() : FunctionPass("copy propagation", Techn
         // The lowest register that holds the same.
         long Original(long register) =>
             _places.OperandOf(values.Find(values[_places.OfRegister(register)], _places.Variables));
-
-        void Operands(long left, long right)
-        {
-            if (left != node.B || right != node.C)
-            {
-                ReliedOn(node.B, left);
-                ReliedOn(node.C, right);
-                ImmutableArray<string> before = changes.Spell(scope, node);
-                node.B = left;
-                node.C = right;
-                changes.Add(scope, Copied, node.Source, before, node);
-            }
-        }
-
-        void ReliedOn(long register, long original)
-        {
-            if (register != original)
-            {
-                _ = _reliedOn.Add(_places.OfRegister(register));
-                _ = _reliedOn.Add(_places.OfRegister(original));
-            }
-        }
 
         void Become(Change change, int place, int original, Opcode opcode, long a, long b)
         {

@@ -118,6 +118,14 @@ internal sealed class Liveness
                 Operation(node);
                 break;
         }
+
+        if (node.HasVaryingCharges)
+        {
+            foreach (Charge charge in node.Charges)
+            {
+                Read(charge.Amount);
+            }
+        }
     }
 
     /// <summary>
@@ -165,6 +173,28 @@ internal sealed class Liveness
         }
 
         _ = Add(_live, _handlers);
+    }
+
+    private void Read(Amount amount)
+    {
+        switch (amount)
+        {
+            case Amount.VariableSize it:
+                Read(_places.OfSlot(it.Slot));
+                break;
+            case Amount.RegisterSize it:
+                Read(_places.OfRegister(it.Number));
+                break;
+            case Amount.Sum it:
+                foreach (Amount part in it.Parts)
+                {
+                    Read(part);
+                }
+
+                break;
+            default:
+                break;
+        }
     }
 
     private void Read(int place)

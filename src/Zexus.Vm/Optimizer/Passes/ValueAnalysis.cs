@@ -259,20 +259,11 @@ internal sealed class ValueAnalysis
     }
 
     /// <summary>With these places all those whose values come to them; of kinds, through operations, too.</summary>
-    public SortedSet<int> WithOrigins(IEnumerable<int> places, bool ofKinds)
+    public SortedSet<int> WithOrigins(IEnumerable<int> places, bool ofKinds) => WithOrigins(places, Origins(ofKinds));
+
+    /// <summary>The same, by the origins as they were in the code at an earlier time.</summary>
+    public static SortedSet<int> WithOrigins(IEnumerable<int> places, ILookup<int, int> origins)
     {
-        _throughOperations = ofKinds;
-        _flows = [];
-        Walk(
-            values => values.Copy(),
-            (node, values) =>
-            {
-                Step(node, values);
-                return node;
-            }
-        );
-        ILookup<int, int> origins = _flows.ToLookup(flow => flow.To, flow => flow.From);
-        _flows = null;
         SortedSet<int> result = [];
         Stack<int> pending = new(places);
         while (pending.TryPop(out int place))
@@ -287,6 +278,24 @@ internal sealed class ValueAnalysis
         }
 
         return result;
+    }
+
+    /// <summary>From which places values come to each.</summary>
+    public ILookup<int, int> Origins(bool ofKinds)
+    {
+        _throughOperations = ofKinds;
+        _flows = [];
+        Walk(
+            values => values.Copy(),
+            (node, values) =>
+            {
+                Step(node, values);
+                return node;
+            }
+        );
+        ILookup<int, int> origins = _flows.ToLookup(flow => flow.To, flow => flow.From);
+        _flows = null;
+        return origins;
     }
 
     /// <summary>Parameters are anything; all else in a frame is Null when it begins.</summary>
