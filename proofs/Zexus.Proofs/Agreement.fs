@@ -61,15 +61,42 @@ let compareTolls (isTranslation: bool) (a: Run) (b: Run) (c: Comparison) =
                     )
                 )
 
-/// Decisions that cannot hold together, as far as that is plain to see: the second path's against those of the first.
-let isContradiction (decided: HashSet<BoolTerm>) (b: Run) =
-    b.State.Path
-    |> List.exists (fun condition ->
-        match condition with
-        | BoolTerm.Not inner -> decided.Contains inner
-        | other -> decided.Contains(BoolTerm.Not other))
+let tagOf (kind: Kind) =
+    match kind with
+    | Kind.Null -> 0
+    | Kind.Bool _ -> 1
+    | Kind.Int _ -> 2
+    | Kind.Float _ -> 3
+    | Kind.String _ -> 4
+    | Kind.List _ -> 5
+    | Kind.Map _ -> 6
+    | Kind.Set _ -> 7
+    | Kind.Function _ -> 8
 
-let decisionsOf (a: Run) = HashSet<BoolTerm> a.State.Path
+/// What a path has found out, ready to be asked for.
+type Decisions = {
+    Conditions: HashSet<BoolTerm>
+    Kinds: Map<string, Kind>
+}
+
+let decisionsOf (a: Run) = {
+    Conditions = HashSet<BoolTerm> a.State.Path
+    Kinds = a.State.Kinds
+}
+
+/// Decisions that cannot hold together, as far as that is plain to see: the second path's against those of the first.
+let isContradiction (a: Decisions) (b: Run) =
+    let isOther symbol kind =
+        match Map.tryFind symbol a.Kinds with
+        | Some known -> tagOf known <> tagOf kind
+        | None -> false
+
+    Map.exists isOther b.State.Kinds
+    || b.State.Path
+       |> List.exists (fun condition ->
+           match condition with
+           | BoolTerm.Not inner -> a.Conditions.Contains inner
+           | other -> a.Conditions.Contains(BoolTerm.Not other))
 
 let conditions (r: Run) =
     r.State.Path |> List.rev |> List.map Formula.term |> Formula.all

@@ -415,18 +415,6 @@ let private explore (options: Options) (cancel: CancellationToken) (onStep: unit
 
 // Kinds: enumerated outside the solver.
 
-let private tagOf (kind: Kind) =
-    match kind with
-    | Kind.Null -> 0
-    | Kind.Bool _ -> 1
-    | Kind.Int _ -> 2
-    | Kind.Float _ -> 3
-    | Kind.String _ -> 4
-    | Kind.List _ -> 5
-    | Kind.Map _ -> 6
-    | Kind.Set _ -> 7
-    | Kind.Function _ -> 8
-
 let private kindNames = [ "Null"; "Bool"; "Int"; "Float"; "String"; "List"; "Map"; "Set"; "Function" ]
 let private intTag = 2
 let private stringTag = 4

@@ -199,14 +199,15 @@ let rec private valueAt (constants: Plain[]) (claims: Claim list) (which: string
         known
         |> List.map (fun claim ->
             match claim with
-            | :? Claim.Dead -> 3, Value.Unknown(symbolOf place + "." + which)
-            | :? Claim.Constant as c -> 0, scalarOf constants[c.Index]
+            // Whatever else is claimed of it, the two sides need not hold the same.
+            | :? Claim.Dead -> 0, Value.Unknown(symbolOf place + "." + which)
+            | :? Claim.Constant as c -> 1, scalarOf constants[c.Index]
             | :? Claim.Copy as c ->
                 if claimsOn claims c.Original |> List.exists (fun o -> o :? Claim.Copy || o :? Claim.Dead) then
                     unfit "a copy of a copy, or of what is dead"
 
-                1, valueAt constants claims which c.Original
-            | :? Claim.OfKind as k -> 2, ofKind k.Kind (symbolOf place)
+                2, valueAt constants claims which c.Original
+            | :? Claim.OfKind as k -> 3, ofKind k.Kind (symbolOf place)
             | other -> unfit ("a claim of the kind " + other.GetType().Name))
         |> List.minBy fst
         |> snd
