@@ -1,4 +1,5 @@
 /// Answers kept between runs, by the hash of everything that decides them: text, solver, version, options. Only sat and unsat are kept.
+/// With them, where a counterexample was found: that is no answer, it is where a run replays first.
 module Zexus.Proofs.AnswerCache
 
 open System
@@ -68,6 +69,23 @@ type AnswerCache(file: string option) =
             | Solver.Answer.Failed _ -> ()
 
             answer
+
+    /// Which case of what is so called, which valuation of it, under a handler or not, and at what gas limit.
+    member _.FoundAt(name: string) : (int * int * bool * int64) option =
+        match kept.TryGetValue("found " + name) with
+        | true, place when not (isNull place) ->
+            match place.TryGetValue "at" with
+            | true, text ->
+                match text.Split ' ' |> Array.map Int64.TryParse with
+                | [| true, number; true, index; true, guarded; true, limit |] ->
+                    Some(int number, int index, (guarded = 1L), limit)
+                | _ -> None
+            | false, _ -> None
+        | _ -> None
+
+    member _.KeepFound(name: string, number: int, index: int, guarded: bool, limit: int64) =
+        let text = String.Join(' ', number, index, (if guarded then 1 else 0), limit)
+        kept["found " + name] <- Kept(dict [ "at", text ])
 
     /// Write what is known; a reader never sees half a file. Throws IOException and UnauthorizedAccessException.
     member _.Save() =

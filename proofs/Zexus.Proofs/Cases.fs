@@ -9,8 +9,8 @@ open Zexus.Proofs.SmtLib
 open Zexus.Proofs.Equivalence
 open Zexus.Proofs.Instances
 
-type Case = {
-    Instance: Instance
+/// What is asked of the solvers.
+type Texts = {
     /// Has a model exactly if the sides differ.
     Query: string
     /// Equations of Float arithmetic that are asked first. If all of them hold, `Reduced` is asked instead of `Query`: the same without them.
@@ -18,6 +18,12 @@ type Case = {
     Reduced: string
     /// Has a model exactly if the facts can hold.
     Possible: string
+}
+
+type Case = {
+    Instance: Instance
+    /// Written when they are asked for: most cases of what is to be refuted need none.
+    Texts: Lazy<Texts>
     /// Rule branches that the two sides entered.
     Branches: Set<Branch>
     /// A collection among the constants stands for all of them, or a computed constant has no term: enough to refute, too little to prove.
@@ -472,20 +478,26 @@ let rec private split (instance: Instance) (constants: Map<string, Plain>) compu
 
             // What is plainly impossible is no case.
             if not (Formula.isPlainlyFalse joined) then
-                let claim = difference host.Depth lefts rights
-                let lemmas = FloatLemmas.ofFormula claim
-                let text = fst (query facts claim)
+                let texts () =
+                    let claim = difference host.Depth lefts rights
+                    let lemmas = FloatLemmas.ofFormula claim
+                    let text claim = fst (query facts claim)
+                    let whole = text claim
+
+                    {
+                        Query = whole
+                        Lemmas = lemmas |> List.map _.Query |> List.distinct
+                        Reduced =
+                            if lemmas.IsEmpty then
+                                whole
+                            else
+                                text (FloatLemmas.taken lemmas claim)
+                        Possible = text Formula.always
+                    }
 
                 {
                     Instance = instance
-                    Query = text
-                    Lemmas = lemmas |> List.map _.Query |> List.distinct
-                    Reduced =
-                        if lemmas.IsEmpty then
-                            text
-                        else
-                            fst (query facts (FloatLemmas.taken lemmas claim))
-                    Possible = fst (query facts Formula.always)
+                    Texts = lazy texts ()
                     Branches = Set.union (branchesOf lefts) (branchesOf rights)
                     IsSampled =
                         constants

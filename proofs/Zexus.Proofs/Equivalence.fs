@@ -279,21 +279,48 @@ let private agree (height: int) (a: Exit) (b: Exit) : Formula =
 
     Formula.all pairing.Facts
 
-let conditions exit =
-    (stateOf exit).Path |> List.rev |> List.map Formula.term |> Formula.all
+let private conditions exit =
+    (stateOf exit).Path |> List.rev |> List.map Formula.term
+
+/// Does one path decide for what the other decides against? Then no state takes both.
+let private exclude (path: BoolTerm list) (against: Set<BoolTerm>) =
+    path |> List.exists (fun term -> Set.contains term against)
+
+/// The decision the other way.
+let opposite (term: BoolTerm) =
+    match term with
+    | BoolTerm.Not inner -> inner
+    | BoolTerm.Symbol _
+    | BoolTerm.Constant _
+    | BoolTerm.And _
+    | BoolTerm.Or _
+    | BoolTerm.IntEqual _
+    | BoolTerm.IntLess _
+    | BoolTerm.FloatEqual _
+    | BoolTerm.FloatLess _
+    | BoolTerm.IsNaN _
+    | BoolTerm.StrEqual _
+    | BoolTerm.Apply _ -> BoolTerm.Not term
 
 /// What is the matter if the two sides are not equal: paths that meet and disagree, or a state that no path of a side covers.
 /// Under the facts that hold at the start, it has a model exactly if they are not.
 let difference (height: int) (lefts: Exit list) (rights: Exit list) : Formula =
-    let uncovered exits =
-        exits |> List.map conditions |> Formula.any |> Formula.negate
+    let lefts = lefts |> List.map (fun exit -> exit, conditions exit)
+
+    let rights =
+        rights
+        |> List.map (fun exit -> exit, conditions exit, (stateOf exit).Path |> List.map opposite |> Set.ofList)
+
+    let uncovered paths =
+        paths |> List.map Formula.all |> Formula.any |> Formula.negate
 
     Formula.any [
-        uncovered lefts
-        uncovered rights
-        for a in lefts do
-            for b in rights do
-                Formula.all [ conditions a; conditions b; Formula.negate (agree height a b) ]
+        uncovered (lefts |> List.map snd)
+        uncovered (rights |> List.map (fun (_, path, _) -> path))
+        for a, pathA in lefts do
+            for b, pathB, against in rights do
+                if not (exclude (stateOf a).Path against) then
+                    Formula.all [ yield! pathA; yield! pathB; Formula.negate (agree height a b) ]
     ]
 
 /// Unknown values whose kind some path has asked for.

@@ -266,11 +266,6 @@ let private step (r: Run) : Next list =
             | Next.Fault _
             | Next.EventFault _ -> [ next ])
 
-let private opposite condition =
-    match condition with
-    | BoolTerm.Not inner -> inner
-    | other -> BoolTerm.Not other
-
 /// Decisions since a state that contradict one another or earlier ones: no execution goes there. Those made twice are made once.
 let private feasible (before: State) (r: Run) : Run option =
     let count = r.State.Path.Length - before.Path.Length
@@ -285,7 +280,7 @@ let private feasible (before: State) (r: Run) : Run option =
             match conditions with
             | [] -> Some path
             | condition :: rest ->
-                if known.Contains(opposite condition) then None
+                if known.Contains(Equivalence.opposite condition) then None
                 elif known.Add condition then add (condition :: path) rest
                 else add path rest
 

@@ -125,6 +125,20 @@ type Session(cache: AnswerCache, opinions: Opinion list, onQuery: string -> unit
     member _.Agreed = agreed
     member _.Asked = asked
 
+    /// Where an earlier run found a counterexample: which case, and which trial of it.
+    member _.FoundAt(name: string) : (int * Trial) option =
+        cache.FoundAt name
+        |> Option.map (fun (number, index, guarded, limit) ->
+            number,
+            {
+                Index = index
+                Guarded = guarded
+                GasLimit = limit
+            })
+
+    member _.Keep(name: string, number: int, trial: Trial) =
+        cache.KeepFound(name, number, trial.Index, trial.Guarded, trial.GasLimit)
+
     /// Both answers in one: unsat and sat only if both say so.
     member _.Ask(text: string) : Solver.Answer =
         onQuery text
@@ -186,53 +200,69 @@ let private verdictOf (session: Session) (case: Case) (query: string) : Verdict 
 
 /// The verdict on one case, and the queries that it rests on.
 let private judge (session: Session) (case: Case) : Verdict * string list =
-    if case.Lemmas.IsEmpty then
-        verdictOf session case case.Query, [ case.Query ]
-    elif case.Lemmas |> List.forall (session.Ask >> isUnsat) then
-        verdictOf session case case.Reduced, case.Lemmas @ [ case.Reduced ]
+    let texts = case.Texts.Value
+
+    let whole () =
+        verdictOf session case texts.Query, [ texts.Query ]
+
+    if texts.Lemmas.IsEmpty then
+        whole ()
+    elif texts.Lemmas |> List.forall (session.Ask >> isUnsat) then
+        verdictOf session case texts.Reduced, texts.Lemmas @ [ texts.Reduced ]
     else
         // Solvers are slow to find Floats, and what replays is a counterexample, whoever found it.
         match Replay.findAtEdges case with
-        | Some replayed -> Verdict.Refuted replayed, case.Lemmas
+        | Some replayed -> Verdict.Refuted replayed, texts.Lemmas
         // The lemmas may hold for the values that the case allows.
-        | None -> verdictOf session case case.Query, [ case.Query ]
+        | None -> whole ()
 
 /// So many models that do not replay are enough to say that none will.
 let private patience = 100
 
-/// The first confirmed counterexample among the cases of code that is to be refuted; else the best of what there is.
-let private refute (session: Session) (cases: Case seq) : Verdict =
-    let mutable best = Verdict.Proved
+/// The first confirmed counterexample among the cases of code that is to be refuted; else the best of what there is. Where an earlier run found
+/// one, that one is replayed first.
+let private refute (session: Session) (name: string) (cases: Case seq) : Verdict =
+    let found =
+        session.FoundAt name
+        |> Option.bind (fun (number, trial) -> Seq.tryItem number cases |> Option.bind (Replay.again trial))
 
-    let mutable failures = 0
+    match found with
+    | Some replayed -> Verdict.Refuted replayed
+    | None ->
+        let mutable best = Verdict.Proved
 
-    let confirmed =
-        cases
-        |> Seq.takeWhile (fun _ -> failures < patience)
-        |> Seq.tryPick (fun case ->
-            // What replays is a counterexample, whoever found it.
-            let verdict =
-                match Replay.findAtEdges case with
-                | Some replayed -> Verdict.Refuted replayed
-                | None -> fst (judge session case)
+        let mutable failures = 0
 
-            match verdict with
-            | Verdict.Refuted replayed when replayed.IsConfirmed -> Some(Verdict.Refuted replayed)
-            | Verdict.Refuted replayed ->
-                best <- Verdict.Refuted replayed
-                failures <- failures + 1
-                None
-            | Verdict.Unknown reason ->
-                match best with
-                | Verdict.Proved -> best <- Verdict.Unknown reason
-                | Verdict.Refuted _
-                | Verdict.Unknown _ -> ()
+        let confirmed =
+            cases
+            |> Seq.indexed
+            |> Seq.takeWhile (fun _ -> failures < patience)
+            |> Seq.tryPick (fun (number, case) ->
+                // What replays is a counterexample, whoever found it.
+                let verdict =
+                    match Replay.findAtEdges case with
+                    | Some replayed ->
+                        session.Keep(name, number, replayed.Trial)
+                        Verdict.Refuted replayed
+                    | None -> fst (judge session case)
 
-                failures <- failures + 1
-                None
-            | Verdict.Proved -> None)
+                match verdict with
+                | Verdict.Refuted replayed when replayed.IsConfirmed -> Some(Verdict.Refuted replayed)
+                | Verdict.Refuted replayed ->
+                    best <- Verdict.Refuted replayed
+                    failures <- failures + 1
+                    None
+                | Verdict.Unknown reason ->
+                    match best with
+                    | Verdict.Proved -> best <- Verdict.Unknown reason
+                    | Verdict.Refuted _
+                    | Verdict.Unknown _ -> ()
 
-    confirmed |> Option.defaultValue best
+                    failures <- failures + 1
+                    None
+                | Verdict.Proved -> None)
+
+        confirmed |> Option.defaultValue best
 
 /// What cannot be read is undecided, with the reason.
 let private readable (f: unit -> 'a) (otherwise: string -> 'a) =
@@ -265,7 +295,7 @@ let prove (session: Session) (rewrite: Rewrite) : RewriteReport =
     let possible =
         cases
         |> List.filter (fun case ->
-            match session.Ask case.Possible with
+            match session.Ask case.Texts.Value.Possible with
             | Solver.Answer.Sat _ -> true
             | Solver.Answer.Unsat
             | Solver.Answer.Failed _ -> false)
@@ -284,13 +314,24 @@ let prove (session: Session) (rewrite: Rewrite) : RewriteReport =
 
             {
                 Precondition = precondition
-                Verdict = readable (fun () -> refute session (ofRewrite rewrite others replacement)) Verdict.Unknown
+                Verdict =
+                    readable
+                        (fun () ->
+                            refute
+                                session
+                                (rewrite.Name + " without " + precondition.Describe)
+                                (ofRewrite rewrite others replacement))
+                        Verdict.Unknown
             }
     ]
 
     let twin =
         readable
-            (fun () -> refute session (ofRewrite rewrite preconditions (List.ofSeq rewrite.BrokenTwin)))
+            (fun () ->
+                refute
+                    session
+                    (rewrite.Name + ", its twin")
+                    (ofRewrite rewrite preconditions (List.ofSeq rewrite.BrokenTwin)))
             Verdict.Unknown
 
     {

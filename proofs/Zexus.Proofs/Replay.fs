@@ -23,8 +23,16 @@ type Valuation = {
 /// One line of a side: an instruction and the operand stack behind it, top last.
 type Line = { Instruction: string; Stack: string }
 
+/// One try to replay a case: which of its valuations at edges, under a handler or not, and the gas limit.
+type Trial = {
+    Index: int
+    Guarded: bool
+    GasLimit: int64
+}
+
 type Replayed = {
     Valuation: Valuation
+    Trial: Trial
     Program: Program
     GasLimit: int64
     Left: Line list
@@ -263,11 +271,12 @@ let private gasBefore (loaded: Loaded) (context: Context) first =
 type private Gas =
     | Enough
     | Short
+    | At of int64
 
 /// The most shortages that are tried with one valuation.
 let private mostShortages = 200L
 
-let private tryOne (case: Case) (valuation: Valuation) (guarded: bool) (gas: Gas) : Replayed option =
+let private tryOne (case: Case) (index: int, valuation: Valuation) (guarded: bool) (gas: Gas) : Replayed option =
     let constants = valuation.Constants |> Map.map (fun _ data -> Plain.ofData data)
 
     let given input =
@@ -287,6 +296,7 @@ let private tryOne (case: Case) (valuation: Valuation) (guarded: bool) (gas: Gas
     let limits =
         match gas with
         | Gas.Enough -> Seq.singleton generous
+        | Gas.At limit -> Seq.singleton limit
         | Gas.Short ->
             let before = gasBefore left (at generous) host.First
             let used = int64 (bigint.Min((ofOracle left (at generous)).Gas, bigint generous))
@@ -305,6 +315,11 @@ let private tryOne (case: Case) (valuation: Valuation) (guarded: bool) (gas: Gas
 
             Some {
                 Valuation = valuation
+                Trial = {
+                    Index = index
+                    Guarded = guarded
+                    GasLimit = limit
+                }
                 Program = host.Program
                 GasLimit = limit
                 Left = lines left (at limit) host.First host.PatternLength
@@ -337,23 +352,25 @@ let private keeps (preconditions: Precondition list) (valuation: Valuation) =
             | _ -> false
         | _ -> true)
 
+/// A model's constant may be longer than the limits of a replay: then it is no program here.
+let private tryReadable case valuation guarded gas =
+    try
+        tryOne case valuation guarded gas
+    with NotReadable _ ->
+        None
+
+let private allowed (case: Case) model =
+    valuations case model |> Seq.filter (keeps case.Instance.Preconditions) |> Seq.indexed
+
 let private search (case: Case) (model: Map<string, string>) (plan: (Gas * int) list) : Replayed option =
-    let kept =
-        valuations case model |> Seq.filter (keeps case.Instance.Preconditions) |> Seq.cache
+    let kept = allowed case model |> Seq.cache
 
     let tried =
         seq {
             for gas, most in plan do
                 for valuation in Seq.truncate most kept do
                     for guarded in [ false; true ] do
-                        // A model's constant may be longer than these limits: then it is no program here.
-                        let replayed =
-                            try
-                                tryOne case valuation guarded gas
-                            with NotReadable _ ->
-                                None
-
-                        match replayed with
+                        match tryReadable case valuation guarded gas with
                         | Some replayed -> replayed
                         | None -> ()
         }
@@ -370,3 +387,10 @@ let find (case: Case) (model: Map<string, string>) : Replayed option =
 /// A confirmed counterexample among a few edges, before a solver is asked.
 let findAtEdges (case: Case) : Replayed option =
     search case Map.empty [ Gas.Enough, 12; Gas.Short, 3 ] |> Option.filter _.IsConfirmed
+
+/// The same trial of a case again, if it is confirmed again.
+let again (trial: Trial) (case: Case) : Replayed option =
+    allowed case Map.empty
+    |> Seq.tryItem trial.Index
+    |> Option.bind (fun valuation -> tryReadable case valuation trial.Guarded (Gas.At trial.GasLimit))
+    |> Option.filter _.IsConfirmed

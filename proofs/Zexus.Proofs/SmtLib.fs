@@ -38,10 +38,14 @@ let nothing = {
     Naturals = Set.empty
 }
 
-let private withSymbol name sort v = {
-    v with
-        Symbols = Map.add name sort v.Symbols
-}
+let private withSymbol name sort v =
+    if Map.containsKey name v.Symbols then
+        v
+    else
+        {
+            v with
+                Symbols = Map.add name sort v.Symbols
+        }
 
 let private integer (n: bigint) =
     if n.Sign < 0 then

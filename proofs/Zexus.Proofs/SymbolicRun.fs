@@ -6,6 +6,7 @@ module Zexus.Proofs.SymbolicRun
 open Zexus.Isa
 open Zexus.Spec
 open Zexus.Spec.Rules
+open Zexus.Proofs.Equivalence
 
 /// A charge on the way, where an execution may run out of gas: then no more is seen of it than this.
 type Toll = {
@@ -51,11 +52,6 @@ type Next =
 let startOf (s: State) : Run = { State = s; Tolls = []; Events = [] }
 
 // Tolls.
-
-let private opposite (condition: BoolTerm) =
-    match condition with
-    | BoolTerm.Not inner -> inner
-    | other -> BoolTerm.Not other
 
 let private isNothing (toll: Toll) =
     match toll.Condition with

@@ -58,6 +58,7 @@ let private withCode (change: TranslatedInstruction[] -> TranslatedInstruction[]
                     result.Passes,
                     result.Rewrites,
                     result.Log,
+                    result.Transformations,
                     result.Before,
                     result.After
                 )

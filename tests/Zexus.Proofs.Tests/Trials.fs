@@ -4,6 +4,8 @@ module Zexus.Proofs.Tests.Trials
 open Expecto
 open Zexus.Isa
 open Zexus.Vm
+open Zexus.Proofs
+open Zexus.Proofs.Prover
 open Zexus.Proofs.Tests.Support
 
 let private loadThenAdd = [ pattern Opcode.LOAD_CONST [ metavariable "k" ]; pattern Opcode.ADD [] ]
@@ -85,6 +87,23 @@ let trials =
             let one = Amount.Fixed 1I
             let report = prove (dropped [ dynamic 0 one; dynamic 1 one ])
             Expect.equal report.Proved 0 "what the optimizer matches may carry other charges"
+        }
+
+        test "where a counterexample was found before is no counterexample" {
+            let cache = AnswerCache.AnswerCache None
+
+            let proveAgain twin =
+                cache.KeepFound("trial/inc, its twin", 0, 0, false, 100_000L)
+
+                Prover.prove
+                    (Session(cache, bothSolvers, ignore))
+                    (rewrite "trial/inc" loadThenAdd (List.ofSeq increment.Replacement) [ is 1 ] twin)
+
+            Expect.isEmpty (complaints (proveAgain chargedAtOnce)) "it is looked for again"
+
+            Expect.isNonEmpty
+                (complaints (proveAgain (List.ofSeq increment.Replacement)))
+                "what is right is not refuted"
         }
 
         test "x + 0 is not x for every kind" { expectRefuted (unconditional addZero "trial/add-zero-any" [ is 0 ]) }
