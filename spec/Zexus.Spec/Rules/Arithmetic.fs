@@ -191,7 +191,7 @@ let private repeatList (address: Address) (count: Int) : Rule<unit> =
 
             do!
                 pushList (
-                    Seq.replicate (max 0 (int n)) items
+                    Seq.replicate (int (bigint.Max(n, 0I))) items
                     |> Seq.fold (fun (all: ImmutableList<Value>) items -> all.AddRange items) ImmutableList.Empty
                 )
     }
