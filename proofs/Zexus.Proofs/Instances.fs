@@ -523,7 +523,7 @@ let private depthOf (instance: Instance) (pattern: (Opcode * int64 list) list) =
 /// What an instruction of the pattern charges before it acts.
 [<RequireQualifiedAccess>]
 type PatternCharges =
-    /// Its static charge.
+    /// Its static charge; 1 for a NOP, which has none: the optimizer's have what other instructions left.
     | Static
     /// Two charges of any amount: the optimizer also matches what it has made, and that has lists. What holds for two in a row holds for any
     /// number of them.
@@ -801,40 +801,43 @@ let host
         at >= first && at < first + pattern.Length
 
     let left =
-        match patternCharges with
-        | PatternCharges.Static -> asWritten
-        | PatternCharges.Open -> {
+        let chargesAt at (i: LoadedInstruction) =
+            match patternCharges with
+            | PatternCharges.Open -> [
+                for symbol in openCharges (at - first) -> SpecAmount.Fixed(Int.Symbolic(IntTerm.Symbol symbol))
+              ]
+            | PatternCharges.Static when i.Opcode = Opcode.NOP -> [ SpecAmount.Fixed Int.one ]
+            | PatternCharges.Static -> i.Charges |> List.map _.Amount
+
+        let charged at (i: LoadedInstruction) =
+            if isPattern at then
+                {
+                    i with
+                        Charges = [
+                            for amount in chargesAt at i ->
+                                {
+                                    Source = at
+                                    Rule = i.Rule
+                                    Amount = amount
+                                }
+                        ]
+                }
+            else
+                i
+
+        {
             asWritten with
                 Functions =
                     asWritten.Functions
                     |> Array.mapi (fun index f ->
-                        if index <> entryFunction then
-                            f
-                        else
+                        if index = entryFunction then
                             {
                                 f with
-                                    Code =
-                                        f.Code
-                                        |> Array.mapi (fun at i ->
-                                            if isPattern at then
-                                                {
-                                                    i with
-                                                        Charges = [
-                                                            for symbol in openCharges (at - first) ->
-                                                                {
-                                                                    Source = at
-                                                                    Rule = i.Rule
-                                                                    Amount =
-                                                                        SpecAmount.Fixed(
-                                                                            Int.Symbolic(IntTerm.Symbol symbol)
-                                                                        )
-                                                                }
-                                                        ]
-                                                }
-                                            else
-                                                i)
-                            })
-          }
+                                    Code = Array.mapi charged f.Code
+                            }
+                        else
+                            f)
+        }
 
     let written at =
         chargesOf left.Functions[entryFunction].Code[at]
@@ -911,8 +914,8 @@ let host
         Depth = depth
     }
 
-/// The same translation for the engine.
-let forEngine (host: Host) : TranslatedProgram =
+/// A host's code for the engine; `entry` is the entry function's.
+let private codeForEngine (host: Host) (entry: Translation.TranslatedInstruction[]) : TranslatedProgram =
     let chargeOf (source, amount) =
         Zexus.Vm.Charge(source, vmAmount amount)
 
@@ -933,7 +936,7 @@ let forEngine (host: Host) : TranslatedProgram =
         for index in 0 .. host.Program.Functions.Length - 1 ->
             let code =
                 if index = entryFunction then
-                    List.toArray host.Translated
+                    entry
                 else
                     unchanged host.Left index
 
@@ -946,3 +949,17 @@ let forEngine (host: Host) : TranslatedProgram =
         ImmutableArray.CreateRange functions,
         0
     )
+
+/// The same translation for the engine.
+let forEngine (host: Host) : TranslatedProgram =
+    codeForEngine host (List.toArray host.Translated)
+
+/// The source for the engine: the program itself, but that a NOP of the pattern has its charge.
+let sourceForEngine (limits: Limits) (host: Host) : ZexusProgram =
+    if
+        host.Left.Functions[entryFunction].Code
+        |> Array.exists (fun i -> i.Opcode = Opcode.NOP && not i.Charges.IsEmpty)
+    then
+        ZexusProgram.Load(codeForEngine host (unchanged host.Left entryFunction), limits)
+    else
+        ZexusProgram.Load(host.Program, limits)

@@ -310,7 +310,7 @@ let private tryOne (case: Case) (index: int, valuation: Valuation) (guarded: boo
         if oracleLeft = oracleRight then
             None
         else
-            let engineLeft = ZexusProgram.Load(host.Program, replayLimits)
+            let engineLeft = sourceForEngine replayLimits host
             let engineRight = ZexusProgram.Load(forEngine host, replayLimits)
 
             Some {

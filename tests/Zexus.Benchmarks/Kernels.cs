@@ -1,5 +1,4 @@
 using BenchmarkDotNet.Attributes;
-using Zexus.Isa;
 using Zexus.Vm;
 
 namespace Zexus.Benchmarks;
@@ -17,87 +16,9 @@ public class Kernels
     private const int Elements = 200_000;
 
     private readonly Vm.Vm _vm = new(new VmOptions { GasLimit = long.MaxValue });
-    private readonly ZexusProgram _loop = Load(
-        $"""
-        .func main() locals sum, i
-            STORE_CONST sum, 0
-            STORE_CONST i, 0
-        loop:
-            LOAD_NAME i
-            LOAD_CONST {Iterations}
-            LT
-            JUMP_IF_FALSE done
-            LOAD_NAME sum
-            LOAD_NAME i
-            LOAD_CONST 3
-            MUL
-            LOAD_CONST 7
-            MOD
-            ADD
-            STORE_NAME sum
-            LOAD_NAME i
-            LOAD_CONST 1
-            ADD
-            STORE_NAME i
-            JUMP loop
-        done:
-            LOAD_NAME sum
-        .end
-        """
-    );
-
-    private readonly ZexusProgram _fibonacci = Load(
-        $"""
-        .func main()
-            LOAD_CONST {Argument}
-            CALL_FUNC_CONST fib, 1
-        .end
-        .func fib(n)
-            LOAD_NAME n
-            LOAD_CONST 2
-            LT
-            JUMP_IF_FALSE recurse
-            LOAD_NAME n
-            RETURN
-        recurse:
-            LOAD_NAME n
-            LOAD_CONST 1
-            SUB
-            CALL_FUNC_CONST fib, 1
-            LOAD_NAME n
-            LOAD_CONST 2
-            SUB
-            CALL_FUNC_CONST fib, 1
-            ADD
-        .end
-        """
-    );
-
-    private readonly ZexusProgram _append = Load(
-        $"""
-        .func main() locals items, i
-            BUILD_LIST 0
-            STORE_NAME items
-            STORE_CONST i, 0
-        loop:
-            LOAD_NAME i
-            LOAD_CONST {Elements}
-            LT
-            JUMP_IF_FALSE done
-            LOAD_NAME items
-            LOAD_NAME i
-            CALL_METHOD push, 1
-            POP
-            LOAD_NAME i
-            INC
-            STORE_NAME i
-            JUMP loop
-        done:
-            LOAD_NAME items
-            GET_LENGTH
-        .end
-        """
-    );
+    private readonly ZexusProgram _loop = Source.Load(Source.IntegerLoop(Iterations));
+    private readonly ZexusProgram _fibonacci = Source.Load(Source.Fibonacci(Argument));
+    private readonly ZexusProgram _append = Source.Load(Source.ListAppend(Elements));
 
     [Benchmark(OperationsPerInvoke = Iterations)]
     public ExecutionResult IntegerLoop() => _vm.Execute(_loop);
@@ -128,12 +49,4 @@ public class Kernels
 
     [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
     private static long Fib(long n) => n < 2 ? n : checked(Fib(n - 1) + Fib(n - 2));
-
-    private static ZexusProgram Load(string text)
-    {
-        AssemblyResult assembly = Assembler.Assemble(text, "kernel.zxa");
-        return assembly.Diagnostics.Count == 0
-            ? ZexusProgram.Load(assembly.Program)
-            : throw new InvalidOperationException(string.Join('\n', assembly.Diagnostics));
-    }
 }

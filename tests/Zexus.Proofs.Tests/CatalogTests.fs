@@ -18,7 +18,7 @@ let catalog =
                     Environment.ProcessorCount
                     ignore
                     ignore
-                    (List.ofSeq RewriteCatalog.All)
+                    (List.ofSeq (Seq.append RewriteCatalog.All RewriteCatalog.Charges))
 
             Expect.isGreaterThanOrEqual reports.Length 60 "rewrites"
 

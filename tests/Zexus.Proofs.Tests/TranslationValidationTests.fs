@@ -329,6 +329,84 @@ let validation =
             pass loop across (fun _ -> []) |> validate loop [] |> expectRefused "charge"
         }
 
+        test "a NOP gives its charges to whatever stands behind it" {
+            for info in InstructionSet.Rows do
+                if info.Status = Status.Specified then
+                    // One of everything that it may name, on a stack that is high enough; what it jumps to is the end.
+                    let operand (position: int) =
+                        if position >= info.Operands.Length then
+                            0L
+                        else
+                            match info.Operands[position].Kind with
+                            | OperandKind.Target -> 10L
+                            | OperandKind.Results -> 1L
+                            | OperandKind.Constant
+                            | OperandKind.Name
+                            | OperandKind.Function
+                            | OperandKind.Register
+                            | OperandKind.Count
+                            | OperandKind.Amount -> 0L
+
+                    let numbered = Instruction.Of(info.Number, operand 0, operand 1, operand 2)
+                    let push = Instruction.Of(InstructionSet.Of(Opcode.LOAD_NAME).Number, 0L, 0L, 0L)
+                    let nop = Instruction.Of(InstructionSet.Of(Opcode.NOP).Number, 0L, 0L, 0L)
+
+                    let program = {
+                        Constants = [| Data.Int 1I |]
+                        Names = [| "x" |]
+                        Functions = [|
+                            {
+                                Name = "main"
+                                Parameters = [||]
+                                Locals = [| "x" |]
+                                Captures = [||]
+                                Code = [| push; push; push; push; nop; numbered; nop; nop; nop; nop |]
+                            }
+                        |]
+                    }
+
+                    let asItIs = TranslatedProgram.Of(program).Functions[0].Code
+
+                    let charged at (charges: (int * int) list) =
+                        let i = asItIs[at]
+
+                        TranslatedInstruction(
+                            i.Opcode,
+                            i.A,
+                            i.B,
+                            i.C,
+                            i.Source,
+                            ImmutableArray.CreateRange [
+                                for source, gas in charges -> Charge(source, Amount.Fixed(bigint gas))
+                            ],
+                            ImmutableArray.Empty
+                        )
+
+                    let code first second =
+                        TranslatedFunction(asItIs.SetItem(4, first).SetItem(5, second))
+
+                    let before = code (charged 4 [ 4, 7; 3, 2 ]) (charged 5 [ 5, 3 ])
+
+                    let move after =
+                        Transformation(
+                            0,
+                            "settle",
+                            before,
+                            after,
+                            ImmutableArray.CreateRange [
+                                CutPoint(0, 0, ImmutableArray.Empty)
+                                CutPoint(10, 10, ImmutableArray.Empty)
+                            ]
+                        )
+
+                    move (code (charged 4 []) (charged 5 [ 4, 7; 3, 2; 5, 3 ])) |> validate program [] |> expectProved
+
+                    // In another order they are others.
+                    move (code (charged 4 []) (charged 5 [ 5, 3; 4, 7; 3, 2 ]))
+                    |> validate program []
+                    |> expectRefused "charge"
+        }
+
         test "another order of events is refused" {
             let program =
                 assemble ".func main()\n LOAD_CONST 1\n PRINT\n LOAD_CONST 2\n PRINT\n.end"

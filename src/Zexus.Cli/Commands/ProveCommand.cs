@@ -11,6 +11,8 @@ namespace Zexus.Cli.Commands;
 /// <summary>`zexus prove [NAME…]`.</summary>
 internal static class ProveCommand
 {
+    private static IEnumerable<Rewrite> Provable => RewriteCatalog.All.Concat(RewriteCatalog.Charges);
+
     public static Command Create(Terminal terminal)
     {
         Argument<string[]> names = new("NAME")
@@ -59,7 +61,7 @@ internal static class ProveCommand
         {
             string[] wanted = parsed.GetValue(names) ?? [];
             RefuseUnknown(wanted);
-            Rewrite[] rewrites = [.. RewriteCatalog.All.Where(rewrite => IsWanted(wanted, rewrite.Name))];
+            Rewrite[] rewrites = [.. Provable.Where(rewrite => IsWanted(wanted, rewrite.Name))];
             Subjects.Subject[] subjects =
             [
                 .. Subjects.all.Where(subject => NamesOf(subject).Any(n => IsWanted(wanted, n))),
@@ -138,7 +140,7 @@ internal static class ProveCommand
 
     private static void RefuseUnknown(string[] wanted)
     {
-        string[] names = [.. RewriteCatalog.All.Select(rewrite => rewrite.Name), .. Subjects.all.SelectMany(NamesOf)];
+        string[] names = [.. Provable.Select(rewrite => rewrite.Name), .. Subjects.all.SelectMany(NamesOf)];
         foreach (string name in wanted)
         {
             if (!names.Any(known => known.StartsWith(name, StringComparison.Ordinal)))

@@ -33,6 +33,9 @@ internal sealed class Knowledge
     public Knowledge(Fact[] variables)
         : this(null, 0, variables) { }
 
+    /// <summary>For what asks for nothing.</summary>
+    public static Knowledge Nothing { get; } = new([]);
+
     /// <summary>Cells on the operand stack.</summary>
     public int Height { get; }
 

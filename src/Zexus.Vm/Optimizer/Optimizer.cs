@@ -103,6 +103,10 @@ public sealed class Optimizer
     private readonly FunctionPass[] _flowPasses;
     private readonly FunctionPass[] _valuePasses;
     private readonly List<Pass> _passes = [];
+    private readonly Pass _charges = new(
+        Technique.Peephole,
+        [.. RewriteCatalog.Charges.Select(rewrite => new CompiledRewrite(rewrite))]
+    );
     private readonly List<PassStatistics> _statistics = [];
     private readonly ImmutableArray<AppliedRewrite>.Builder _log = ImmutableArray.CreateBuilder<AppliedRewrite>();
     private readonly ImmutableArray<Transformation>.Builder _transformations =
@@ -314,7 +318,7 @@ public sealed class Optimizer
         return [.. landings.Zip(places, (cut, place) => new CutPoint(cut.Landing.Place, place, cut.Claims))];
     }
 
-    private static void SettleAll(RewriteScope[] scopes)
+    private void SettleAll(RewriteScope[] scopes)
     {
         foreach (RewriteScope scope in scopes)
         {
@@ -421,8 +425,23 @@ public sealed class Optimizer
         return null;
     }
 
+    /// <summary>Does it take the charges of the NOP behind it, by some rewrite of <see cref="RewriteCatalog.Charges"/>?</summary>
+    private bool Takes(RewriteScope scope, Node node)
+    {
+        foreach (CompiledRewrite rewrite in _charges.Candidates(node))
+        {
+            // They ask for nothing but constants.
+            if (rewrite.Matches(scope, node, Knowledge.Nothing))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>Gives a NOP's charges to a neighbour and takes it out, where that changes nothing.</summary>
-    private static void Settle(RewriteScope scope, Node nop)
+    private void Settle(RewriteScope scope, Node nop)
     {
         if (nop.Tag != Opcode.Tags.NOP)
         {
@@ -444,40 +463,12 @@ public sealed class Optimizer
             return;
         }
 
-        if (nop.Arrivals == 0 && nop.Previous is { } previous && IsQuiet(scope, previous) && !nop.HasVaryingCharges)
+        if (nop.Previous is { } previous && Takes(scope, previous))
         {
             previous.Charges.AddRange(nop.Charges);
             scope.Graph.Replace(nop, 1, []);
         }
     }
-
-    /// <summary>
-    /// Goes on to the next instruction whatever happens, takes no charge while it acts, and changes nothing that is seen
-    /// after OutOfGas: a charge may be taken before it as well as after it.
-    /// </summary>
-    private static bool IsQuiet(RewriteScope scope, Node node) =>
-        node.Tag switch
-        {
-            Opcode.Tags.LOAD_CONST => IsScalar(scope, node.A),
-            Opcode.Tags.STORE_CONST or Opcode.Tags.LOAD_REG => IsScalar(scope, node.B),
-            Opcode.Tags.LOAD_NAME
-            or Opcode.Tags.STORE_NAME
-            or Opcode.Tags.POP
-            or Opcode.Tags.DUP
-            or Opcode.Tags.NOT
-            or Opcode.Tags.AND
-            or Opcode.Tags.OR
-            or Opcode.Tags.LOAD_VAR_REG
-            or Opcode.Tags.STORE_REG
-            or Opcode.Tags.MOV_REG
-            or Opcode.Tags.PUSH_REG
-            or Opcode.Tags.POP_REG
-            or Opcode.Tags.NOP => true,
-            _ => false,
-        };
-
-    private static bool IsScalar(RewriteScope scope, long constant) =>
-        scope.Constants.FactOf(constant).Kinds.Within(KindSet.Number | KindSet.String);
 
     private static ImmutableArray<string> Spell(RewriteScope scope, ReadOnlySpan<Node> nodes)
     {

@@ -28,6 +28,12 @@ public static partial class RewriteCatalog
     public static ImmutableArray<Rewrite> All { get; } =
     [.. Folding(), .. Stack(), .. Jumps(), .. Logic(), .. Algebra(), .. Combining(), .. Registers(), .. Strength()];
 
+    /// <summary>
+    /// By these the optimizer knows which instructions take the charges of a NOP behind them. It applies them whenever it
+    /// has made a NOP, whatever pass it is in, so they stand beside <see cref="All"/>.
+    /// </summary>
+    public static ImmutableArray<Rewrite> Charges { get; } = [.. Settlings()];
+
     private static RewriteOperand Variable(string name) => new RewriteOperand.Metavariable(name);
 
     private static RewriteOperand Number(long value) => new RewriteOperand.Literal(value);

@@ -1,0 +1,58 @@
+using BenchmarkDotNet.Attributes;
+using Zexus.Isa;
+using Zexus.Vm;
+
+namespace Zexus.Benchmarks;
+
+/// <summary>What each optimization level gains at run time, gas on. Figures are per iteration or call.</summary>
+/// <remarks><c>dotnet run -c Release --project tests/Zexus.Benchmarks -- --filter '*Levels*'</c>, from the repository's root.</remarks>
+public class Levels
+{
+    private const int Iterations = 300_000;
+    private const int Argument = 21;
+    private const int Calls = 35_421; // 2 * fib(22) - 1
+
+    private readonly Vm.Vm _vm = new(new VmOptions { GasLimit = long.MaxValue });
+    private ZexusProgram _naive = null!;
+    private ZexusProgram _loop = null!;
+    private ZexusProgram _fibonacci = null!;
+
+    [Params(0, 1, 2, 3)]
+    public int Level { get; set; }
+
+    [GlobalSetup]
+    public void Optimize()
+    {
+        _naive = At(Source.Naive(Iterations));
+        _loop = At(Source.IntegerLoop(Iterations));
+        _fibonacci = At(Source.Fibonacci(Argument));
+    }
+
+    [Benchmark(OperationsPerInvoke = Iterations)]
+    public ExecutionResult NaiveCode() => _vm.Execute(_naive);
+
+    [Benchmark(OperationsPerInvoke = Iterations)]
+    public ExecutionResult IntegerLoop() => _vm.Execute(_loop);
+
+    [Benchmark(OperationsPerInvoke = Calls)]
+    public ExecutionResult Fibonacci() => _vm.Execute(_fibonacci);
+
+    private ZexusProgram At(string text) =>
+        ZexusProgram.Load(Optimizer.Optimize(Source.Load(text), Level).Program, Limits.Default);
+}
+
+/// <summary>How long the optimizer takes.</summary>
+public class Optimizing
+{
+    private readonly ZexusProgram _long = Source.Load(Source.Long(10_000));
+    private readonly ZexusProgram _folds = Source.Load(Source.FoldChain(5_000));
+
+    [Params(1, 2, 3)]
+    public int Level { get; set; }
+
+    [Benchmark]
+    public OptimizationResult TenThousandInstructions() => Optimizer.Optimize(_long, Level);
+
+    [Benchmark]
+    public OptimizationResult FiveThousandFolds() => Optimizer.Optimize(_folds, Level);
+}
