@@ -598,7 +598,12 @@ public class OptimizerFunctionPassTests
                     Add("POP");
                     break;
                 case 11:
-                    string[] twice = [$"LOAD_NAME {One([.. Own, "l"])}", $"LOAD_NAME {One([.. Own, "l"])}", One(Binary)];
+                    string[] twice =
+                    [
+                        $"LOAD_NAME {One([.. Own, "l"])}",
+                        $"LOAD_NAME {One([.. Own, "l"])}",
+                        One(Binary),
+                    ];
                     Array.ForEach(twice, Add);
                     Add($"STORE_NAME {One(Own)}");
                     Array.ForEach(twice, Add);
