@@ -45,7 +45,8 @@ let rec dataText (data: Data) : string =
 // Results that hold themselves are cut: no replay makes one.
 let private deepest = 32
 
-let private functionText (index: int) = $"<function {index}>"
+let private functionText (definition: FunctionDefinition) =
+    $"<function {Text.quoted definition.Name}>"
 
 let rec private valueText depth (s: State) (value: Value) : string =
     let item = valueText (depth + 1) s
@@ -73,7 +74,7 @@ let rec private valueText depth (s: State) (value: Value) : string =
             | Cell.Map entries ->
                 listed "{" (Entries.toList entries |> Seq.map (fun (k, v) -> item k + ": " + item v)) "}"
             | Cell.Set entries -> listed "#{" (Entries.toList entries |> Seq.map (fst >> item)) "}"
-            | Cell.Function(index, _) -> functionText index
+            | Cell.Function(index, _) -> functionText s.Loaded.Functions[index].Definition
             | Cell.Variable inner -> item inner
             | Cell.Unknown symbol -> "?" + symbol
 
@@ -121,17 +122,19 @@ let ofOracle (loaded: Loaded) (context: Context) : Observation =
                 (s.Audit |> List.rev |> List.map (fun e -> plainText e.Data + " " + plainText e.Action))
     }
 
-let rec private zexusText (value: ZexusValue) : string =
+let rec private zexusText (program: ZexusProgram) (value: ZexusValue) : string =
+    let item = zexusText program
+
     match value.Kind with
     | ValueKind.Null -> dataText Data.Null
     | ValueKind.Bool -> dataText (Data.Bool value.AsBool)
     | ValueKind.Int -> dataText (Data.Int value.AsInteger)
     | ValueKind.Float -> dataText (Data.Float value.AsFloat)
     | ValueKind.String -> dataText (Data.String value.AsString)
-    | ValueKind.List -> listed "[" (value.Items |> Seq.map zexusText) "]"
-    | ValueKind.Map -> listed "{" (value.Entries |> Seq.map (fun e -> zexusText e.Key + ": " + zexusText e.Value)) "}"
-    | ValueKind.Set -> listed "#{" (value.Items |> Seq.map zexusText) "}"
-    | ValueKind.Function -> functionText value.FunctionIndex
+    | ValueKind.List -> listed "[" (value.Items |> Seq.map item) "]"
+    | ValueKind.Map -> listed "{" (value.Entries |> Seq.map (fun e -> item e.Key + ": " + item e.Value)) "}"
+    | ValueKind.Set -> listed "#{" (value.Items |> Seq.map item) "}"
+    | ValueKind.Function -> functionText program.Image.Functions[value.FunctionIndex]
     | other -> invalidOp $"no text of a value of kind {other}"
 
 /// Run on the engine.
@@ -142,9 +145,9 @@ let ofEngineUnder (vm: Vm) (program: ZexusProgram) (options: VmOptions) : Observ
     {
         End =
             if result.IsCompleted then
-                "returns " + zexusText result.Value
+                "returns " + zexusText program result.Value
             else
-                "fault " + result.Fault.Name + " " + zexusText result.FaultValue
+                "fault " + result.Fault.Name + " " + zexusText program result.FaultValue
         Source =
             if result.IsCompleted then
                 ""

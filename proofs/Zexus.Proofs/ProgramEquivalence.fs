@@ -84,13 +84,14 @@ type Side = {
 
 [<RequireQualifiedAccess>]
 type private Exit =
-    | Ended of Machine.Ending * Run
+    /// Of an open fault it is not known which one it is: one of an event's that no handler caught.
+    | Ended of Machine.Ending * isOpenFault: bool * Run
     | AtBound of Run
     | Stuck of reason: string * Run
 
 let private runOf exit =
     match exit with
-    | Exit.Ended(_, r)
+    | Exit.Ended(_, _, r)
     | Exit.AtBound r
     | Exit.Stuck(_, r) -> r
 
@@ -232,8 +233,105 @@ let private isPure (s: State) (i: LoadedInstruction) =
     | Opcode.GTE_REG -> true
     | _ -> false
 
+/// Does a value lead to a collection or Function that the program can change, at this depth or deeper?
+let private leadsToKnown (least: int) (heap: Heap) (value: Value) =
+    let rec look depth (seen: Set<int>) value =
+        match value with
+        | Value.Unknown _
+        | Value.Of(Kind.Null | Kind.Bool _ | Kind.Int _ | Kind.Float _ | Kind.String _) -> false
+        | Value.Of(Kind.List(Address a) | Kind.Map(Address a) | Kind.Set(Address a) | Kind.Function(Address a)) ->
+            let inside = look (depth + 1) (Set.add a seen)
+
+            not (Set.contains a seen)
+            && match Heap.find (Address a) heap with
+               | Cell.Unknown _ -> false
+               | Cell.List items -> depth >= least || Seq.exists inside items
+               | Cell.Map entries
+               | Cell.Set entries -> depth >= least || Entries.toList entries |> List.exists (snd >> inside)
+               | Cell.Function _
+               | Cell.Variable _ -> true
+
+    look 0 Set.empty value
+
+/// May what an event pushes be, or hold, something that the program can still change under another name? Then its symbol would not say
+/// what is in it.
+let private pushesWhatCanChange (s: State) (i: LoadedInstruction) =
+    let operands count = List.truncate count s.Frame.Stack
+
+    let parts =
+        match i.Opcode with
+        // An element of the first operand, which is the lowest.
+        | Opcode.INDEX -> operands 2 |> List.map (leadsToKnown 1 s.Heap)
+        | Opcode.SLICE -> operands 3 |> List.map (leadsToKnown 1 s.Heap)
+        | Opcode.GET_ATTR
+        | Opcode.FOR_ITER
+        | Opcode.ADD
+        | Opcode.MUL -> operands 2 |> List.map (leadsToKnown 1 s.Heap)
+        | Opcode.ADD_REG
+        | Opcode.MUL_REG -> [ i.B; i.C ] |> List.map (fun r -> leadsToKnown 1 s.Heap s.Frame.Registers[r])
+        | Opcode.BUILD_MAP -> operands (2 * i.A) |> List.map (leadsToKnown 0 s.Heap)
+        | Opcode.CALL_METHOD ->
+            // An argument may come back as it is: a default.
+            (operands i.B |> List.map (leadsToKnown 0 s.Heap))
+            @ [ leadsToKnown 1 s.Heap (List.item i.B s.Frame.Stack) ]
+        | _ -> []
+
+    List.contains true parts
+
 /// A pure event reaches nothing but the stack.
 let private nothingElse: Reach = fun _ s -> s
+
+/// An event begins no transaction.
+let private asPureEvent (i: LoadedInstruction) (r: Run) : Next list =
+    let asBefore (after: Run) = {
+        after with
+            State = {
+                after.State with
+                    Rest.Effects.Begun = r.State.Begun
+            }
+    }
+
+    asEvent nothingElse i r
+    |> List.map (fun next ->
+        match next with
+        | Next.On after -> Next.On(asBefore after)
+        | Next.EventFault(value, after) -> Next.EventFault(value, asBefore after)
+        | Next.Fault _
+        | Next.Blind _ -> next)
+
+/// Each read of a collection in the state makes a new one: told apart by where it lives, as the symbol is the same.
+let private copied (next: Next) : Next =
+    match next with
+    | Next.On r ->
+        let s = r.State
+
+        match s.Frame.Stack with
+        | Value.Unknown symbol :: rest ->
+            let made kind =
+                let address, heap = Heap.add (Cell.Unknown symbol) s.Heap
+
+                Next.On {
+                    r with
+                        State = {
+                            s with
+                                Rest.Heap = heap
+                                Frame = {
+                                    s.Frame with
+                                        Stack = Value.Of(kind address) :: rest
+                                }
+                        }
+                }
+
+            match Map.tryFind symbol s.Kinds with
+            | Some(Kind.List _) -> made Kind.List
+            | Some(Kind.Map _) -> made Kind.Map
+            | Some(Kind.Set _) -> made Kind.Set
+            | Some(Kind.Null | Kind.Bool _ | Kind.Int _ | Kind.Float _ | Kind.String _ | Kind.Function _)
+            | None -> next
+        | _ -> next
+    | Next.Fault _
+    | Next.EventFault _
+    | Next.Blind _ -> next
 
 let private step (r: Run) : Next list =
     let r = {
@@ -245,15 +343,16 @@ let private step (r: Run) : Next list =
 
     match Machine.current r.State with
     // Whether a signature holds is the host's to say: the same of the same.
-    | Some i when i.Opcode = Opcode.VERIFY_SIGNATURE -> asEvent nothingElse i r
+    | Some i when i.Opcode = Opcode.VERIFY_SIGNATURE -> asPureEvent i r
     | None -> asItIs ()
+    | Some i when i.Opcode = Opcode.STATE_READ -> asItIs () |> List.map copied
     | Some i ->
         asItIs ()
         |> List.collect (fun next ->
             match next with
-            | Next.Blind(_, blind) when isPure r.State i ->
+            | Next.Blind(_, blind) when isPure r.State i && not (pushesWhatCanChange r.State i) ->
                 // From the beginning, knowing what this path has found out of kinds.
-                asEvent nothingElse i {
+                asPureEvent i {
                     r with
                         State = {
                             r.State with
@@ -363,7 +462,7 @@ let private explore (options: Options) (cancel: CancellationToken) (onStep: unit
             exits.Add(Exit.Stuck(tooMany options, walk.Run))
             pending.Clear()
         else
-            let goOn (outcome: Outcome<unit>) (r: Run) =
+            let goOn isOpenFault (outcome: Outcome<unit>) (r: Run) =
                 match feasible walk.Run.State r with
                 | None -> ()
                 | Some r ->
@@ -382,7 +481,8 @@ let private explore (options: Options) (cancel: CancellationToken) (onStep: unit
                                 Turns = turns
                             }
                         | None -> exits.Add(Exit.AtBound { r with State = s })
-                    | Machine.Step.Finished(s, ending) -> exits.Add(Exit.Ended(ending, { r with State = s }))
+                    | Machine.Step.Finished(s, ending) ->
+                        exits.Add(Exit.Ended(ending, isOpenFault, { r with State = s }))
                     | Machine.Step.Opaque(operation, _, s) ->
                         let instruction =
                             match Machine.current walk.Run.State with
@@ -400,11 +500,11 @@ let private explore (options: Options) (cancel: CancellationToken) (onStep: unit
 
             for next in step walk.Run do
                 match next with
-                | Next.On r -> goOn (Outcome.Ok((), r.State)) r
-                | Next.Fault(fault, value, r) -> goOn (Outcome.Fault(fault, value, r.State)) r
+                | Next.On r -> goOn false (Outcome.Ok((), r.State)) r
+                | Next.Fault(fault, value, r) -> goOn false (Outcome.Fault(fault, value, r.State)) r
                 // Which fault it is stays open; that it can be caught is all that matters.
-                | Next.EventFault(value, r) -> goOn (Outcome.Fault(Fault.Thrown, value, r.State)) r
-                | Next.Blind(operation, r) -> goOn (Outcome.Opaque(operation, [], r.State)) r
+                | Next.EventFault(value, r) -> goOn true (Outcome.Fault(Fault.Thrown, value, r.State)) r
+                | Next.Blind(operation, r) -> goOn false (Outcome.Opaque(operation, [], r.State)) r
 
     List.ofSeq exits
 
@@ -427,6 +527,9 @@ let private scalarKind tag symbol =
     | 4 -> Some(Kind.String(Str.Symbolic(StrTerm.Symbol symbol)))
     | _ -> None
 
+let private isOfState (symbol: string) =
+    symbol.StartsWith("state.", StringComparison.Ordinal)
+
 /// One spelling of a value whose kind one side has asked for, and the other has not.
 let private settle (tags: Map<string, int>) (heap: Heap) (value: Value) : Value =
     match value with
@@ -442,7 +545,8 @@ let private settle (tags: Map<string, int>) (heap: Heap) (value: Value) : Value 
         | Kind.Set address
         | Kind.Function address ->
             match Heap.find address heap with
-            | Cell.Unknown symbol when Map.containsKey symbol tags -> Value.Unknown symbol
+            // What an event pushed is one thing, wherever it lives; of what the state held there are copies.
+            | Cell.Unknown symbol when Map.containsKey symbol tags && not (isOfState symbol) -> Value.Unknown symbol
             | Cell.Unknown _
             | Cell.List _
             | Cell.Map _
@@ -494,11 +598,46 @@ let private atStart (tags: Map<string, int>) key : Plain option =
 
 let private formula f : Equivalence.Pairing -> Equivalence.Pairing = Equivalence.fact f
 
-let private compareEvents (options: Options) tags (a: Run) (b: Run) (c: Comparison) =
-    c.Holds("the number of looks inside something unknown", a.Events.Length = b.Events.Length)
+/// What Functions show of themselves.
+let private sameFace (s: State) (t: State) (Address a) (Address b) =
+    match Heap.find (Address a) s.Heap, Heap.find (Address b) t.Heap with
+    | Cell.Function(f, _), Cell.Function(g, _) ->
+        let one = s.Loaded.Functions[f].Definition
+        let other = t.Loaded.Functions[g].Definition
+        one.Name = other.Name && Seq.toList one.Captures = Seq.toList other.Captures
+    | (Cell.List _ | Cell.Map _ | Cell.Set _ | Cell.Function _ | Cell.Variable _ | Cell.Unknown _), _ -> true
 
-    if a.Events.Length = b.Events.Length then
-        for x, y in List.rev (List.zip a.Events b.Events) do
+/// A comparison at a later time: what was paired before must be the same pairs still, and is looked into anew, as it may have changed since.
+let private later
+    (s: State)
+    (t: State)
+    (compare: Equivalence.Pairing -> Equivalence.Pairing)
+    (before: Equivalence.Pairing)
+    =
+    let again (p: Equivalence.Pairing) a b =
+        Equivalence.pairAddress s.Heap t.Heap (Address a) (Address b) p
+
+    let now =
+        before.Forth
+        |> Map.fold again {
+            before with
+                Forth = Map.empty
+                Back = Map.empty
+        }
+        |> compare
+
+    Equivalence.expect (now.Forth |> Map.forall (fun a b -> sameFace s t (Address a) (Address b))) now
+
+/// The events of two paths; `isWhole`: the paths are not only the beginnings of others.
+let private compareEvents (options: Options) tags isWhole (a: Run) (b: Run) (c: Comparison) =
+    if isWhole then
+        c.Holds("the number of looks inside something unknown", a.Events.Length = b.Events.Length)
+
+    if not isWhole || a.Events.Length = b.Events.Length then
+        let both = min a.Events.Length b.Events.Length
+        let first events = List.rev events |> List.truncate both
+
+        for x, y in List.zip (first a.Events) (first b.Events) do
             let what = x.Instruction.Info.Mnemonic
 
             let named (e: Event) =
@@ -533,7 +672,10 @@ let private compareEvents (options: Options) tags (a: Run) (b: Run) (c: Comparis
 
             c.That(
                 what + ": its operands",
-                Equivalence.pairEach (Equivalence.pairValue x.At.Heap y.At.Heap) (settled x) (settled y)
+                later
+                    x.At
+                    y.At
+                    (Equivalence.pairEach (Equivalence.pairValue x.At.Heap y.At.Heap) (settled x) (settled y))
             )
 
             if not options.IgnoresGas then
@@ -545,20 +687,20 @@ let private compareEnds (options: Options) (tags: Map<string, int>) (a: Exit) (b
     let s, t = r.State, q.State
 
     let pair v w =
-        Equivalence.pairValue s.Heap t.Heap (settle tags s.Heap v) (settle tags t.Heap w)
+        later s t (Equivalence.pairValue s.Heap t.Heap (settle tags s.Heap v) (settle tags t.Heap w))
 
-    compareEvents options tags r q c
+    compareEvents options tags true r q c
 
     if not options.IgnoresGas then
         compareTolls options.IsTranslation r q c
         c.That("gas used", formula (Equivalence.sameInt s.GasUsed t.GasUsed))
 
     match a, b with
-    | Exit.Ended(Machine.Ending.Completed v, _), Exit.Ended(Machine.Ending.Completed w, _) ->
+    | Exit.Ended(Machine.Ending.Completed v, _, _), Exit.Ended(Machine.Ending.Completed w, _, _) ->
         c.That("the result", pair v w)
-    | Exit.Ended(Machine.Ending.Faulted(f, v, rule, func, at), _),
-      Exit.Ended(Machine.Ending.Faulted(g, w, other, func', at'), _) ->
-        c.Holds($"the fault ({f.Name} and {g.Name})", (f = g))
+    | Exit.Ended(Machine.Ending.Faulted(f, v, rule, func, at), isOpen, _),
+      Exit.Ended(Machine.Ending.Faulted(g, w, other, func', at'), isOpen', _) ->
+        c.Holds($"the fault ({f.Name} and {g.Name})", (f = g && isOpen = isOpen'))
         c.That("the fault's value", pair v w)
 
         if options.IsTranslation then
@@ -630,7 +772,7 @@ let private bounds (limits: Limits) (tags: Map<string, int>) (runs: Run list) : 
                 Formula.negate (
                     less (IntTerm.Constant(bigint limits.StringLength)) (IntTerm.Length(StrTerm.Symbol symbol))
                 )
-            elif tag > stringTag && symbol.StartsWith("state.", StringComparison.Ordinal) then
+            elif tag > stringTag && isOfState symbol then
                 atLeast 0I ("elements." + symbol)
     ]
 
@@ -643,10 +785,7 @@ let private compatible (tags: Map<string, int>) (r: Run) =
 
 /// Functions are no plain data; an event's result may be one.
 let private tagsFor (symbol: string) =
-    if symbol.StartsWith("state.", StringComparison.Ordinal) then
-        [ 0..7 ]
-    else
-        [ 0..8 ]
+    if isOfState symbol then [ 0..7 ] else [ 0..8 ]
 
 /// A path of the first side with the kinds of everything that it or a path beside it has asked for, and the paths beside it.
 let rec private classes (tags: Map<string, int>) (candidates: Exit list) : (Map<string, int> * Exit list) seq =
@@ -841,9 +980,25 @@ let private keysRead (exits: Exit list) : Map<string, string> =
         text.ToString()
 
     symbols
-    |> Seq.filter (fun symbol -> symbol.StartsWith("state.", StringComparison.Ordinal))
+    |> Seq.filter isOfState
     |> Seq.map (fun symbol -> symbol, decode (symbol.Substring "state.".Length))
     |> Map.ofSeq
+
+/// Characters that SMT-LIB's strings do not have: nothing is proved of what they are equal to.
+let private hasRareCharacters (loaded: Loaded) =
+    let rec isRare (plain: Plain) =
+        match plain with
+        | Plain.String(Str.Known text) -> text.EnumerateRunes() |> Seq.exists (fun rune -> rune.Value > 0x2ffff)
+        | Plain.List items
+        | Plain.Set items -> List.exists isRare items
+        | Plain.Map entries -> entries |> List.exists (fun (key, value) -> isRare key || isRare value)
+        | Plain.String(Str.Symbolic _)
+        | Plain.Null
+        | Plain.Bool _
+        | Plain.Int _
+        | Plain.Float _ -> false
+
+    Array.exists isRare loaded.Constants
 
 /// What a run of the comparison tells while it is under way.
 type Progress = {
@@ -904,9 +1059,13 @@ let compare
                     | Exit.Ended _ ->
                         let parts = compareEnds options tags a b
                         Formula.all [ conditions (runOf b); Formula.all (List.map snd parts) ]
+                    // Whatever it goes on to; but its conditions speak of the same things only if it came to them alike.
+                    | Exit.AtBound r ->
+                        let c = Comparison()
+                        compareEvents options tags false (runOf a) r c
+                        Formula.all [ conditions r; Formula.all (List.map snd c.Parts) ]
                     // What was given up on is told apart below.
-                    | Exit.AtBound _
-                    | Exit.Stuck _ -> conditions (runOf b)
+                    | Exit.Stuck(_, r) -> conditions r
             ]
 
             let claim =
@@ -942,13 +1101,18 @@ let compare
                         giveUp left.Name a ("a model that does not replay; what may differ: " + what)
                         None)
 
+    if hasRareCharacters left.Oracle || hasRareCharacters right.Oracle then
+        for exit in lefts do
+            giveUp left.Name exit "a constant has a character above U+2FFFF, which the solvers' strings do not have"
+
     let isCut =
-        lefts @ rights
-        |> List.exists (fun exit ->
-            match exit with
-            | Exit.Stuck(reason, _) -> reason = tooLong options || reason = tooMany options
-            | Exit.Ended _
-            | Exit.AtBound _ -> false)
+        unsettled.Count > 0
+        || lefts @ rights
+           |> List.exists (fun exit ->
+               match exit with
+               | Exit.Stuck(reason, _) -> reason = tooLong options || reason = tooMany options
+               | Exit.Ended _
+               | Exit.AtBound _ -> false)
 
     // Before the solvers: what two starts show.
     let first =

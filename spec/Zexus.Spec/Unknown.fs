@@ -63,7 +63,10 @@ and private seeCell s (Address address) seen =
         | Cell.List items -> all items
         | Cell.Map entries
         | Cell.Set entries -> all (Entries.toList entries |> Seq.collect (fun (key, value) -> [ key; value ]))
-        | Cell.Function(index, _) -> text ("<" + string index + "@" + place + ">") seen
+        // Its name is all that is displayed of it.
+        | Cell.Function(index, _) ->
+            let name = Text.symbol s.Loaded.Functions[index].Definition.Name
+            text ("<" + name + "@" + place + ">") seen
         | Cell.Variable _ -> invalidOp "A value leads to no variable."
 
 /// What an operation on these operands comes to, by what is asked of it: the name of a function, and its arguments.

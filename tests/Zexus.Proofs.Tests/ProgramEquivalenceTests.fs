@@ -42,6 +42,22 @@ let private expectDifferent (report: Report) =
     | Equivalent -> failtest "equivalent"
     | Undecided paths -> failtestf "undecided: %A" paths
 
+let private butForGas a b =
+    compareWith
+        {
+            usual with
+                IgnoresGas = true
+                Unroll = 2
+        }
+        a
+        b
+
+let private expectNotEquivalent (report: Report) =
+    match report.Verdict with
+    | Equivalent -> failtest "equivalent"
+    | Different c -> Expect.isTrue c.IsConfirmed "confirmed on oracle and engine"
+    | Undecided paths -> Expect.isNonEmpty paths "unsettled paths"
+
 /// A counter in the state, with a guard on its value.
 let private visits =
     """
@@ -182,5 +198,269 @@ let programs =
                     (paths |> List.exists (fun p -> p.Decisions |> List.exists (fun d -> d.Contains "List")))
                     "path"
             | other -> failtestf "%A" other
+        }
+
+        test "an event's fault that nobody catches is not the same one thrown again" {
+            let program body =
+                $"""
+                .func main()
+                    {body}
+                .end
+                """
+
+            let isText =
+                "LOAD_CONST \"k\"\n STATE_READ\n CALL_BUILTIN type, 1\n LOAD_CONST \"string\"\n EQ\n JUMP_IF_FALSE done\n"
+
+            let parse = "LOAD_CONST \"k\"\n STATE_READ\n CALL_BUILTIN int, 1\n POP\n"
+            let a = program (isText + parse + "done:")
+
+            let b =
+                program (isText + "SETUP_TRY h\n" + parse + "POP_TRY\n JUMP done\n h:\n THROW\n done:")
+
+            butForGas a b |> expectNotEquivalent
+            butForGas a a |> expectEquivalent
+        }
+
+        test "one copy twice and two copies of a list in the state are different" {
+            let a =
+                """
+                .func main()
+                    LOAD_CONST "k"
+                    STATE_READ
+                    DUP
+                    BUILD_LIST 2
+                    RETURN
+                .end
+                """
+
+            let b =
+                """
+                .func main()
+                    LOAD_CONST "k"
+                    STATE_READ
+                    LOAD_CONST "k"
+                    STATE_READ
+                    BUILD_LIST 2
+                    RETURN
+                .end
+                """
+
+            butForGas a b |> expectNotEquivalent
+            butForGas a a |> expectEquivalent
+        }
+
+        test "a Function shows its name" {
+            let a =
+                """
+                .func main() locals f
+                    STORE_FUNC f, foo
+                    LOAD_CONST "k"
+                    STATE_READ
+                    JUMP_IF_FALSE x
+                x:
+                    LOAD_NAME f
+                    RETURN
+                .end
+                .func foo()
+                .end
+                """
+
+            let b = a.Replace("foo", "bar")
+            butForGas a b |> expectNotEquivalent
+            butForGas a a |> expectEquivalent
+        }
+
+        test "what a list holds is compared as it is then, not as it was when it was first looked at" {
+            let a =
+                """
+                .func main() locals l
+                    LOAD_CONST "k"
+                    STATE_READ
+                    BUILD_LIST 1
+                    STORE_NAME l
+                    LOAD_NAME l
+                    LOAD_CONST ","
+                    CALL_METHOD join, 1
+                    POP
+                    LOAD_NAME l
+                    LOAD_CONST "kk"
+                    STATE_READ
+                    INDEX
+                    POP
+                    LOAD_NAME l
+                    LOAD_CONST 1
+                    CALL_METHOD push, 1
+                    POP
+                    LOAD_NAME l
+                    RETURN
+                .end
+                """
+
+            let b = a.Replace("LOAD_CONST 1\n", "LOAD_CONST 2\n")
+            butForGas a b |> expectNotEquivalent
+            butForGas a a |> expectEquivalent
+        }
+
+        test "what came out of a list with an unknown index may be changed under its other name" {
+            let a =
+                """
+                .func main() locals x, r
+                    LOAD_CONST 1
+                    BUILD_LIST 1
+                    STORE_NAME x
+                    LOAD_NAME x
+                    BUILD_LIST 1
+                    LOAD_CONST "k"
+                    STATE_READ
+                    INDEX
+                    STORE_NAME r
+                    LOAD_NAME x
+                    LOAD_CONST 5
+                    CALL_METHOD push, 1
+                    POP
+                    LOAD_NAME r
+                    RETURN
+                .end
+                """
+
+            let b = a.Replace("LOAD_CONST 5", "LOAD_CONST 6")
+            butForGas a b |> expectNotEquivalent
+        }
+
+        test "and then it is not what it was" {
+            let a =
+                """
+                .func main() locals x, r
+                    LOAD_CONST 1
+                    BUILD_LIST 1
+                    STORE_NAME x
+                    LOAD_NAME x
+                    BUILD_LIST 1
+                    LOAD_CONST "k"
+                    STATE_READ
+                    INDEX
+                    STORE_NAME r
+                    LOAD_NAME r
+                    LOAD_CONST [1]
+                    EQ
+                    LOAD_NAME x
+                    LOAD_CONST 5
+                    CALL_METHOD push, 1
+                    POP
+                    RETURN
+                .end
+                """
+
+            let b =
+                """
+                .func main() locals x, r
+                    LOAD_CONST 1
+                    BUILD_LIST 1
+                    STORE_NAME x
+                    LOAD_NAME x
+                    BUILD_LIST 1
+                    LOAD_CONST "k"
+                    STATE_READ
+                    INDEX
+                    STORE_NAME r
+                    LOAD_NAME x
+                    LOAD_CONST 5
+                    CALL_METHOD push, 1
+                    POP
+                    LOAD_NAME r
+                    LOAD_CONST [1]
+                    EQ
+                    RETURN
+                .end
+                """
+
+            butForGas a b |> expectNotEquivalent
+        }
+
+        test "a look inside something unknown begins no transaction and ends none" {
+            let a =
+                """
+                .func main()
+                    TX_BEGIN
+                    TX_BEGIN
+                    TX_BEGIN
+                    LOAD_CONST "w"
+                    LOAD_CONST 1
+                    STATE_WRITE
+                    LOAD_CONST "abc"
+                    LOAD_CONST "k"
+                    STATE_READ
+                    INDEX
+                    POP
+                    SETUP_TRY h
+                    LOAD_CONST 7
+                    THROW
+                h:
+                    POP
+                    TX_COMMIT
+                    TX_COMMIT
+                    TX_COMMIT
+                .end
+                """
+
+            let b =
+                """
+                .func main()
+                    TX_BEGIN
+                    TX_BEGIN
+                    TX_BEGIN
+                    LOAD_CONST "abc"
+                    LOAD_CONST "k"
+                    STATE_READ
+                    INDEX
+                    POP
+                    SETUP_TRY h
+                    LOAD_CONST 7
+                    THROW
+                h:
+                    POP
+                    TX_COMMIT
+                    TX_COMMIT
+                    TX_COMMIT
+                .end
+                """
+
+            butForGas a b |> expectNotEquivalent
+            butForGas a a |> expectEquivalent
+        }
+
+        test "nothing is proved of characters that the solvers do not have" {
+            let a =
+                """
+                .func main()
+                    CALL_BUILTIN caller, 0
+                    LOAD_CONST "\u{10FFFF}"
+                    EQ
+                    JUMP_IF_FALSE no
+                    CALL_BUILTIN caller, 0
+                    GET_LENGTH
+                    RETURN
+                no:
+                    LOAD_CONST 0
+                    RETURN
+                .end
+                """
+
+            let b =
+                """
+                .func main()
+                    CALL_BUILTIN caller, 0
+                    LOAD_CONST "\u{10FFFF}"
+                    EQ
+                    JUMP_IF_FALSE no
+                    LOAD_CONST 10
+                    RETURN
+                no:
+                    LOAD_CONST 0
+                    RETURN
+                .end
+                """
+
+            butForGas a b |> expectNotEquivalent
         }
     ]
