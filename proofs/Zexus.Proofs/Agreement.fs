@@ -14,6 +14,15 @@ let private nothingPaired: Equivalence.Pairing = {
     Facts = []
 }
 
+/// What was paired at an earlier time must be the same pairs still, and is looked into anew: it may have changed since.
+let pairedAgain (s: State) (t: State) (before: Equivalence.Pairing) : Equivalence.Pairing =
+    before.Forth
+    |> Map.fold (fun p a b -> Equivalence.pairAddress s.Heap t.Heap (Address a) (Address b) p) {
+        before with
+            Forth = Map.empty
+            Back = Map.empty
+    }
+
 /// Collects the facts of each comparison under its name; the pairing of addresses is carried along.
 type Comparison() =
     let mutable pairing = nothingPaired

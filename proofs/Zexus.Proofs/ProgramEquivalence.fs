@@ -607,25 +607,14 @@ let private sameFace (s: State) (t: State) (Address a) (Address b) =
         one.Name = other.Name && Seq.toList one.Captures = Seq.toList other.Captures
     | (Cell.List _ | Cell.Map _ | Cell.Set _ | Cell.Function _ | Cell.Variable _ | Cell.Unknown _), _ -> true
 
-/// A comparison at a later time: what was paired before must be the same pairs still, and is looked into anew, as it may have changed since.
+/// A comparison at a later time.
 let private later
     (s: State)
     (t: State)
     (compare: Equivalence.Pairing -> Equivalence.Pairing)
     (before: Equivalence.Pairing)
     =
-    let again (p: Equivalence.Pairing) a b =
-        Equivalence.pairAddress s.Heap t.Heap (Address a) (Address b) p
-
-    let now =
-        before.Forth
-        |> Map.fold again {
-            before with
-                Forth = Map.empty
-                Back = Map.empty
-        }
-        |> compare
-
+    let now = before |> pairedAgain s t |> compare
     Equivalence.expect (now.Forth |> Map.forall (fun a b -> sameFace s t (Address a) (Address b))) now
 
 /// The events of two paths; `isWhole`: the paths are not only the beginnings of others.
@@ -854,7 +843,8 @@ let private tryStart
         EngineRight = observed (Observation.ofEngineUnder vm.Value right.Engine given)
     }
 
-let private generous = 100_000_000L
+/// For every start that is tried: the oracle takes a second for it.
+let private generous = 1_000_000L
 
 /// So much gas is tried from the start and to the end of what an execution takes.
 let private closely = 150L
@@ -874,7 +864,14 @@ let private search options left right isClose (starts: seq<Map<string, Data> * i
     |> Seq.tryPick (fun (state, timestamp, height, caller, limits) ->
         let attempt limit =
             let c = tryStart options left right state timestamp height caller limit
-            if c.IsConfirmed then Some c else None
+
+            // Who leaves gas out has not said what happens without enough.
+            let isShort =
+                options.IgnoresGas
+                && [ c.OracleLeft; c.OracleRight ]
+                   |> List.exists (fun o -> o.End.StartsWith("fault " + Fault.OutOfGas.Name, StringComparison.Ordinal))
+
+            if c.IsConfirmed && not isShort then Some c else None
 
         match attempt generous with
         | Some found -> Some found

@@ -378,6 +378,8 @@ and private settle side steps next =
 // Agreement.
 
 let private compareShared (s: State) (t: State) (c: Comparison) =
+    c.That("what other functions reach", pairedAgain s t)
+
     for KeyValue(name, value) in s.Globals do
         c.That($"global {name}", Equivalence.pairValue s.Heap t.Heap value t.Globals[name])
 
@@ -410,6 +412,8 @@ let private compareEvents (a: Run) (b: Run) (c: Comparison) =
                 && x.Instruction.Source = y.Instruction.Source
                 && x.Instruction.Rule = y.Instruction.Rule
             )
+
+            c.That("what other functions reach", pairedAgain x.At y.At)
 
             c.That(
                 what + ": its operands",

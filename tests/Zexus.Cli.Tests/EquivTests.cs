@@ -56,13 +56,13 @@ public sealed class EquivTests : IDisposable
     [Fact]
     public void A_difference_in_gas_alone_is_one_unless_it_is_ignored()
     {
-        string a = _workshop.Write("a.zxa", ".func main()\n NOP\n.end\n");
+        string a = _workshop.Write("a.zxa", ".func main()\n LOAD_CONST 1\n POP\n.end\n");
         string b = _workshop.Write("b.zxa", ".func main()\n.end\n");
         Outcome outcome = Equiv(a, b, "--json");
         Assert.Equal((1, "different"), (outcome.Code, Status(outcome)));
         JsonElement counterexample = outcome.Json.GetProperty("counterexample");
         Assert.True(counterexample.GetProperty("confirmed").GetBoolean());
-        Assert.Equal("gas", counterexample.GetProperty("differences")[0].GetProperty("what").GetString());
+        Assert.Equal("gas used", counterexample.GetProperty("differences")[0].GetProperty("what").GetString());
         Assert.Equal(0, Equiv(a, b, "--ignore-gas").Code);
     }
 

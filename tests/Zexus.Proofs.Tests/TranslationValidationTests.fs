@@ -407,6 +407,36 @@ let validation =
                     |> expectRefused "charge"
         }
 
+        test "what a captured variable holds is compared at every event, not at the first only" {
+            let program =
+                assemble
+                    """
+                    .func main() locals x
+                        STORE_FUNC f, shows
+                        CALL_NAME f, 0
+                        POP
+                        STORE_CONST x, 1
+                        CALL_NAME f, 0
+                        POP
+                        STORE_CONST x, 2
+                    .end
+                    .func shows() captures x
+                        LOAD_NAME x
+                        PRINT
+                    .end
+                    """
+
+            pass program id (fun _ -> []) |> validate program [] |> expectProved
+
+            pass program (at 3 (become Opcode.STORE_CONST 1L 1L)) (fun _ -> [])
+            |> validate program []
+            |> expectRefused "what other functions reach"
+
+            pass program (at 6 (become Opcode.STORE_CONST 1L 0L)) (fun _ -> [])
+            |> validate program []
+            |> expectRefused "what other functions reach"
+        }
+
         test "another order of events is refused" {
             let program =
                 assemble ".func main()\n LOAD_CONST 1\n PRINT\n LOAD_CONST 2\n PRINT\n.end"
