@@ -17,6 +17,8 @@ internal sealed class EquivReport(
 
     private const int MostDecisions = 12;
 
+    private const int MostText = 120;
+
     /// <summary>Null when the programs were not told apart.</summary>
     public ProgramEquivalence.Counterexample? Counterexample =>
         (report.Verdict as ProgramEquivalence.Verdict.Different)?.Item;
@@ -88,7 +90,7 @@ internal sealed class EquivReport(
                 Line("path", $"of {path.Side}: {Terminal.Printable(path.Reason)}");
                 foreach (string decision in path.Decisions.Take(MostDecisions))
                 {
-                    Line("", "where " + Terminal.Printable(decision));
+                    Line("", "where " + Short(Terminal.Printable(decision)));
                 }
 
                 if (path.Decisions.Length > MostDecisions)
@@ -182,6 +184,9 @@ internal sealed class EquivReport(
             )
         );
     }
+
+    /// <summary>Conditions over many charges are long; --json has them whole.</summary>
+    private static string Short(string text) => text.Length <= MostText ? text : text[..MostText] + "…";
 
     private static string StateText(ProgramEquivalence.Counterexample difference) =>
         difference.State.IsEmpty
