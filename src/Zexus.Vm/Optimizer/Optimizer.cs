@@ -85,7 +85,7 @@ public sealed class Optimizer
     public const string Reused = "cse/reused";
 
     /// <summary>Rounds over the passes, by level.</summary>
-    private static readonly int[] Rounds = [0, 1, 2, 8];
+    private static readonly int[] Rounds = [0, 1, 2, 4];
 
     private static readonly Technique[] Order =
     [
