@@ -54,6 +54,9 @@ public sealed record VmOptions
     /// <summary>A guard of the host: more bytes of heap end the execution with <see cref="HostGuardException"/>.</summary>
     public long MemoryLimit { get; init; } = 8L * 1024 * 1024 * 1024;
 
+    /// <summary>Compile what is hot to machine code; null interprets everything. A run with a hook is always interpreted.</summary>
+    public JitOptions? Jit { get; init; }
+
     internal SignatureVerifier Verifier => VerifySignature ?? Ed25519.Verify;
 }
 

@@ -85,6 +85,10 @@ internal sealed unsafe partial class Machine : IDisposable
         NativeMemory.Free(_globals);
         NativeMemory.Free(_frames);
         NativeMemory.Free(_handlers);
+        NativeMemory.Free(_callHeat);
+        NativeMemory.Free(_loopHeat);
+        _callHeat = null;
+        _loopHeat = null;
         _globals = null;
         _frames = null;
         _handlers = null;
@@ -100,8 +104,9 @@ internal sealed unsafe partial class Machine : IDisposable
         where THook : struct, IStepHook
     {
         cancellation.ThrowIfCancellationRequested();
+        _jit = typeof(THook) == typeof(NoHook) && options.Jit is not null ? program.JitFor(options.Jit) : null;
         Start(program, options, state, cancellation);
-        Code code = Run(ref hook);
+        Code code = Drive(null, Code.Entered, ref hook);
         ExecutionResult result = Finish(code);
         GC.KeepAlive(program);
         return result;
@@ -130,13 +135,16 @@ internal sealed unsafe partial class Machine : IDisposable
         _result = default;
         _faultValue = default;
         _caller = default;
+        _until = null;
+        _unwinding = false;
+        _stackLimit = nuint.MaxValue;
         StartGas(options, cancellation);
 
         _segment = 0;
         _segmentEnd = (Value*)_segments[0].Start + _segments[0].Values;
         Value* bottom = (Value*)_segments[0].Start;
         _frames[0] = default;
-        Enter(_functions, null, bottom, 0, bottom, _frames);
+        _ = Enter(_functions, null, bottom, 0, bottom, _frames);
     }
 
     private void Bind(ZexusProgram program, VmOptions options)
@@ -145,6 +153,7 @@ internal sealed unsafe partial class Machine : IDisposable
         _options = options;
         _functions = program.Functions;
         _constants = program.Constants;
+        BindHeat(program, options.Jit);
         Limits limits = program.Limits;
         _integerBits = limits.IntegerBits;
         _stringLength = limits.StringLength;
