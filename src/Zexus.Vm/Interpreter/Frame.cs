@@ -50,6 +50,16 @@ internal unsafe struct Frame
     public int Callback;
 }
 
+/// <summary>A piece of the value stack. Frames that the last one has no room for go to the next.</summary>
+internal unsafe struct Segment
+{
+    public Value* Start;
+    public long Values;
+
+    /// <summary>Where its values ended when the next segment was begun.</summary>
+    public Value* InUse;
+}
+
 /// <summary>A SETUP_TRY that is still in force.</summary>
 internal unsafe struct Handler
 {
