@@ -65,6 +65,16 @@ internal enum FrameFlags : byte
     ReturnsToCompiled = 2,
 }
 
+/// <summary>A piece of the value stack. Frames that the last one has no room for go to the next.</summary>
+internal unsafe struct Segment
+{
+    public Value* Start;
+    public long Values;
+
+    /// <summary>Where its values ended when the next segment was begun.</summary>
+    public Value* InUse;
+}
+
 /// <summary>A SETUP_TRY that is still in force.</summary>
 internal unsafe struct Handler
 {
