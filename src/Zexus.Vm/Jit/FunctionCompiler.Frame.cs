@@ -344,6 +344,11 @@ internal sealed unsafe partial class FunctionCompiler
     /// <summary>The code of a side exit.</summary>
     private void Exit(Label label, int i, ExitKind exit, FrameState? state = null, long? giveBack = null, Action? note = null)
     {
+        if (!_il.Enabled)
+        {
+            return;
+        }
+
         FrameState now = (state ?? _state).Copy();
         long back = giveBack ?? CostOf(i, _segmentEnds[_segmentStart]);
         _il.Cold(() =>

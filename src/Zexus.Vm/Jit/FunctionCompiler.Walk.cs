@@ -144,7 +144,9 @@ internal sealed unsafe partial class FunctionCompiler
         FrameState arriving = state.Copy();
         FrameState kept = _state;
         _state = arriving;
-        for (int s = 0; s < arriving.Top; s++)
+
+        // Operands first: they may stand for variables that die here.
+        for (int s = arriving.Top - 1; s >= 0; s--)
         {
             if (s < Slots && !target.Live[s])
             {

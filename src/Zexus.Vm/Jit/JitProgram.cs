@@ -14,6 +14,7 @@ internal sealed unsafe class JitProgram
     private readonly List<CompiledPiece?> _pieces = [];
     private readonly List<nint> _counters = [];
     private readonly Dictionary<string, int> _refusals = [];
+    private readonly Dictionary<string, int> _failures = [];
     private readonly Seen*[] _seen;
     private readonly nint* _entries;
     private readonly nint* _loopEntries;
@@ -179,6 +180,12 @@ internal sealed unsafe class JitProgram
                 profile.Refused = true;
                 _refusals[refused.Message] = _refusals.GetValueOrDefault(refused.Message) + 1;
             }
+            catch (Exception error) when (error is InvalidProgramException or InvalidOperationException or NotSupportedException)
+            {
+                // The interpreter does without. A check looks for it.
+                profile.Refused = true;
+                _failures[error.ToString()] = _failures.GetValueOrDefault(error.ToString()) + 1;
+            }
             finally
             {
                 profile.Busy = false;
@@ -274,6 +281,7 @@ internal sealed unsafe class JitProgram
                 Exits = exits.ToImmutableSortedDictionary(StringComparer.Ordinal),
                 Executed = opcodes.ToImmutableSortedDictionary(StringComparer.Ordinal),
                 Refusals = _refusals.ToImmutableSortedDictionary(StringComparer.Ordinal),
+                Failures = _failures.ToImmutableSortedDictionary(StringComparer.Ordinal),
             };
         }
     }
@@ -309,6 +317,9 @@ public sealed record JitStatistics
     /// <summary>Instructions run in compiled code, by operation; empty unless <see cref="JitOptions.CountExecutions"/>.</summary>
     public required ImmutableSortedDictionary<string, long> Executed { get; init; }
 
-    /// <summary>What was not compiled, by reason.</summary>
+    /// <summary>What was not compiled because a limit of the compiler says so, by reason.</summary>
     public required ImmutableSortedDictionary<string, int> Refusals { get; init; }
+
+    /// <summary>What should have been compiled and was not, an error of this library, by what it said; it is interpreted.</summary>
+    public required ImmutableSortedDictionary<string, int> Failures { get; init; }
 }

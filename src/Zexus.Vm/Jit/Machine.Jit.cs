@@ -245,6 +245,7 @@ internal sealed unsafe partial class Machine
         return ExitStatus.Unwound;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal static long RunInstruction(Machine machine, Site* site, Frame* frame, Value* slots, long counter)
     {
         machine.Publish(site, frame, slots, counter);
@@ -252,6 +253,7 @@ internal sealed unsafe partial class Machine
         return machine.Settle(machine.Rare(site->At, machine._sp, slots), site, frame);
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal static long BinaryAt(
         Machine machine,
         Site* site,
@@ -269,6 +271,7 @@ internal sealed unsafe partial class Machine
         return machine.Settle(machine.Binary((Op)op, a, b, to), site, frame);
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal static long UnaryAt(
         Machine machine,
         Site* site,
@@ -285,6 +288,7 @@ internal sealed unsafe partial class Machine
         return machine.Settle(machine.Unary((Op)op, a, to), site, frame);
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal static long CallValueAt(
         Machine machine,
         Site* site,
@@ -302,6 +306,7 @@ internal sealed unsafe partial class Machine
     }
 
     /// <summary>A compiled function was called and has not returned by itself.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal static long AfterCall(Machine machine, Site* site, Frame* frame, Value* slots, long status)
     {
         if (status == ExitStatus.Interpret)
@@ -324,6 +329,7 @@ internal sealed unsafe partial class Machine
     }
 
     /// <summary>A side exit: the interpreter goes on at the site's instruction.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal static long LeaveCompiled(Machine machine, Site* site, Frame* frame, Value* slots, long counter)
     {
         machine.Publish(site, frame, slots, counter);
@@ -340,6 +346,7 @@ internal sealed unsafe partial class Machine
     /// <summary>
     /// The slice does not have a segment's cost. A new slice may; else the counter stays as it was before the segment and the result is negative.
     /// </summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal static long RefillSegment(Machine machine, long counter, long cost)
     {
         machine._counter = counter + cost;
@@ -353,6 +360,7 @@ internal sealed unsafe partial class Machine
         return machine._counter;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal static void EnterWithHandlers(Machine machine, FunctionCode* function, Frame* frame, Value* slots)
     {
         frame->Function = function;
@@ -362,6 +370,7 @@ internal sealed unsafe partial class Machine
 
     internal static void DropHandlers(Machine machine, Frame* frame) => machine._handlerCount = frame->Handlers;
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal static void NoteKind(ushort* seen, long tag) => *seen |= (ushort)(1 << (int)tag);
 
     internal static long BitsOf(double value) =>
@@ -373,6 +382,7 @@ internal sealed unsafe partial class Machine
         return IsTrue(&value);
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal static bool ProductFits(long a, long b)
     {
         long high = Math.BigMul(a, b, out long low);
