@@ -100,6 +100,11 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
             {
                 reds.Add($"{level.Missing.Length} rule branches were not reached at level {level.Level}");
             }
+
+            if (!level.IsCollected)
+            {
+                reds.Add($"no forced collection freed a cell at level {level.Level}");
+            }
         }
 
         return reds;
@@ -136,7 +141,7 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
     {
         string size = level.Before == 0 ? "" : $", {100.0 * (level.Before - level.After) / level.Before:N1} % shorter";
         string branches = isWhole ? $"{level.BranchesReached:N0} of {result.Branches:N0} branches; " : "";
-        return $"{branches}{level.Executions:N0} executions, {level.Stepwise:N0} of them step by step: {level.Steps:N0} steps, {level.Facts:N0} facts{(level.Level == 0 ? "" : size)}";
+        return $"{branches}{level.Executions:N0} executions, {level.Stepwise:N0} of them step by step: {level.Steps:N0} steps, {level.Facts:N0} facts; {level.Collected:N0} with {level.Collections:N0} collections forced, {level.Freed:N0} cells freed{(level.Level == 0 ? "" : size)}";
     }
 
     private static string Seen(KeyValuePair<string, long>[] counts) =>
@@ -176,6 +181,9 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
             ("stepwise", Json.Of(level.Stepwise)),
             ("steps", Json.Of(level.Steps)),
             ("facts", Json.Of(level.Facts)),
+            ("collected", Json.Of(level.Collected)),
+            ("collections", Json.Of(level.Collections)),
+            ("freed", Json.Of(level.Freed)),
             ("before", Json.Of(level.Before)),
             ("after", Json.Of(level.After)),
             (

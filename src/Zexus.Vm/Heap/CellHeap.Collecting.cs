@@ -36,6 +36,9 @@ internal sealed unsafe partial class CellHeap
     /// <summary>No cell is taken without a look at what is due.</summary>
     private bool _oneByOne;
     private bool _poison;
+
+    /// <summary>Under stress: allocations since the last that collected.</summary>
+    private long _unforced;
     private long _trigger = long.MaxValue;
 
     /// <summary>Bytes taken since the last collection, less those that buffers gave back.</summary>
@@ -58,12 +61,25 @@ internal sealed unsafe partial class CellHeap
         _source = null;
         _oneByOne = false;
         _poison = false;
+        _unforced = 0;
         _trigger = long.MaxValue;
         _grown = 0;
         ResetStatistics();
     }
 
-    private bool IsDue(long bytes) => _source is not null && (_grown + bytes > _trigger || _options.Stress);
+    private bool IsDue(long bytes) => _source is not null && (_grown + bytes > _trigger || (_options.Stress && IsForced()));
+
+    private bool IsForced()
+    {
+        long every = 1L << (int)Math.Min(62, _collections / _options.StressCollections);
+        if (++_unforced < every)
+        {
+            return false;
+        }
+
+        _unforced = 0;
+        return true;
+    }
 
     /// <summary>The collection before giving up: the execution wants more memory than it may have.</summary>
     private void MakeRoom(long bytes)

@@ -20,6 +20,12 @@ public sealed record CollectionOptions
     /// </summary>
     public bool Stress { get; init; }
 
+    /// <summary>
+    /// Of <see cref="Stress"/>, for programs that allocate much: after so many collections only every second allocation
+    /// is one, after as many again every fourth, and so on.
+    /// </summary>
+    public int StressCollections { get; init; } = int.MaxValue;
+
     /// <summary>For tests: verify the whole heap after each collection; what is wrong ends the execution with an exception.</summary>
     public bool Verify { get; init; }
 }
