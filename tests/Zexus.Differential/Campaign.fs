@@ -123,7 +123,7 @@ type Report = {
     member this.Replay =
         this.Origin.Replay
         + (if this.Divergence.Level > 0 then
-               $" --levels {this.Divergence.Level}"
+               $" --levels {Levels.name this.Divergence.Level}"
            else
                "")
 
@@ -154,10 +154,22 @@ type LevelResult = {
     BranchesReached: int
     /// Names of the branches that no program reached.
     Missing: string[]
+    /// Of a register form: see `LevelCounts`.
+    Converted: int64
+    WithoutRegisters: int64
+    RegisterSteps: int64
+    Spilled: int64
 } with
+
+    member this.Name = Levels.name this.Level
 
     /// Something was executed and something was compared step by step.
     member this.IsChecked = this.Executions > 0L && this.Steps > 0L
+
+    /// A register form in which nothing was converted is the other form once more.
+    member this.IsRegisterFormOnlyByName =
+        Levels.isRegisterForm this.Level
+        && (this.Converted = 0L || this.RegisterSteps = 0L)
 
 type CampaignResult = {
     Seed: uint64
@@ -338,6 +350,10 @@ module Campaign =
                     counts.Facts <- counts.Facts + number "facts"
                     counts.Before <- counts.Before + number "before"
                     counts.After <- counts.After + number "after"
+                    counts.Converted <- counts.Converted + number "converted"
+                    counts.WithoutRegisters <- counts.WithoutRegisters + number "withoutRegisters"
+                    counts.RegisterSteps <- counts.RegisterSteps + number "registerSteps"
+                    counts.Spilled <- counts.Spilled + number "spilled"
 
                     let branches = [| for b in said.GetProperty("branches").EnumerateArray() -> b.GetInt64() |]
 
@@ -644,6 +660,10 @@ module Campaign =
                     After = counts.After
                     BranchesReached = counts.Coverage.Reached
                     Missing = counts.Coverage.Missing
+                    Converted = counts.Converted
+                    WithoutRegisters = counts.WithoutRegisters
+                    RegisterSteps = counts.RegisterSteps
+                    Spilled = counts.Spilled
                 }
         |]
 

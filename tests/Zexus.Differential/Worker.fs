@@ -66,6 +66,10 @@ type Worker(check: Check, output: TextWriter) =
                     w.WriteNumber("facts", counts.Facts)
                     w.WriteNumber("before", counts.Before)
                     w.WriteNumber("after", counts.After)
+                    w.WriteNumber("converted", counts.Converted)
+                    w.WriteNumber("withoutRegisters", counts.WithoutRegisters)
+                    w.WriteNumber("registerSteps", counts.RegisterSteps)
+                    w.WriteNumber("spilled", counts.Spilled)
                     w.WriteStartArray "branches"
 
                     for i in 0 .. counts.Coverage.Counts.Length - 1 do

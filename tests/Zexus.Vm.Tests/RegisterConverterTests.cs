@@ -96,6 +96,33 @@ public class RegisterConverterTests
                     """
             },
             {
+                "a handler finds what was computed since",
+                """
+                    .func main() locals a
+                        STORE_CONST a, 5
+                        LOAD_NAME a
+                        LOAD_NAME a
+                        SETUP_TRY caught
+                        LOAD_NAME a
+                        LOAD_CONST 2
+                        MUL
+                        ADD
+                        LOAD_NAME a
+                        LOAD_CONST 0
+                        DIV
+                        ADD
+                        STORE_NAME a
+                        RETURN
+                    caught:
+                        POP
+                        LOAD_NAME a
+                        SUB
+                        SUB
+                        RETURN
+                    .end
+                    """
+            },
+            {
                 "transactions",
                 """
                     .func main() locals n, i
