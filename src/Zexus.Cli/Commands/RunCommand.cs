@@ -18,6 +18,7 @@ internal static class RunCommand
         Argument<string> file = ProgramArgument.Create();
         Option<IEngine> engine = EngineChoice.Option();
         Option<long> level = OptimizeCommand.Level(usual: 0);
+        Option<bool> registers = OptimizeCommand.Registers();
         HostOptions host = new();
         Option<string?> stateOut = new("--state-out")
         {
@@ -36,6 +37,7 @@ internal static class RunCommand
             file,
             engine,
             level,
+            registers,
         };
         host.AddTo(command);
         command.Add(stateOut);
@@ -50,7 +52,11 @@ internal static class RunCommand
             ProgramFile program = ProgramFile.Read(parsed.GetRequiredValue(file), terminal);
             Inputs inputs = host.Read(parsed, terminal);
             bool isJson = parsed.GetValue(json);
-            ILoadedProgram? loaded = EngineFor(parsed.GetValue(engine)!, (int)parsed.GetValue(level))
+            ILoadedProgram? loaded = EngineFor(
+                    parsed.GetValue(engine)!,
+                    (int)parsed.GetValue(level),
+                    parsed.GetValue(registers)
+                )
                 .Load(program.Program, out Refusal? refusal);
             if (loaded is null)
             {
@@ -85,12 +91,12 @@ internal static class RunCommand
         return command;
     }
 
-    private static IEngine EngineFor(IEngine engine, int level) =>
-        level == 0 ? engine
-        : engine is Interpreter ? new Interpreter(level)
+    private static IEngine EngineFor(IEngine engine, int level, bool registers) =>
+        level == 0 && !registers ? engine
+        : engine is Interpreter ? new Interpreter(level, registers)
         : throw new Problem(
             ExitCode.Usage,
-            $"--engine {engine.Name} runs programs as they are; --level is the interpreter's"
+            $"--engine {engine.Name} runs programs as they are; --level and --registers are the interpreter's"
         );
 
     private static void Summarize(ProgramFile program, Inputs inputs, Execution execution, Terminal terminal)

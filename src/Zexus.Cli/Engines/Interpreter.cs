@@ -5,8 +5,8 @@ using Zexus.Vm;
 
 namespace Zexus.Cli.Engines;
 
-/// <summary>The engine of Zexus.Vm, on programs as they are or optimized.</summary>
-internal sealed class Interpreter(int level = 0) : IEngine
+/// <summary>The engine of Zexus.Vm, on programs as they are, or optimized, or in register form.</summary>
+internal sealed class Interpreter(int level = 0, bool registers = false) : IEngine
 {
     /// <summary>As --engine names it, and --help its default.</summary>
     public override string ToString() => "interpreter";
@@ -15,8 +15,19 @@ internal sealed class Interpreter(int level = 0) : IEngine
 
     public ILoadedProgram? Load(Program program, out Refusal? refusal) =>
         ZexusProgram.TryLoad(program, Limits.Default, out ZexusProgram? loaded, out refusal)
-            ? new LoadedProgram(level == 0 ? loaded : ZexusProgram.Load(Optimizer.Optimize(loaded, level).Program))
+            ? new LoadedProgram(Translated(loaded))
             : null;
+
+    private ZexusProgram Translated(ZexusProgram program)
+    {
+        if (level == 0 && !registers)
+        {
+            return program;
+        }
+
+        TranslatedProgram optimized = Optimizer.Optimize(program, level).Program;
+        return ZexusProgram.Load(registers ? RegisterConverter.Convert(optimized).Program : optimized);
+    }
 
     private sealed class LoadedProgram(ZexusProgram program) : ILoadedProgram
     {
