@@ -92,6 +92,7 @@ let private unwatched level = {
     Levels = [| level |]
     Stepwise = [||]
     Collected = [||]
+    Compiled = [||]
 }
 
 let twins: obj[] seq =
@@ -192,6 +193,7 @@ let ``a kind that the analysis forgets is found out`` (level: int) (kind: KindSe
                 Levels = [||]
                 Stepwise = [| 0; level |]
                 Collected = [||]
+                Compiled = [||]
             }
             3000
 

@@ -9,6 +9,7 @@ open System.Text
 open System.Text.Json
 open System.Threading
 open Zexus.Isa
+open Zexus.Vm
 
 /// A child process that serves the commands of `Worker`, and what it says.
 [<Sealed>]
@@ -153,6 +154,8 @@ type LevelResult = {
     Collections: int64
     /// Cells that these collections freed.
     Freed: int64
+    /// Compiled executions, entries into compiled code, operations run there and side exits taken: see `LevelCounts`.
+    Compiled: Map<string, int64>
     /// Instructions of the programs, and of the code that ran in their place.
     Before: int64
     After: int64
@@ -218,6 +221,21 @@ type CampaignResult = {
             float this.Steps / this.Elapsed.TotalSeconds / float this.Workers
         else
             0.0
+
+    /// A count of compiled executions, over all levels.
+    member this.CompiledCount(key: string) =
+        this.Levels |> Array.sumBy (fun level -> level.Compiled |> Map.tryFind key |> Option.defaultValue 0L)
+
+    /// Operations that compiled code never ran, and side exits that it never took.
+    member this.NeverCompiled = [|
+        for op in JitStatistics.Operations do
+            if this.CompiledCount("op " + op) = 0L then
+                $"op {op}"
+
+        for exit in JitStatistics.ExitKinds do
+            if this.CompiledCount("exit " + exit) = 0L then
+                $"exit {exit}"
+    |]
 
     /// No divergence, every program run, and something was checked.
     member this.IsGreen =
@@ -365,6 +383,9 @@ module Campaign =
                     counts.WithoutRegisters <- counts.WithoutRegisters + number "withoutRegisters"
                     counts.RegisterSteps <- counts.RegisterSteps + number "registerSteps"
                     counts.Spilled <- counts.Spilled + number "spilled"
+
+                    for entry in said.GetProperty("compiled").EnumerateObject() do
+                        counts.AddCompiled entry.Name (entry.Value.GetInt64())
 
                     let branches = [| for b in said.GetProperty("branches").EnumerateArray() -> b.GetInt64() |]
 
@@ -670,6 +691,7 @@ module Campaign =
                     Collected = counts.Collected
                     Collections = counts.Collections
                     Freed = counts.Freed
+                    Compiled = Map.ofSeq (counts.Compiled |> Seq.map (fun entry -> entry.Key, entry.Value))
                     Before = counts.Before
                     After = counts.After
                     BranchesReached = counts.Coverage.Reached

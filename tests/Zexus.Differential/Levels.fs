@@ -1,6 +1,7 @@
 namespace Zexus.Differential
 
 open System
+open System.Collections.Generic
 open System.Collections.Immutable
 open System.Text
 open Zexus.Isa
@@ -56,6 +57,8 @@ type LevelPlan = {
     Stepwise: int[]
     /// At these of them the engine runs its code once more, with a collection at every allocation.
     Collected: int[]
+    /// At these of them the engine runs its code once more, compiled.
+    Compiled: int[]
 }
 
 [<RequireQualifiedAccess>]
@@ -65,12 +68,16 @@ module LevelPlan =
         Levels = levels
         Stepwise = levels
         Collected = levels
+        Compiled = levels
     }
 
     let private others (levels: int[]) = levels |> Array.filter (fun l -> l > 0)
 
     /// Of generated programs, one in so many runs with collections forced.
     let collectedShare = 4UL
+
+    /// One in so many runs compiled.
+    let compiledShare = 3UL
 
     /// Step by step at level 0, and at one of the others; every fourth with collections forced, at one level. Which ones,
     /// has nothing to do with what the generators make of the index.
@@ -92,6 +99,10 @@ module LevelPlan =
                 if turn % collectedShare = 0UL then
                     levels[int (turn / collectedShare % uint64 levels.Length)]
             |]
+            Compiled = [|
+                if turn % compiledShare = 0UL then
+                    levels[int (turn / compiledShare % uint64 levels.Length)]
+            |]
         }
 
 /// What was checked at one level.
@@ -107,6 +118,17 @@ type LevelCounts() =
     member val Collected = 0L with get, set
     member val Collections = 0L with get, set
     member val Freed = 0L with get, set
+    /// Of compiled executions: how many, how often compiled code was entered, executions by operation (`op Add`), side exits by
+    /// kind (`exit Gas`), and what the compiler's limits refused (`refused ...`).
+    member val Compiled = Dictionary<string, int64>()
+
+    member this.AddCompiled (key: string) (n: int64) =
+        this.Compiled[key] <-
+            n
+            + (match this.Compiled.TryGetValue key with
+               | true, m -> m
+               | false, _ -> 0L)
+
     /// Facts of the kind analysis that were compared with a value.
     member val Facts = 0L with get, set
     /// Instructions of the sources, and of the code that ran in their place.

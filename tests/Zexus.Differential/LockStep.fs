@@ -1002,6 +1002,24 @@ type LockStep(engine: Engine) =
     let forced =
         CollectionOptions(Stress = true, StressCollections = 200, Verify = true)
 
+    /// Everything is compiled before its first run, its second or its third; one exit, and it is compiled anew.
+    let compilers = [|
+        for threshold in 0..2 ->
+            JitOptions(
+                Background = false,
+                CallThreshold = threshold,
+                LoopThreshold = threshold,
+                ExitsBeforeRecompilation = 1,
+                CountExecutions = true
+            )
+    |]
+
+    let compilerFor (case: Case) (level: int) =
+        compilers[int ((uint64 case.GasLimit + uint64 level) % uint64 compilers.Length)]
+
+    /// What the compiler has said of a program so far: only what is new is counted.
+    let told = System.Runtime.CompilerServices.ConditionalWeakTable<ZexusProgram, Dictionary<string, int64>>()
+
     // A case runs again with less gas: then its code is there already.
     let mutable program: Program voption = ValueNone
     let mutable limits = Limits.Default
@@ -1037,7 +1055,7 @@ type LockStep(engine: Engine) =
             Level = level
     }
 
-    let options (case: Case) (collection: CollectionOptions) (called: string -> Data[] -> Result<Data, Data> -> unit) =
+    let options (case: Case) (collection: CollectionOptions) (jit: JitOptions) (called: string -> Data[] -> Result<Data, Data> -> unit) =
         let host = HostFunctions()
 
         for f in case.Hosts do
@@ -1068,6 +1086,7 @@ type LockStep(engine: Engine) =
             State = Dictionary<string, Data>(case.State),
             Host = host,
             Collection = collection,
+            Jit = jit,
             VerifySignature = SignatureVerifier(fun signature message key -> Host.verify signature message key)
         )
 
@@ -1159,7 +1178,7 @@ type LockStep(engine: Engine) =
 
         try
             vm.Options <-
-                options case CollectionOptions.Default (fun name arguments outcome ->
+                options case CollectionOptions.Default null (fun name arguments outcome ->
                     comparer.Called(name, arguments, outcome))
 
             comparer.Ended(vm.Execute(code.Image, &hook))
@@ -1173,10 +1192,46 @@ type LockStep(engine: Engine) =
         counts.Steps <- counts.Steps + comparer.Steps
         comparer
 
+    /// What the compiler did with a program since it was last asked. A failure is an error, and not a program to interpret.
+    let countCompiled (image: ZexusProgram) (jit: JitOptions) (counts: LevelCounts) =
+        let statistics = image.JitStatistics jit
+
+        for failure in statistics.Failures do
+            invalidOp $"not compiled: {failure.Key}"
+
+        let before = told.GetValue(image, fun _ -> Dictionary())
+
+        let tell (key: string) (n: int64) =
+            let own = $"{jit.CallThreshold} {key}"
+
+            let known =
+                match before.TryGetValue own with
+                | true, m -> m
+                | false, _ -> 0L
+
+            before[own] <- n
+
+            if n > known then
+                counts.AddCompiled key (n - known)
+
+        counts.AddCompiled "executions" 1L
+        tell "pieces" (int64 statistics.Pieces)
+        tell "entered" statistics.Entered
+
+        for entry in statistics.Executed do
+            tell ("op " + entry.Key) entry.Value
+
+        for entry in statistics.Exits do
+            tell ("exit " + entry.Key) entry.Value
+
+        for entry in statistics.Refusals do
+            tell ("refused " + entry.Key) (int64 entry.Value)
+
     /// At full speed, compared with the source's execution.
     let whole
         (case: Case)
         (collection: CollectionOptions)
+        (jit: JitOptions)
         (code: Code)
         (source: SourceRun)
         (counts: LevelCounts)
@@ -1205,9 +1260,12 @@ type LockStep(engine: Engine) =
 
         try
             vm.Options <-
-                options case collection (fun name arguments _ -> calls.Add { Name = name; Arguments = arguments })
+                options case collection jit (fun name arguments _ -> calls.Add { Name = name; Arguments = arguments })
 
             let result = vm.Execute code.Image
+
+            if not (isNull jit) then
+                countCompiled code.Image jit counts
 
             if collection.Stress then
                 counts.Collected <- counts.Collected + 1L
@@ -1227,7 +1285,9 @@ type LockStep(engine: Engine) =
             else
                 Some {
                     Divergence.bare
-                        (if collection.Stress then
+                        (if not (isNull jit) then
+                             Trouble.Compiled
+                         elif collection.Stress then
                              Trouble.Collected
                          else
                              Trouble.Whole)
@@ -1240,7 +1300,9 @@ type LockStep(engine: Engine) =
             vm <- new Vm()
 
             let trouble =
-                if collection.Stress then
+                if not (isNull jit) then
+                    Trouble.Compiled
+                elif collection.Stress then
                     Trouble.Collected
                 else
                     Trouble.Engine
@@ -1309,14 +1371,24 @@ type LockStep(engine: Engine) =
                                 |> ValueOption.map (inCode code)
                                 |> ValueOption.toOption
 
-                        let wholly collection =
+                        let wholly collection jit =
                             if divergence.IsNone then
-                                divergence <- whole case collection code run counts[level] |> Option.map (inCode code)
+                                divergence <-
+                                    whole case collection jit code run counts[level] |> Option.map (inCode code)
 
-                        wholly CollectionOptions.Default
+                        wholly CollectionOptions.Default null
 
                         if Array.contains level plan.Collected then
-                            wholly forced
+                            wholly forced null
+
+                        // Compiled code is left in peace by the collector on one case, and never on the next.
+                        if Array.contains level plan.Compiled then
+                            wholly
+                                (if (case.GasLimit + int64 level) / 3L % 2L = 0L then
+                                     CollectionOptions.Default
+                                 else
+                                     forced)
+                                (compilerFor case level)
 
         {
             Case = case

@@ -23,6 +23,8 @@ type Trouble =
     | Whole
     /// The same, with collections forced; or the heap is broken after one.
     | Collected
+    /// The same, compiled; or something was not compiled that should have been.
+    | Compiled
     /// The optimizer threw, or made code that is refused.
     | Optimizer
     /// The engine threw an exception.
@@ -125,6 +127,7 @@ module Divergence =
         Trouble.Fact
         Trouble.Whole
         Trouble.Collected
+        Trouble.Compiled
         Trouble.Optimizer
         Trouble.Engine
         Trouble.Oracle

@@ -38,6 +38,7 @@ module Witness =
                 Levels = [||]
                 Stepwise = [||]
                 Collected = [||]
+                Compiled = [||]
             },
             case
         )

@@ -73,6 +73,7 @@ type Worker(check: Check, output: TextWriter) =
                     w.WriteNumber("withoutRegisters", counts.WithoutRegisters)
                     w.WriteNumber("registerSteps", counts.RegisterSteps)
                     w.WriteNumber("spilled", counts.Spilled)
+                    sendTable w "compiled" counts.Compiled
                     w.WriteStartArray "branches"
 
                     for i in 0 .. counts.Coverage.Counts.Length - 1 do

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Spectre.Console;
 using Zexus.Differential;
+using Zexus.Vm;
 
 namespace Zexus.Cli.Output;
 
@@ -60,6 +61,7 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
                 )
             ),
             ("levels", Json.Array(result.Levels.Select(LevelJson))),
+            ("neverCompiled", Json.Array(result.NeverCompiled.Select(Json.Of))),
             ("faults", Counts(result.Faults)),
             ("refusals", Counts(result.Refusals)),
             ("divergences", Json.Of(result.Divergences)),
@@ -112,6 +114,12 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
             }
         }
 
+        // One level's programs do not reach all that compiled code can do; everything that is saved does.
+        if (isWhole && result.NeverCompiled.Length > 0)
+        {
+            reds.Add("compiled code never came to: " + string.Join(", ", result.NeverCompiled));
+        }
+
         return reds;
     }
 
@@ -136,6 +144,18 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
             rows.Add(($"level {level.Name}", Spell(level)));
         }
 
+        string exits = string.Join(
+            ", ",
+            JitStatistics.ExitKinds.Select(kind => $"{kind} {result.CompiledCount("exit " + kind):N0}")
+        );
+        long operations = JitStatistics.Operations.Sum(op => result.CompiledCount("op " + op));
+        rows.Add(
+            (
+                "compiled",
+                $"{result.CompiledCount("executions"):N0} executions, {result.CompiledCount("pieces"):N0} pieces entered {result.CompiledCount("entered"):N0} times: "
+                    + $"{operations:N0} instructions, {JitStatistics.Operations.Count(op => result.CompiledCount("op " + op) > 0)} of {JitStatistics.Operations.Length} operations; side exits: {exits}"
+            )
+        );
         rows.Add(("faults seen", Seen(result.Faults)));
         rows.Add(("refusals seen", Seen(result.Refusals)));
         rows.Add(("divergences", $"{result.Divergences:N0}"));
@@ -198,6 +218,7 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
             ("collected", Json.Of(level.Collected)),
             ("collections", Json.Of(level.Collections)),
             ("freed", Json.Of(level.Freed)),
+            ("compiled", Json.Object(level.Compiled.Select(c => (c.Key, Json.Of(c.Value))))),
             ("before", Json.Of(level.Before)),
             ("after", Json.Of(level.After)),
             (

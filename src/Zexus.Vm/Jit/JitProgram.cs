@@ -290,6 +290,18 @@ internal sealed unsafe class JitProgram
 /// <summary>What was compiled of a program and how it went. Counts of several threads may miss a few.</summary>
 public sealed record JitStatistics
 {
+    /// <summary>The operations that compiled code has code for, as <see cref="Executed"/> names them.</summary>
+    public static ImmutableArray<string> Operations { get; } =
+    [
+        .. Enum.GetValues<Op>().Where(op => op is not Op.End).Select(op => op.ToString()),
+    ];
+
+    /// <summary>The kinds of side exits, as <see cref="Exits"/> names them.</summary>
+    public static ImmutableArray<string> ExitKinds { get; } =
+    [
+        .. Enum.GetValues<ExitKind>().Where(kind => kind is not ExitKind.None).Select(kind => kind.ToString()),
+    ];
+
     /// <summary>Pieces of compiled code: functions, and loops entered while they ran.</summary>
     public required int Pieces { get; init; }
 
