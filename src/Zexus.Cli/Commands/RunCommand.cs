@@ -28,6 +28,10 @@ internal static class RunCommand
         {
             Description = "One JSON document on standard output instead (docs/json.md).",
         };
+        Option<bool> heapStats = new("--heap-stats")
+        {
+            Description = "Say what the heap did: sums, kinds, and the instructions that made cells (docs/heap.md).",
+        };
         Command command = new(
             "run",
             "Run a program. What it prints goes to standard output; result, fault, gas and changes to standard error."
@@ -40,9 +44,11 @@ internal static class RunCommand
         host.AddTo(command);
         command.Add(stateOut);
         command.Add(json);
+        command.Add(heapStats);
         HelpWithExamples.Add(
             command,
             "./zexus run examples/fibonacci.zxa --gas 1000000",
+            "./zexus run examples/word-count.zxa --heap-stats",
             "./zexus run examples/token-transfer.zxa --state examples/token-transfer.state.json --state-out after.json"
         );
         command.SetAction(parsed =>
@@ -50,7 +56,8 @@ internal static class RunCommand
             ProgramFile program = ProgramFile.Read(parsed.GetRequiredValue(file), terminal);
             Inputs inputs = host.Read(parsed, terminal);
             bool isJson = parsed.GetValue(json);
-            ILoadedProgram? loaded = EngineFor(parsed.GetValue(engine)!, (int)parsed.GetValue(level))
+            bool showsHeap = parsed.GetValue(heapStats);
+            ILoadedProgram? loaded = EngineFor(parsed.GetValue(engine)!, (int)parsed.GetValue(level), showsHeap)
                 .Load(program.Program, out Refusal? refusal);
             if (loaded is null)
             {
@@ -66,13 +73,17 @@ internal static class RunCommand
             Execution execution = loaded.Run(inputs, terminal.Cancellation);
             if (isJson)
             {
-                terminal.Out.WriteLine(ToJson(program, inputs, execution));
+                terminal.Out.WriteLine(ToJson(program, inputs, execution, showsHeap));
             }
             else
             {
                 terminal.Out.Write(execution.Output);
                 terminal.Out.Flush();
                 Summarize(program, inputs, execution, terminal);
+                if (showsHeap)
+                {
+                    terminal.Error.Write(HeapReport.ToText(program, execution.Heap!, terminal));
+                }
             }
 
             if (parsed.GetValue(stateOut) is string target)
@@ -85,9 +96,14 @@ internal static class RunCommand
         return command;
     }
 
-    private static IEngine EngineFor(IEngine engine, int level) =>
-        level == 0 ? engine
-        : engine is Interpreter ? new Interpreter(level)
+    private static IEngine EngineFor(IEngine engine, int level, bool showsHeap) =>
+        level == 0 && !showsHeap ? engine
+        : engine is Interpreter ? new Interpreter(level, showsHeap)
+        : showsHeap
+            ? throw new Problem(
+                ExitCode.Usage,
+                $"--engine {engine.Name} has no heap of its own; --heap-stats is the interpreter's"
+            )
         : throw new Problem(
             ExitCode.Usage,
             $"--engine {engine.Name} runs programs as they are; --level is the interpreter's"
@@ -159,10 +175,11 @@ internal static class RunCommand
         }
     }
 
-    private static string ToJson(ProgramFile program, Inputs inputs, Execution execution)
+    private static string ToJson(ProgramFile program, Inputs inputs, Execution execution, bool showsHeap)
     {
         Ending ending = execution.Ending;
-        return Json.Document(
+        List<(string, string)> fields =
+        [
             ("status", Json.Of(ending.Fault is null ? "completed" : "faulted")),
             ("result", ending.Fault is null ? Json.Of(ending.Value) : "null"),
             ("fault", ending.Fault is Fault fault ? FaultJson(program, ending, fault) : "null"),
@@ -188,8 +205,14 @@ internal static class RunCommand
                         )
                     )
                 )
-            )
-        );
+            ),
+        ];
+        if (showsHeap)
+        {
+            fields.Add(("heap", HeapReport.ToJson(program, execution.Heap!)));
+        }
+
+        return Json.Document([.. fields]);
     }
 
     private static string FaultJson(ProgramFile program, Ending ending, Fault fault)

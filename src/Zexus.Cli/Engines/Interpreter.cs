@@ -6,7 +6,7 @@ using Zexus.Vm;
 namespace Zexus.Cli.Engines;
 
 /// <summary>The engine of Zexus.Vm, on programs as they are or optimized.</summary>
-internal sealed class Interpreter(int level = 0) : IEngine
+internal sealed class Interpreter(int level = 0, bool profilesHeap = false) : IEngine
 {
     /// <summary>As --engine names it, and --help its default.</summary>
     public override string ToString() => "interpreter";
@@ -15,10 +15,13 @@ internal sealed class Interpreter(int level = 0) : IEngine
 
     public ILoadedProgram? Load(Program program, out Refusal? refusal) =>
         ZexusProgram.TryLoad(program, Limits.Default, out ZexusProgram? loaded, out refusal)
-            ? new LoadedProgram(level == 0 ? loaded : ZexusProgram.Load(Optimizer.Optimize(loaded, level).Program))
+            ? new LoadedProgram(
+                level == 0 ? loaded : ZexusProgram.Load(Optimizer.Optimize(loaded, level).Program),
+                profilesHeap
+            )
             : null;
 
-    private sealed class LoadedProgram(ZexusProgram program) : ILoadedProgram
+    private sealed class LoadedProgram(ZexusProgram program, bool profilesHeap) : ILoadedProgram
     {
         public Execution Run(Inputs inputs, CancellationToken cancellation)
         {
@@ -47,10 +50,11 @@ internal sealed class Interpreter(int level = 0) : IEngine
             }
         }
 
-        private static VmOptions Options(Inputs inputs) =>
+        private VmOptions Options(Inputs inputs) =>
             new()
             {
                 GasLimit = inputs.Gas,
+                Collection = new CollectionOptions { Profile = profilesHeap },
                 State = inputs.State,
                 Block = new BlockContext
                 {
@@ -82,6 +86,7 @@ internal sealed class Interpreter(int level = 0) : IEngine
                 Ledger = [.. result.Ledger.Select(Node.Of)],
                 Events = [.. result.Events.Select(e => (e.Name, Node.Of(e.Payload)))],
                 Audit = [.. result.Audit.Select(e => (Node.Of(e.Data), Node.Of(e.Action), e.Timestamp))],
+                Heap = result.Heap,
             };
 
         private Node ToNode(ZexusValue root)
