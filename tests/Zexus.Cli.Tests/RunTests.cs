@@ -39,6 +39,31 @@ public sealed class RunTests : IDisposable
         );
     }
 
+    [Fact]
+    public void Heap_statistics_come_with_kinds_and_places()
+    {
+        string example = Path.Combine(Workshop.Repository, "examples", "word-count.zxa");
+        Outcome text = Workshop.Run("run", example, "--heap-stats");
+        Assert.Equal(0, text.Code);
+        Assert.Contains("\nheap     made ", text.Error, StringComparison.Ordinal);
+        Assert.Contains("\nkind     map: made 1 cells, ", text.Error, StringComparison.Ordinal);
+        Assert.Matches("\nsite     function 0 \\(main\\), instruction \\d+, .*: BUILD_MAP 0: map, 1 cells", text.Error);
+
+        Outcome json = Workshop.Run("run", example, "--heap-stats", "--json");
+        JsonElement heap = json.Json.GetProperty("heap");
+        JsonElement[] sites = [.. heap.GetProperty("sites").EnumerateArray()];
+        Assert.Equal(
+            heap.GetProperty("allocated").GetProperty("bytes").GetInt64(),
+            sites.Sum(site => site.GetProperty("allocated").GetProperty("bytes").GetInt64())
+        );
+        Assert.Equal(
+            heap.GetProperty("live").GetProperty("cells").GetInt64(),
+            sites.Sum(site => site.GetProperty("surviving").GetProperty("cells").GetInt64())
+        );
+        Outcome oracle = Workshop.Run("run", example, "--heap-stats", "--engine", "oracle");
+        Assert.Equal(2, oracle.Code);
+    }
+
     [Theory]
     [MemberData(nameof(Examples))]
     public void Engines_agree_on_the_examples_in_all_that_can_be_observed(string name)

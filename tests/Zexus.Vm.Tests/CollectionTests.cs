@@ -28,6 +28,8 @@ public unsafe class CollectionTests
             return _count++;
         }
 
+        public AllocationSite Site => new(3, 4);
+
         public void Drop(int index) => _values[index] = default;
 
         public void GiveRoots(CellHeap to)
@@ -251,6 +253,53 @@ public unsafe class CollectionTests
             }
         });
         Assert.Contains("somebody wrote to it", broken.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_profile_says_where_cells_come_from_and_which_survive()
+    {
+        const string text = """
+            .func main() locals i
+                BUILD_LIST 0
+                STORE_NAME kept
+                STORE_CONST i, 0
+            loop:
+                LOAD_NAME i
+                BUILD_LIST 1
+                POP
+                LOAD_NAME kept
+                LOAD_CONST "text "
+                LOAD_NAME i
+                ADD
+                CALL_METHOD push, 1
+                POP
+                LOAD_NAME i
+                INC
+                STORE_NAME i
+                LOAD_NAME i
+                LOAD_CONST 1000
+                LT
+                JUMP_IF_TRUE loop
+                LOAD_NAME i
+            .end
+            """;
+        CollectionOptions options = new()
+        {
+            Profile = true,
+            FirstTriggerBytes = 20_000,
+            Verify = true,
+        };
+        HeapStatistics heap = Run(text, new VmOptions { Collection = options }).Heap;
+        Assert.NotNull(heap.Sites);
+        HeapSite garbage = Assert.Single(heap.Sites, site => site is { Instruction: 4, Kind: HeapCellKind.List });
+        Assert.Equal((1000, 0), (garbage.AllocatedCells, garbage.SurvivingCells));
+        HeapSite texts = Assert.Single(heap.Sites, site => site is { Instruction: 9, Kind: HeapCellKind.String });
+        Assert.Equal(1000, texts.SurvivingCells);
+        Assert.True(texts.AllocatedCells >= 1000 && texts.OldestSurvived > 1 && texts.OldestMadeAt < 1000);
+        Assert.Equal(heap.AllocatedCells, heap.Sites.Sum(site => site.AllocatedCells));
+        Assert.Equal(heap.AllocatedBytes, heap.Sites.Sum(site => site.AllocatedBytes));
+        Assert.Equal(heap.LiveBytes, heap.Sites.Sum(site => site.SurvivingBytes));
+        Assert.Null(Run(text, Plain).Heap.Sites);
     }
 
     private const string Churn = """

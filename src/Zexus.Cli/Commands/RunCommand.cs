@@ -19,6 +19,10 @@ internal static class RunCommand
         Option<IEngine> engine = EngineChoice.Option();
         Option<long> level = OptimizeCommand.Level(usual: 0);
         Option<bool> registers = OptimizeCommand.Registers();
+        Option<bool> jit = new("--jit")
+        {
+            Description = "Compile what is hot to machine code (docs/jit.md).",
+        };
         HostOptions host = new();
         Option<string?> stateOut = new("--state-out")
         {
@@ -29,6 +33,10 @@ internal static class RunCommand
         {
             Description = "One JSON document on standard output instead (docs/json.md).",
         };
+        Option<bool> heapStats = new("--heap-stats")
+        {
+            Description = "Say what the heap did: sums, kinds, and the instructions that made cells (docs/heap.md).",
+        };
         Command command = new(
             "run",
             "Run a program. What it prints goes to standard output; result, fault, gas and changes to standard error."
@@ -38,13 +46,17 @@ internal static class RunCommand
             engine,
             level,
             registers,
+            jit,
         };
         host.AddTo(command);
         command.Add(stateOut);
         command.Add(json);
+        command.Add(heapStats);
         HelpWithExamples.Add(
             command,
             "./zexus run examples/fibonacci.zxa --gas 1000000",
+            "./zexus run examples/sieve.zxa --jit",
+            "./zexus run examples/word-count.zxa --heap-stats",
             "./zexus run examples/token-transfer.zxa --state examples/token-transfer.state.json --state-out after.json"
         );
         command.SetAction(parsed =>
@@ -52,11 +64,15 @@ internal static class RunCommand
             ProgramFile program = ProgramFile.Read(parsed.GetRequiredValue(file), terminal);
             Inputs inputs = host.Read(parsed, terminal);
             bool isJson = parsed.GetValue(json);
-            ILoadedProgram? loaded = EngineFor(
-                    parsed.GetValue(engine)!,
-                    (int)parsed.GetValue(level),
-                    parsed.GetValue(registers)
-                )
+            bool showsHeap = parsed.GetValue(heapStats);
+            InterpreterOptions options = new()
+            {
+                Level = (int)parsed.GetValue(level),
+                Registers = parsed.GetValue(registers),
+                ProfilesHeap = showsHeap,
+                Compiles = parsed.GetValue(jit),
+            };
+            ILoadedProgram? loaded = EngineFor(parsed.GetValue(engine)!, options)
                 .Load(program.Program, out Refusal? refusal);
             if (loaded is null)
             {
@@ -72,13 +88,17 @@ internal static class RunCommand
             Execution execution = loaded.Run(inputs, terminal.Cancellation);
             if (isJson)
             {
-                terminal.Out.WriteLine(ToJson(program, inputs, execution));
+                terminal.Out.WriteLine(ToJson(program, inputs, execution, showsHeap));
             }
             else
             {
                 terminal.Out.Write(execution.Output);
                 terminal.Out.Flush();
                 Summarize(program, inputs, execution, terminal);
+                if (showsHeap)
+                {
+                    terminal.Error.Write(HeapReport.ToText(program, execution.Heap!, terminal));
+                }
             }
 
             if (parsed.GetValue(stateOut) is string target)
@@ -91,12 +111,17 @@ internal static class RunCommand
         return command;
     }
 
-    private static IEngine EngineFor(IEngine engine, int level, bool registers) =>
-        level == 0 && !registers ? engine
-        : engine is Interpreter ? new Interpreter(level, registers)
+    private static IEngine EngineFor(IEngine engine, InterpreterOptions options) =>
+        options == new InterpreterOptions() ? engine
+        : engine is Interpreter ? new Interpreter(options)
+        : options.ProfilesHeap
+            ? throw new Problem(
+                ExitCode.Usage,
+                $"--engine {engine.Name} has no heap of its own; --heap-stats is the interpreter's"
+            )
         : throw new Problem(
             ExitCode.Usage,
-            $"--engine {engine.Name} runs programs as they are; --level and --registers are the interpreter's"
+            $"--engine {engine.Name} runs programs as they are; --level, --registers and --jit are the interpreter's"
         );
 
     private static void Summarize(ProgramFile program, Inputs inputs, Execution execution, Terminal terminal)
@@ -165,10 +190,11 @@ internal static class RunCommand
         }
     }
 
-    private static string ToJson(ProgramFile program, Inputs inputs, Execution execution)
+    private static string ToJson(ProgramFile program, Inputs inputs, Execution execution, bool showsHeap)
     {
         Ending ending = execution.Ending;
-        return Json.Document(
+        List<(string, string)> fields =
+        [
             ("status", Json.Of(ending.Fault is null ? "completed" : "faulted")),
             ("result", ending.Fault is null ? Json.Of(ending.Value) : "null"),
             ("fault", ending.Fault is Fault fault ? FaultJson(program, ending, fault) : "null"),
@@ -194,8 +220,14 @@ internal static class RunCommand
                         )
                     )
                 )
-            )
-        );
+            ),
+        ];
+        if (showsHeap)
+        {
+            fields.Add(("heap", HeapReport.ToJson(program, execution.Heap!)));
+        }
+
+        return Json.Document([.. fields]);
     }
 
     private static string FaultJson(ProgramFile program, Ending ending, Fault fault)

@@ -33,7 +33,7 @@ internal static class EngineChoice
     private static IEngine? Of(string name) =>
         name.ToLowerInvariant() switch
         {
-            Interpreter => new Interpreter(),
+            Interpreter => new Interpreter(new InterpreterOptions()),
             Oracle => new Oracle(),
             _ => null,
         };

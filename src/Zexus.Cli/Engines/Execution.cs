@@ -1,6 +1,7 @@
 using System.Numerics;
 using Zexus.Cli.Output;
 using Zexus.Isa;
+using Zexus.Vm;
 
 namespace Zexus.Cli.Engines;
 
@@ -36,6 +37,9 @@ internal sealed record Execution
     public required IReadOnlyList<(string Event, Node Data)> Events { get; init; }
 
     public required IReadOnlyList<(Node Data, Node Action, BigInteger Timestamp)> Audit { get; init; }
+
+    /// <summary>Of engines that have a heap of their own.</summary>
+    public HeapStatistics? Heap { get; init; }
 }
 
 /// <summary>How an execution ended: with a value, or with a fault.</summary>

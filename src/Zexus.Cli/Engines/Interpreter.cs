@@ -5,8 +5,24 @@ using Zexus.Vm;
 
 namespace Zexus.Cli.Engines;
 
-/// <summary>The engine of Zexus.Vm, on programs as they are, or optimized, or in register form.</summary>
-internal sealed class Interpreter(int level = 0, bool registers = false) : IEngine
+/// <summary>How the engine of Zexus.Vm runs a program.</summary>
+internal sealed record InterpreterOptions
+{
+    /// <summary>The optimization level.</summary>
+    public int Level { get; init; }
+
+    /// <summary>In register form?</summary>
+    public bool Registers { get; init; }
+
+    /// <summary>With the heap's allocations by site?</summary>
+    public bool ProfilesHeap { get; init; }
+
+    /// <summary>Is what is hot compiled?</summary>
+    public bool Compiles { get; init; }
+}
+
+/// <summary>The engine of Zexus.Vm, on programs as they are, or optimized, in register form, or compiled.</summary>
+internal sealed class Interpreter(InterpreterOptions options) : IEngine
 {
     /// <summary>As --engine names it, and --help its default.</summary>
     public override string ToString() => "interpreter";
@@ -15,21 +31,21 @@ internal sealed class Interpreter(int level = 0, bool registers = false) : IEngi
 
     public ILoadedProgram? Load(Program program, out Refusal? refusal) =>
         ZexusProgram.TryLoad(program, Limits.Default, out ZexusProgram? loaded, out refusal)
-            ? new LoadedProgram(Translated(loaded))
+            ? new LoadedProgram(Translated(loaded), options)
             : null;
 
     private ZexusProgram Translated(ZexusProgram program)
     {
-        if (level == 0 && !registers)
+        if (options.Level == 0 && !options.Registers)
         {
             return program;
         }
 
-        TranslatedProgram optimized = Optimizer.Optimize(program, level).Program;
-        return ZexusProgram.Load(registers ? RegisterConverter.Convert(optimized).Program : optimized);
+        TranslatedProgram optimized = Optimizer.Optimize(program, options.Level).Program;
+        return ZexusProgram.Load(options.Registers ? RegisterConverter.Convert(optimized).Program : optimized);
     }
 
-    private sealed class LoadedProgram(ZexusProgram program) : ILoadedProgram
+    private sealed class LoadedProgram(ZexusProgram program, InterpreterOptions options) : ILoadedProgram
     {
         public Execution Run(Inputs inputs, CancellationToken cancellation)
         {
@@ -58,10 +74,12 @@ internal sealed class Interpreter(int level = 0, bool registers = false) : IEngi
             }
         }
 
-        private static VmOptions Options(Inputs inputs) =>
+        private VmOptions Options(Inputs inputs) =>
             new()
             {
                 GasLimit = inputs.Gas,
+                Collection = new CollectionOptions { Profile = options.ProfilesHeap },
+                Jit = options.Compiles ? JitOptions.Default : null,
                 State = inputs.State,
                 Block = new BlockContext
                 {
@@ -93,6 +111,7 @@ internal sealed class Interpreter(int level = 0, bool registers = false) : IEngi
                 Ledger = [.. result.Ledger.Select(Node.Of)],
                 Events = [.. result.Events.Select(e => (e.Name, Node.Of(e.Payload)))],
                 Audit = [.. result.Audit.Select(e => (Node.Of(e.Data), Node.Of(e.Action), e.Timestamp))],
+                Heap = result.Heap,
             };
 
         private Node ToNode(ZexusValue root)

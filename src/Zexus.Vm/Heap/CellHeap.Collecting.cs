@@ -8,6 +8,9 @@ internal interface IRootSource
 {
     /// <summary>Gives every root to <see cref="CellHeap.AddRoots"/> or <see cref="CellHeap.Protect"/>.</summary>
     void GiveRoots(CellHeap heap);
+
+    /// <summary>Which instruction is running.</summary>
+    AllocationSite Site { get; }
 }
 
 /// <summary>
@@ -22,6 +25,7 @@ internal sealed unsafe partial class CellHeap
 
     private readonly List<Roots> _roots = [];
     private IRootSource? _source;
+    private HeapProfiler? _profiler;
     private CollectionOptions _options = CollectionOptions.Default;
     private Value* _protected;
     private int _temporaries;
@@ -49,16 +53,27 @@ internal sealed unsafe partial class CellHeap
     {
         _source = source;
         _options = options;
-        _oneByOne = options.Stress;
+        _profiler = options.Profile ? new HeapProfiler() : null;
+        _oneByOne = options.Stress || options.Profile;
         _poison = options.Stress;
         _trigger = options.FirstTriggerBytes;
     }
 
-    public void End() => _source = null;
+    /// <summary>The execution is over. What a profile calls surviving is what the roots reach now.</summary>
+    public void End()
+    {
+        if (_profiler is not null)
+        {
+            Collect();
+        }
+
+        _source = null;
+    }
 
     private void ResetCollecting()
     {
         _source = null;
+        _profiler = null;
         _oneByOne = false;
         _poison = false;
         _unforced = 0;
@@ -67,7 +82,8 @@ internal sealed unsafe partial class CellHeap
         ResetStatistics();
     }
 
-    private bool IsDue(long bytes) => _source is not null && (_grown + bytes > _trigger || (_options.Stress && IsForced()));
+    private bool IsDue(long bytes) =>
+        _source is not null && (_grown + bytes > _trigger || (_options.Stress && IsForced()));
 
     private bool IsForced()
     {
@@ -137,6 +153,7 @@ internal sealed unsafe partial class CellHeap
         _colour = (byte)(3 - _colour);
         Paint();
         Mark();
+        _profiler?.Marked(_colour);
         Sweep();
         _freed += before - _liveBytes;
         _freedCells += cellsBefore - _liveCells;

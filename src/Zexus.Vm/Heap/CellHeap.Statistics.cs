@@ -96,6 +96,7 @@ internal sealed unsafe partial class CellHeap
             Collections = _collections,
             TotalPause = Stopwatch.GetElapsedTime(0, _pause),
             LongestPause = Stopwatch.GetElapsedTime(0, _longestPause),
+            Sites = _profiler?.Report(_collections),
         };
     }
 }

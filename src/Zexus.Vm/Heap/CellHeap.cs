@@ -158,7 +158,7 @@ internal sealed unsafe partial class CellHeap : IDisposable
         byte* at = size->Next;
         if (at == size->End)
         {
-            at = TakeRun(size);
+            at = TakeRun(size, kind);
         }
 
         size->Next = at + size->Bytes;
@@ -170,7 +170,7 @@ internal sealed unsafe partial class CellHeap : IDisposable
 
     /// <summary>Makes the next run of free cells the one that its class allocates from, and returns where it begins.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private byte* TakeRun(SizeClass* size)
+    private byte* TakeRun(SizeClass* size, CellKind kind)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (IsDue(size->Bytes))
@@ -199,6 +199,7 @@ internal sealed unsafe partial class CellHeap : IDisposable
             CheckPoison(at + CellChecks.Prefix + sizeof(FreeRun), at + size->Bytes);
         }
 
+        _profiler?.Add((Cell*)(at + CellChecks.Prefix), kind, bytes, _source!.Site, _collections);
         size->Next = at;
         size->End = at + bytes;
         size->Taken += bytes;
@@ -287,6 +288,7 @@ internal sealed unsafe partial class CellHeap : IDisposable
         _largeTaken += RoomOf(cell);
         _largeCells++;
         _grown += RoomOf(cell);
+        _profiler?.Add(cell, kind, RoomOf(cell), _source!.Site, _collections);
         CellChecks.Close(cell);
         return cell;
     }
@@ -335,6 +337,7 @@ internal sealed unsafe partial class CellHeap : IDisposable
 
         Cell* cell = CellChecks.Verify((Cell*)buffer, CellKind.Buffer);
         long room = RoomOf(cell);
+        _profiler?.Remove(cell);
         _releasedCells++;
         _released += room;
         _grown -= room;

@@ -16,6 +16,12 @@ public sealed record CollectionOptions
     public double GrowthFactor { get; init; } = 2;
 
     /// <summary>
+    /// Count cells by the instruction that makes them, and collect once more at the end to see which survive:
+    /// <see cref="HeapStatistics.Sites"/>. Slows every allocation; costs nothing when it is off.
+    /// </summary>
+    public bool Profile { get; init; }
+
+    /// <summary>
     /// For tests: collect at every allocation, and fill what is freed with a pattern that is checked when it is taken again.
     /// </summary>
     public bool Stress { get; init; }

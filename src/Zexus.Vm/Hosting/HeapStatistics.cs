@@ -44,4 +44,68 @@ public sealed record HeapStatistics
 
     /// <summary>How long the longest took.</summary>
     public TimeSpan LongestPause { get; init; }
+
+    /// <summary>
+    /// By place and kind, those that made most first; null without <see cref="CollectionOptions.Profile"/>.
+    /// </summary>
+    public IReadOnlyList<HeapSite>? Sites { get; init; }
+}
+
+/// <summary>What a cell of the heap holds.</summary>
+public enum HeapCellKind
+{
+    /// <summary>Storage that another cell has grown into: items, entries, an index, text.</summary>
+    Buffer = 1,
+
+    /// <summary>A String.</summary>
+    String = 2,
+
+    /// <summary>An Int beyond 64 bits.</summary>
+    BigInt = 3,
+
+    /// <summary>A List.</summary>
+    List = 4,
+
+    /// <summary>A Map.</summary>
+    Map = 5,
+
+    /// <summary>A Set.</summary>
+    Set = 6,
+
+    /// <summary>A Function.</summary>
+    Function = 7,
+
+    /// <summary>A captured variable.</summary>
+    Variable = 8,
+}
+
+/// <summary>Cells of one kind that one instruction made.</summary>
+public sealed record HeapSite
+{
+    /// <summary>The function, by its place in the function table.</summary>
+    public int Function { get; init; }
+
+    /// <summary>The instruction of the source; 0 for what entering the function makes.</summary>
+    public int Instruction { get; init; }
+
+    /// <summary>Their kind.</summary>
+    public HeapCellKind Kind { get; init; }
+
+    /// <summary>Cells that it made.</summary>
+    public long AllocatedCells { get; init; }
+
+    /// <summary>Their bytes.</summary>
+    public long AllocatedBytes { get; init; }
+
+    /// <summary>Cells that globals and the result (after a fault: the whole stack) still reach at the end.</summary>
+    public long SurvivingCells { get; init; }
+
+    /// <summary>Their bytes.</summary>
+    public long SurvivingBytes { get; init; }
+
+    /// <summary>Collections that the oldest of them has survived.</summary>
+    public long OldestSurvived { get; init; }
+
+    /// <summary>Bytes that had been allocated, all in all, when the oldest of them was made.</summary>
+    public long OldestMadeAt { get; init; }
 }

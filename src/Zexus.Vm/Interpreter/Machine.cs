@@ -103,6 +103,11 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         _jit = typeof(THook) == typeof(NoHook) && options.Jit is not null ? program.JitFor(options.Jit) : null;
         Start(program, options, state, cancellation);
         Code code = Drive(null, Code.Entered, ref hook);
+        if (code == Code.Finished)
+        {
+            _sp = _segments[0].Start;
+        }
+
         _heap.End();
         ExecutionResult result = Finish(code);
         GC.KeepAlive(program);
@@ -314,5 +319,19 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         heap.Protect(_caller);
         heap.Protect(_result);
         heap.Protect(_faultValue);
+    }
+
+    AllocationSite IRootSource.Site
+    {
+        get
+        {
+            // A callback frame acts for the instruction below it that pushed it.
+            bool isCode = _frame->Function is not null;
+            Frame* frame = isCode ? _frame : _frame - 1;
+            Instr* next = isCode ? _ip : frame->Ip;
+            FunctionCode* function = frame->Function;
+            int at = Math.Max(0, (int)(next - function->Code) - 1);
+            return new AllocationSite(function->Number, function->Origins is null ? at : function->Origins[at].Source);
+        }
     }
 }
