@@ -18,6 +18,20 @@ internal sealed class Interpreter(int level = 0) : IEngine
             ? new LoadedProgram(level == 0 ? loaded : ZexusProgram.Load(Optimizer.Optimize(loaded, level).Program))
             : null;
 
+    /// <summary>What the host gives, as the engine takes it.</summary>
+    public static VmOptions Options(Inputs inputs) =>
+        new()
+        {
+            GasLimit = inputs.Gas,
+            State = inputs.State,
+            Block = new BlockContext
+            {
+                Timestamp = inputs.Timestamp,
+                Height = inputs.Height,
+                Caller = inputs.Caller,
+            },
+        };
+
     private sealed class LoadedProgram(ZexusProgram program) : ILoadedProgram
     {
         public Execution Run(Inputs inputs, CancellationToken cancellation)
@@ -46,19 +60,6 @@ internal sealed class Interpreter(int level = 0) : IEngine
                 return null;
             }
         }
-
-        private static VmOptions Options(Inputs inputs) =>
-            new()
-            {
-                GasLimit = inputs.Gas,
-                State = inputs.State,
-                Block = new BlockContext
-                {
-                    Timestamp = inputs.Timestamp,
-                    Height = inputs.Height,
-                    Caller = inputs.Caller,
-                },
-            };
 
         private Execution ExecutionOf(ExecutionResult result) =>
             new()
