@@ -96,6 +96,7 @@ internal static class CommandLine
             OptimizeCommand.Create(terminal),
             ValidateCommand.Create(terminal),
             TraceCommand.Create(terminal),
+            ProfileCommand.Create(terminal),
             IsaCommand.Create(terminal),
             ProveCommand.Create(terminal),
             EquivCommand.Create(terminal),

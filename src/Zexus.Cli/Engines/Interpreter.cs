@@ -34,6 +34,20 @@ internal sealed class Interpreter(InterpreterOptions options) : IEngine
             ? new LoadedProgram(Translated(loaded), options)
             : null;
 
+    /// <summary>What the host gives, as the engine takes it.</summary>
+    public static VmOptions Options(Inputs inputs) =>
+        new()
+        {
+            GasLimit = inputs.Gas,
+            State = inputs.State,
+            Block = new BlockContext
+            {
+                Timestamp = inputs.Timestamp,
+                Height = inputs.Height,
+                Caller = inputs.Caller,
+            },
+        };
+
     private ZexusProgram Translated(ZexusProgram program)
     {
         if (options.Level == 0 && !options.Registers)
@@ -75,18 +89,10 @@ internal sealed class Interpreter(InterpreterOptions options) : IEngine
         }
 
         private VmOptions Options(Inputs inputs) =>
-            new()
+            Interpreter.Options(inputs) with
             {
-                GasLimit = inputs.Gas,
                 Collection = new CollectionOptions { Profile = options.ProfilesHeap },
                 Jit = options.Compiles ? JitOptions.Default : null,
-                State = inputs.State,
-                Block = new BlockContext
-                {
-                    Timestamp = inputs.Timestamp,
-                    Height = inputs.Height,
-                    Caller = inputs.Caller,
-                },
             };
 
         private Execution ExecutionOf(ExecutionResult result) =>
