@@ -46,6 +46,8 @@ public sealed class CheckTests
                 Assert.True(level.GetProperty("steps").GetInt64() > 1000);
                 Assert.True(level.GetProperty("facts").GetInt64() > 1000);
                 Assert.True(level.GetProperty("executions").GetInt64() > saved);
+                Assert.True(level.GetProperty("collected").GetInt64() > saved / 2);
+                Assert.True(level.GetProperty("freed").GetInt64() > 1000);
             }
         );
     }

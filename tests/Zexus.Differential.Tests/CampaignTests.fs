@@ -60,10 +60,13 @@ let ``a campaign runs every program at every level, and steps along with one lev
         Assert.True(level.IsChecked && level.Facts > 0L && level.BranchesReached > 150, $"{level}")
         Assert.Equal(source.Executions, level.Executions)
         Assert.Equal(source.Before, level.Before)
+        Assert.True(level.IsCollected && level.Collected < level.Executions / 8L, $"{level}")
         Assert.True(level.Level = 0 || Levels.isRegisterForm level.Level || level.After < level.Before)
         Assert.False level.IsRegisterFormOnlyByName
         Assert.Equal(Levels.isRegisterForm level.Level, level.Converted > 100L && level.RegisterSteps > 100L)
 
+    let collected = result.Levels |> Array.sumBy _.Collected
+    Assert.InRange(collected, source.Executions / 6L, source.Executions / 3L)
     Assert.Equal(source.Executions, source.Stepwise)
     Assert.Equal(source.Stepwise, result.Levels[1..] |> Array.sumBy _.Stepwise)
     Assert.Equal(result.Steps, result.Levels |> Array.sumBy _.Steps)

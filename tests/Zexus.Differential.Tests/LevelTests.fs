@@ -91,6 +91,7 @@ let private found engine plan programs =
 let private unwatched level = {
     Levels = [| level |]
     Stepwise = [||]
+    Collected = [||]
 }
 
 let twins: obj[] seq =
@@ -190,6 +191,7 @@ let ``a kind that the analysis forgets is found out`` (level: int) (kind: KindSe
             {
                 Levels = [||]
                 Stepwise = [| 0; level |]
+                Collected = [||]
             }
             3000
 

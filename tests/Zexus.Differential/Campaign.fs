@@ -148,6 +148,11 @@ type LevelResult = {
     Steps: int64
     /// Facts of the kind analysis, each compared with a value.
     Facts: int64
+    /// Executions at full speed with collections forced, compared likewise.
+    Collected: int64
+    Collections: int64
+    /// Cells that these collections freed.
+    Freed: int64
     /// Instructions of the programs, and of the code that ran in their place.
     Before: int64
     After: int64
@@ -162,6 +167,9 @@ type LevelResult = {
 } with
 
     member this.Name = Levels.name this.Level
+
+    /// Collections were forced, and they freed something.
+    member this.IsCollected = this.Collections > 0L && this.Freed > 0L
 
     /// Something was executed and something was compared step by step.
     member this.IsChecked = this.Executions > 0L && this.Steps > 0L
@@ -348,6 +356,9 @@ module Campaign =
                     counts.Stepwise <- counts.Stepwise + number "stepwise"
                     counts.Steps <- counts.Steps + number "steps"
                     counts.Facts <- counts.Facts + number "facts"
+                    counts.Collected <- counts.Collected + number "collected"
+                    counts.Collections <- counts.Collections + number "collections"
+                    counts.Freed <- counts.Freed + number "freed"
                     counts.Before <- counts.Before + number "before"
                     counts.After <- counts.After + number "after"
                     counts.Converted <- counts.Converted + number "converted"
@@ -656,6 +667,9 @@ module Campaign =
                     Stepwise = counts.Stepwise
                     Steps = counts.Steps
                     Facts = counts.Facts
+                    Collected = counts.Collected
+                    Collections = counts.Collections
+                    Freed = counts.Freed
                     Before = counts.Before
                     After = counts.After
                     BranchesReached = counts.Coverage.Reached

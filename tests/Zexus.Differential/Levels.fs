@@ -54,18 +54,30 @@ type LevelPlan = {
     Levels: int[]
     /// At these of them the oracle runs the same code along with the engine, and the two are compared after every step.
     Stepwise: int[]
+    /// At these of them the engine runs its code once more, with a collection at every allocation.
+    Collected: int[]
 }
 
 [<RequireQualifiedAccess>]
 module LevelPlan =
-    /// Step by step at each level.
-    let every (levels: int[]) = { Levels = levels; Stepwise = levels }
+    /// Step by step, and with collections forced, at each level.
+    let every (levels: int[]) = {
+        Levels = levels
+        Stepwise = levels
+        Collected = levels
+    }
 
     let private others (levels: int[]) = levels |> Array.filter (fun l -> l > 0)
 
-    /// Step by step at level 0, and at one of the others: which one, has nothing to do with what the generators make of the index.
+    /// Of generated programs, one in so many runs with collections forced.
+    let collectedShare = 4UL
+
+    /// Step by step at level 0, and at one of the others; every fourth with collections forced, at one level. Which ones,
+    /// has nothing to do with what the generators make of the index.
     let inTurn (levels: int[]) (index: int64) =
         let others = others levels
+        let mixed = (uint64 index * 0x9E3779B97F4A7C15UL) >>> 32
+        let turn = (uint64 index * 0xD1B54A32D192ED03UL) >>> 32
 
         {
             Levels = levels
@@ -74,8 +86,11 @@ module LevelPlan =
                     0
 
                 if others.Length > 0 then
-                    let mixed = (uint64 index * 0x9E3779B97F4A7C15UL) >>> 32
                     others[int (mixed % uint64 others.Length)]
+            |]
+            Collected = [|
+                if turn % collectedShare = 0UL then
+                    levels[int (turn / collectedShare % uint64 levels.Length)]
             |]
         }
 
@@ -88,6 +103,10 @@ type LevelCounts() =
     /// Executions that were compared after every step.
     member val Stepwise = 0L with get, set
     member val Steps = 0L with get, set
+    /// Executions with collections forced, their collections, and the cells that these freed.
+    member val Collected = 0L with get, set
+    member val Collections = 0L with get, set
+    member val Freed = 0L with get, set
     /// Facts of the kind analysis that were compared with a value.
     member val Facts = 0L with get, set
     /// Instructions of the sources, and of the code that ran in their place.

@@ -998,6 +998,10 @@ type internal Code = {
 type LockStep(engine: Engine) =
     let mutable vm = new Vm()
 
+    /// A program that allocates much is not collected at each allocation to its end.
+    let forced =
+        CollectionOptions(Stress = true, StressCollections = 200, Verify = true)
+
     // A case runs again with less gas: then its code is there already.
     let mutable program: Program voption = ValueNone
     let mutable limits = Limits.Default
@@ -1033,7 +1037,7 @@ type LockStep(engine: Engine) =
             Level = level
     }
 
-    let options (case: Case) (called: string -> Data[] -> Result<Data, Data> -> unit) =
+    let options (case: Case) (collection: CollectionOptions) (called: string -> Data[] -> Result<Data, Data> -> unit) =
         let host = HostFunctions()
 
         for f in case.Hosts do
@@ -1063,6 +1067,7 @@ type LockStep(engine: Engine) =
                 ),
             State = Dictionary<string, Data>(case.State),
             Host = host,
+            Collection = collection,
             VerifySignature = SignatureVerifier(fun signature message key -> Host.verify signature message key)
         )
 
@@ -1153,7 +1158,10 @@ type LockStep(engine: Engine) =
         let mutable hook = Hook comparer
 
         try
-            vm.Options <- options case (fun name arguments outcome -> comparer.Called(name, arguments, outcome))
+            vm.Options <-
+                options case CollectionOptions.Default (fun name arguments outcome ->
+                    comparer.Called(name, arguments, outcome))
+
             comparer.Ended(vm.Execute(code.Image, &hook))
         with
         | Stopped -> vm <- new Vm()
@@ -1166,7 +1174,13 @@ type LockStep(engine: Engine) =
         comparer
 
     /// At full speed, compared with the source's execution.
-    let whole (case: Case) (code: Code) (source: SourceRun) (counts: LevelCounts) : Divergence option =
+    let whole
+        (case: Case)
+        (collection: CollectionOptions)
+        (code: Code)
+        (source: SourceRun)
+        (counts: LevelCounts)
+        : Divergence option =
         let calls = ResizeArray<HostCall>()
         let differences = ResizeArray<Difference>()
 
@@ -1190,9 +1204,18 @@ type LockStep(engine: Engine) =
             && Array.forall2 (fun (a: Data) b -> a.Equals b) calls[i].Arguments source.Calls[i].Arguments
 
         try
-            vm.Options <- options case (fun name arguments _ -> calls.Add { Name = name; Arguments = arguments })
+            vm.Options <-
+                options case collection (fun name arguments _ -> calls.Add { Name = name; Arguments = arguments })
+
             let result = vm.Execute code.Image
-            counts.Executions <- counts.Executions + 1L
+
+            if collection.Stress then
+                counts.Collected <- counts.Collected + 1L
+                counts.Collections <- counts.Collections + result.Heap.Collections
+                counts.Freed <- counts.Freed + result.Heap.FreedCells
+            else
+                counts.Executions <- counts.Executions + 1L
+
             Outcomes.compare differ source.State source.Ending result
 
             match Seq.tryFind (fun i -> not (same i)) (seq { 0 .. max calls.Count source.Calls.Count - 1 }) with
@@ -1203,14 +1226,26 @@ type LockStep(engine: Engine) =
                 None
             else
                 Some {
-                    Divergence.bare Trouble.Whole (Show.outcome result) with
+                    Divergence.bare
+                        (if collection.Stress then
+                             Trouble.Collected
+                         else
+                             Trouble.Whole)
+                        (Show.outcome result) with
                         Level = code.Level
                         Differences = differences.ToArray()
                         Oracle = Show.ending source.State source.Ending
                 }
         with error ->
             vm <- new Vm()
-            Some(threw Trouble.Engine code.Level error)
+
+            let trouble =
+                if collection.Stress then
+                    Trouble.Collected
+                else
+                    Trouble.Engine
+
+            Some(threw trouble code.Level error)
 
     /// The oracle alone, where level 0 is not among those checked.
     let alone (case: Case) (loaded: Loaded) : SourceRun =
@@ -1274,8 +1309,14 @@ type LockStep(engine: Engine) =
                                 |> ValueOption.map (inCode code)
                                 |> ValueOption.toOption
 
-                        if divergence.IsNone then
-                            divergence <- whole case code run counts[level] |> Option.map (inCode code)
+                        let wholly collection =
+                            if divergence.IsNone then
+                                divergence <- whole case collection code run counts[level] |> Option.map (inCode code)
+
+                        wholly CollectionOptions.Default
+
+                        if Array.contains level plan.Collected then
+                            wholly forced
 
         {
             Case = case

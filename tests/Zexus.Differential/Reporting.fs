@@ -105,6 +105,7 @@ module Reporting =
             | Trouble.Whole when Levels.isRegisterForm d.Level -> "the register form does not do what its source does"
             | Trouble.Whole when d.Level > 0 -> "the optimized program does not do what its source does"
             | Trouble.Whole -> "the engine, not watched, does not do what the oracle does"
+            | Trouble.Collected -> "the engine, with a collection at every allocation, does not do what the oracle does"
             | Trouble.Optimizer -> "the optimizer makes no code that runs"
             | Trouble.Engine -> "the engine threw an exception " + where d
             | Trouble.Oracle -> "the oracle threw an exception " + where d

@@ -21,6 +21,8 @@ type Trouble =
     | Fact
     /// An execution without a look at its steps comes to something else than the oracle's of the source.
     | Whole
+    /// The same, with collections forced; or the heap is broken after one.
+    | Collected
     /// The optimizer threw, or made code that is refused.
     | Optimizer
     /// The engine threw an exception.
@@ -122,6 +124,7 @@ module Divergence =
         Trouble.Host
         Trouble.Fact
         Trouble.Whole
+        Trouble.Collected
         Trouble.Optimizer
         Trouble.Engine
         Trouble.Oracle

@@ -31,7 +31,17 @@ module Witness =
             |]
 
     let private runs (check: Check) (case: Case) : Case seq =
-        Worker.Run(check, LevelCounts.ForAll(), { Levels = [||]; Stepwise = [||] }, case) |> Seq.map _.Case
+        Worker.Run(
+            check,
+            LevelCounts.ForAll(),
+            {
+                Levels = [||]
+                Stepwise = [||]
+                Collected = [||]
+            },
+            case
+        )
+        |> Seq.map _.Case
 
     /// The same with constants that come out of the state, where no analysis of the code sees them. None when it loads no constant.
     let veil (case: Case) : Case option =

@@ -12,7 +12,7 @@ type Check = delegate of LevelCounts[] * LevelPlan * Case -> Verdict
 /// The child process of a campaign. It takes one command a line and answers in lines; before each program it says which one,
 /// so that whoever reads knows what it died of.
 ///
-///     run LEVELS SEED FIRST PAST    the programs from FIRST up to PAST, each announced as `@INDEX`, step by step at level 0 and one other; then {"type": "done"}
+///     run LEVELS SEED FIRST PAST    the programs from FIRST up to PAST, each announced as `@INDEX`, step by step at level 0 and one other, some with collections forced; then {"type": "done"}
 ///     each LEVELS SEED FIRST PAST   the same, step by step at every level
 ///     saved LEVELS JSON             one case, announced as `@0`, step by step at every level; then {"type": "done"}
 ///     probe LEVELS JSON             one case for the shrinker, answered as {"type": "probe", "divergence": …}
@@ -64,6 +64,9 @@ type Worker(check: Check, output: TextWriter) =
                     w.WriteNumber("stepwise", counts.Stepwise)
                     w.WriteNumber("steps", counts.Steps)
                     w.WriteNumber("facts", counts.Facts)
+                    w.WriteNumber("collected", counts.Collected)
+                    w.WriteNumber("collections", counts.Collections)
+                    w.WriteNumber("freed", counts.Freed)
                     w.WriteNumber("before", counts.Before)
                     w.WriteNumber("after", counts.After)
                     w.WriteNumber("converted", counts.Converted)

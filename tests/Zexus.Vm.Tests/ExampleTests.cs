@@ -16,10 +16,23 @@ public class ExampleTests
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void An_example_gives_what_stands_beside_it(string name)
+    public void An_example_gives_what_stands_beside_it(string name) => Gives(name, CollectionOptions.Default);
+
+    /// <summary>Collections forced: at every allocation, or, where there are many, after every few.</summary>
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void An_example_gives_the_same_under_stress(string name)
+    {
+        HeapStatistics heap = Gives(name, new CollectionOptions { Stress = true, Verify = true });
+        Assert.True(heap.AllocatedCells == 0 || heap.Collections > 0);
+    }
+
+    private static HeapStatistics Gives(string name, CollectionOptions collection)
     {
         JsonElement expected = Read($"{name}.expected.json");
-        ExecutionResult result = new Vm(Given(name, expected.GetProperty("given"))).Execute(Load(name));
+        VmOptions options = Given(name, expected.GetProperty("given")) with { Collection = collection };
+        using Vm vm = new(options);
+        ExecutionResult result = vm.Execute(Load(name));
 
         if (expected.TryGetProperty("fault", out JsonElement fault))
         {
@@ -50,6 +63,7 @@ public class ExampleTests
             )
         );
         Assert.Equal(expected.GetProperty("gas").GetInt64(), result.GasUsed);
+        return result.Heap;
     }
 
     private static JsonElement Read(string file) =>

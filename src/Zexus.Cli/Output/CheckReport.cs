@@ -105,6 +105,11 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
             {
                 reds.Add($"nothing ran in registers at level {level.Name}");
             }
+
+            if (!level.IsCollected)
+            {
+                reds.Add($"no forced collection freed a cell at level {level.Name}");
+            }
         }
 
         return reds;
@@ -144,7 +149,8 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
             ? $"; {level.Converted:N0} functions converted, {level.WithoutRegisters:N0} without registers to spare, {level.RegisterSteps:N0} steps on registers, {level.Spilled:N0} values spilled"
             : "";
         string branches = isWhole ? $"{level.BranchesReached:N0} of {result.Branches:N0} branches; " : "";
-        return $"{branches}{level.Executions:N0} executions, {level.Stepwise:N0} of them step by step: {level.Steps:N0} steps, {level.Facts:N0} facts{(level.Level == 0 ? "" : size)}{registers}";
+        string collected = $"; {level.Collected:N0} with {level.Collections:N0} collections forced, {level.Freed:N0} cells freed";
+        return $"{branches}{level.Executions:N0} executions, {level.Stepwise:N0} of them step by step: {level.Steps:N0} steps, {level.Facts:N0} facts{collected}{(level.Level == 0 ? "" : size)}{registers}";
     }
 
     private static string Seen(KeyValuePair<string, long>[] counts) =>
@@ -189,6 +195,9 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
             ("stepwise", Json.Of(level.Stepwise)),
             ("steps", Json.Of(level.Steps)),
             ("facts", Json.Of(level.Facts)),
+            ("collected", Json.Of(level.Collected)),
+            ("collections", Json.Of(level.Collections)),
+            ("freed", Json.Of(level.Freed)),
             ("before", Json.Of(level.Before)),
             ("after", Json.Of(level.After)),
             (

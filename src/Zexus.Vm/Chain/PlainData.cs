@@ -105,7 +105,9 @@ internal static unsafe class PlainData
                 for (int i = 0; i < from->Count; i++)
                 {
                     Entry* entry = from->At(i);
-                    heap.Put(to, entry->Key, Copy(entry->Item, heap));
+                    int item = heap.Protect(Copy(entry->Item, heap));
+                    heap.Put(to, entry->Key, heap.Protected[item]);
+                    heap.Release(item);
                 }
 
                 heap.Release(mark);

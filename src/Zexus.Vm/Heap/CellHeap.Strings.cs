@@ -129,6 +129,7 @@ internal sealed unsafe partial class CellHeap
         return cell;
     }
 
+    /// <summary>Of two rooted Strings.</summary>
     public StringCell* Concat(StringCell* a, StringCell* b)
     {
         if (a->Length == 0)
@@ -152,7 +153,9 @@ internal sealed unsafe partial class CellHeap
         )
         {
             // The left side ends where its buffer's text ends: the right side goes behind it, and both strings stay as they are.
-            return InBuffer(a->Owner, a, b, length, width);
+            StringCell* longer = NewString(0, width);
+            Complete(longer, a->Owner, a, b, length);
+            return longer;
         }
 
         if (bytes < GrowableBytes)
@@ -163,20 +166,24 @@ internal sealed unsafe partial class CellHeap
             return cell;
         }
 
+        StringCell* result = NewString(0, width);
+        int mark = Protect(Value.Of(result));
         BufferCell* buffer = NewBuffer(bytes);
+        Release(mark);
         Text.Copy(a->Data, a->Header.Width, BufferCell.Data(buffer), width, a->Length);
-        return InBuffer(buffer, a, b, length, width);
+        Complete(result, buffer, a, b, length);
+        return result;
     }
 
-    private StringCell* InBuffer(BufferCell* buffer, StringCell* a, StringCell* b, int length, int width)
+    /// <summary>Gives a String its text: a buffer that begins with the left side's, and the right side behind it.</summary>
+    private static void Complete(StringCell* result, BufferCell* buffer, StringCell* a, StringCell* b, int length)
     {
+        int width = result->Header.Width;
         Text.Copy(b->Data, b->Header.Width, BufferCell.Data(buffer) + ((long)a->Length * width), width, b->Length);
         buffer->Used = length * width;
-        StringCell* cell = NewString(0, width);
-        cell->Length = length;
-        cell->Data = BufferCell.Data(buffer);
-        cell->Owner = buffer;
-        return cell;
+        result->Length = length;
+        result->Data = BufferCell.Data(buffer);
+        result->Owner = buffer;
     }
 
     public StringCell* Repeat(StringCell* text, int times)

@@ -24,7 +24,9 @@ internal sealed unsafe partial class CellHeap
         cell->IndexOwner = null;
         if (capacity > 0)
         {
+            int mark = Protect(new Value(kind == CellKind.Map ? Tag.Map : Tag.Set, (long)cell));
             Reserve(cell, capacity);
+            Release(mark);
         }
 
         return cell;
@@ -136,7 +138,7 @@ internal sealed unsafe partial class CellHeap
         }
     }
 
-    /// <summary>Puts an item under a key, in the key's place or at the end; true when the key is new.</summary>
+    /// <summary>Puts an item under a key, both of them rooted, in the key's place or at the end; true when the key is new.</summary>
     public bool Put(TableCell* table, Value key, Value item)
     {
         int hash = HashKey(&key);
@@ -172,18 +174,22 @@ internal sealed unsafe partial class CellHeap
             Reserve(table, count + 1);
         }
 
+        // Whatever is allocated is allocated before the table changes.
+        bool indexed = table->Mask != 0 && (count + 1) * 3L <= table->Mask * 2L;
+        bool reindex = !indexed && count + 1 > Scanned;
+        BufferCell* index = reindex ? NewBuffer(SlotsFor(table, count + 1) * (long)sizeof(int)) : null;
         Entry* entry = table->Entries + count;
         entry->Key = key;
         entry->Item = item;
         entry->Hash = hash;
         table->Count = count + 1;
-        if (table->Mask != 0 && (count + 1) * 3L <= table->Mask * 2L)
+        if (indexed)
         {
             Insert(table, hash, count);
         }
-        else if (count + 1 > Scanned)
+        else if (reindex)
         {
-            Reindex(table);
+            Reindex(table, index);
         }
     }
 
@@ -213,12 +219,16 @@ internal sealed unsafe partial class CellHeap
         index[slot] = entry + 1;
     }
 
-    /// <summary>Makes the index anew, half full, as large as the capacity of the entries wants it.</summary>
-    private void Reindex(TableCell* table)
+    /// <summary>An index half full, as large as the capacity of the entries wants it.</summary>
+    private static int SlotsFor(TableCell* table, int count) =>
+        (int)BitOperations.RoundUpToPowerOf2((uint)(Math.Max(table->Capacity, count) * 2));
+
+    /// <summary>Makes the index anew.</summary>
+    private void Reindex(TableCell* table, BufferCell* buffer)
     {
-        int slots = (int)BitOperations.RoundUpToPowerOf2((uint)(Math.Max(table->Capacity, table->Count) * 2));
+        int slots = SlotsFor(table, table->Count);
         FreeBuffer(table->IndexOwner);
-        table->IndexOwner = NewBuffer((long)slots * sizeof(int));
+        table->IndexOwner = buffer;
         table->Index = (int*)BufferCell.Data(table->IndexOwner);
         table->Mask = slots - 1;
         new Span<int>(table->Index, slots).Clear();

@@ -1,8 +1,7 @@
 namespace Zexus.Vm;
 
 /// <summary>
-/// What each kind of cell points to. A collector marks with it; until there is one, tests walk the heap with it and see
-/// that everything that a program can reach is a live cell.
+/// What each kind of cell points to, read a second time, for the verifier: plainly, cell by cell.
 /// </summary>
 internal static unsafe class Tracing
 {

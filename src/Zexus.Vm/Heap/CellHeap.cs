@@ -5,35 +5,55 @@ using System.Runtime.InteropServices;
 namespace Zexus.Vm;
 
 /// <summary>
-/// The memory of one execution (or of one loaded program): arenas in which cells are laid one behind the other and
-/// never move. Cells are freed together, by <see cref="Reset"/>; only buffers that a growing collection leaves behind
-/// are used again before.
+/// The memory of one execution, of one loaded program, or of the engine's own texts. Cells never move. A small cell
+/// comes from a block of its size class, bumped out of a run of free cells; a large one has memory of its own. What
+/// nothing reaches any more is collected (<see cref="Collect"/>) when whoever executes has given its roots.
 /// </summary>
+/// <remarks>docs/heap.md</remarks>
 internal sealed unsafe partial class CellHeap : IDisposable
 {
-    private const int FirstArena = 64 * 1024;
+    internal const int BlockBytes = 64 * 1024;
+    private const int LargestSmall = 16 * 1024;
     private const int LargestArena = 4 * 1024 * 1024;
-    private const int LargeCell = 512 * 1024;
-    private const int BufferClasses = 48;
 
-    private readonly record struct Arena(nint Start, nint Size);
+    /// <summary>Arenas beyond this are given back between executions.</summary>
+    private const long KeptBytes = 256L * 1024 * 1024;
 
+    private readonly record struct Arena(nint Start, int Size);
+
+    private readonly record struct Block(nint Start, int Class);
+
+    /// <summary>What stands in front of a large cell.</summary>
+    [StructLayout(LayoutKind.Sequential, Size = 32)]
+    private struct LargePrefix
+    {
+        /// <summary>Its place in the list of large cells.</summary>
+        public int Index;
+
+        /// <summary>All of its memory, this prefix included.</summary>
+        public long Bytes;
+    }
+
+    private readonly SizeClass[] _table = SizeClass.NewTable();
+    private readonly SizeClass* _classes;
     private readonly List<Arena> _arenas = [];
+
+    /// <summary>Blocks that have a size class.</summary>
+    private readonly List<Block> _blocks = [];
+
+    /// <summary>Blocks that have none; the next one is at the end.</summary>
+    private readonly List<nint> _spare = [];
     private readonly List<nint> _large = [];
-    private readonly BufferCell*[] _freeBuffers = new BufferCell*[BufferClasses];
-    private readonly byte _flags;
-    private Value[] _protected = new Value[64];
-    private int _temporaries;
-    private byte* _next;
-    private byte* _end;
-    private int _current = -1;
+    private readonly bool _immortal;
     private long _arenaBytes;
     private long _largeBytes;
     private bool _disposed;
 
     public CellHeap(bool immortal = false)
     {
-        _flags = immortal ? Cell.Immortal : (byte)0;
+        _classes = (SizeClass*)Unsafe.AsPointer(ref _table[0]);
+        _immortal = immortal;
+        Paint();
     }
 
     ~CellHeap() => Free();
@@ -41,39 +61,35 @@ internal sealed unsafe partial class CellHeap : IDisposable
     /// <summary>The host's guard: more than this many bytes end the execution with an exception.</summary>
     public long MaximumBytes { get; set; } = long.MaxValue;
 
+    /// <summary>What the heap has from the operating system.</summary>
     public long Bytes => _arenaBytes + _largeBytes;
 
     /// <summary>Takes every cell back and keeps the arenas for the next execution.</summary>
     public void Reset()
     {
-        foreach (nint block in _large)
+        FreeLargeCells();
+        if (_arenaBytes > KeptBytes)
         {
-            NativeMemory.AlignedFree((void*)block);
+            FreeArenas();
         }
 
-        _large.Clear();
-        _largeBytes = 0;
-        Array.Clear(_freeBuffers);
+        // The block that was taken first is taken first again.
+        for (int i = _blocks.Count - 1; i >= 0; i--)
+        {
+            _spare.Add(_blocks[i].Start);
 #if ZEXUS_CHECKED
-        foreach (Arena arena in _arenas)
-        {
-            NativeMemory.Fill((void*)arena.Start, (nuint)arena.Size, 0xDB);
-        }
+            NativeMemory.Fill((void*)_blocks[i].Start, BlockBytes, Poison);
 #endif
+        }
 
-        // One execution that needed much does not hold on to it for ever.
-        while (_arenas.Count > 0 && _arenaBytes > 256L * 1024 * 1024)
+        _blocks.Clear();
+        for (int i = 0; i < SizeClass.Count; i++)
         {
-            Arena last = _arenas[^1];
-            NativeMemory.AlignedFree((void*)last.Start);
-            _arenaBytes -= last.Size;
-            _arenas.RemoveAt(_arenas.Count - 1);
+            _classes[i].Clear();
         }
 
         _temporaries = 0;
-        _current = -1;
-        _next = null;
-        _end = null;
+        ResetCollecting();
     }
 
     public void Dispose()
@@ -90,104 +106,221 @@ internal sealed unsafe partial class CellHeap : IDisposable
         }
 
         _disposed = true;
-        foreach (nint block in _large)
+        FreeLargeCells();
+        FreeArenas();
+
+        // A size class without free cells: whoever allocates now finds that the heap is gone.
+        for (int i = 0; i < SizeClass.Count; i++)
         {
-            NativeMemory.AlignedFree((void*)block);
+            _classes[i].Clear();
         }
 
+        NativeMemory.Free(_protected);
+        NativeMemory.Free(_pending);
+        _protected = null;
+        _pending = null;
+    }
+
+    private void FreeArenas()
+    {
         foreach (Arena arena in _arenas)
         {
             NativeMemory.AlignedFree((void*)arena.Start);
         }
 
-        _large.Clear();
         _arenas.Clear();
-        _next = null;
-        _end = null;
+        _blocks.Clear();
+        _spare.Clear();
+        _arenaBytes = 0;
+    }
+
+    private void FreeLargeCells()
+    {
+        foreach (nint cell in _large)
+        {
+            NativeMemory.AlignedFree(PrefixOf((Cell*)cell));
+        }
+
+        _large.Clear();
+        _largeBytes = 0;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private Cell* Allocate(CellKind kind, long bytes)
     {
-        long size = ((bytes + 15) & ~15L) + CellChecks.Prefix;
-        byte* at = _next;
-        if (size > _end - at)
+        bytes += CellChecks.Prefix;
+        if (bytes > LargestSmall)
         {
-            at = AllocateElsewhere(size);
-        }
-        else
-        {
-            _next = at + size;
+            return AllocateLarge(kind, bytes);
         }
 
+        SizeClass* size = _classes + SizeClass.Of((int)bytes);
+        byte* at = size->Next;
+        if (at == size->End)
+        {
+            at = TakeRun(size);
+        }
+
+        size->Next = at + size->Bytes;
         Cell* cell = (Cell*)(at + CellChecks.Prefix);
-        cell->Kind = kind;
-        cell->Mark = 0;
-        cell->Width = 0;
-        cell->Flags = _flags;
-        cell->Units = (uint)((size - CellChecks.Prefix) >> 4);
+        *(ulong*)cell = size->Header | (byte)kind;
         CellChecks.Close(cell);
         return cell;
     }
 
+    /// <summary>Makes the next run of free cells the one that its class allocates from, and returns where it begins.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private byte* AllocateElsewhere(long size)
+    private byte* TakeRun(SizeClass* size)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        if (size >= LargeCell)
+        if (IsDue(size->Bytes))
         {
-            Guard(size);
-            byte* block = (byte*)NativeMemory.AlignedAlloc((nuint)size, 16);
-            _large.Add((nint)block);
-            _largeBytes += size;
-            return block;
+            Collect();
         }
 
-        if (++_current == _arenas.Count)
+        if (size->Runs is null)
         {
-            int arena = (int)Math.Min((long)FirstArena << Math.Min(_current, 16), LargestArena);
-            arena = (int)Math.Max(arena, (long)BitOperations.RoundUpToPowerOf2((ulong)size));
-            Guard(arena);
-            _arenas.Add(new Arena((nint)NativeMemory.AlignedAlloc((nuint)arena, 64), arena));
-            _arenaBytes += arena;
+            AddBlock(size);
         }
 
-        Arena current = _arenas[_current];
-        if (size > current.Size)
+        FreeRun* run = size->Runs;
+        size->Runs = run->Next;
+        long bytes = FreeRun.Bytes(run);
+        byte* at = (byte*)run - CellChecks.Prefix;
+        if (_oneByOne && bytes > size->Bytes)
         {
-            // An early, small arena: the next ones are larger.
-            return AllocateElsewhere(size);
+            // The rest goes back, so that the next allocation comes here, too.
+            AddRun(size, at + size->Bytes, bytes - size->Bytes);
+            bytes = size->Bytes;
         }
 
-        byte* at = (byte*)current.Start;
-        _next = at + size;
-        _end = at + current.Size;
+        if (_poison)
+        {
+            CheckPoison(at + CellChecks.Prefix + sizeof(FreeRun), at + size->Bytes);
+        }
+
+        size->Next = at;
+        size->End = at + bytes;
+        size->Taken += bytes;
+        _grown += bytes;
         return at;
     }
 
-    private void Guard(long more)
+    /// <summary>Gives a block to a class, as one run.</summary>
+    private void AddBlock(SizeClass* size)
     {
-        if (Bytes + more > MaximumBytes)
+        if (_spare.Count == 0)
         {
-            throw new HostGuardException(HostGuard.Memory, "the execution needs more memory than the host allows");
+            AddArena(size);
+            if (size->Runs is not null)
+            {
+                // A collection has found room.
+                return;
+            }
         }
+
+        nint block = _spare[^1];
+        _spare.RemoveAt(_spare.Count - 1);
+        _blocks.Add(new Block(block, (int)(size - _classes)));
+        if (_poison)
+        {
+            NativeMemory.Fill((void*)block, BlockBytes, Poison);
+        }
+
+        AddRun(size, (byte*)block, BlockBytes / size->Bytes * size->Bytes);
+    }
+
+    private void AddArena(SizeClass* size)
+    {
+        int bytes = (int)Math.Min((long)BlockBytes << Math.Min(_arenas.Count, 16), LargestArena);
+        if (Bytes + bytes > MaximumBytes)
+        {
+            bytes = BlockBytes;
+            MakeRoom(bytes);
+            if (_spare.Count > 0 || size->Runs is not null)
+            {
+                return;
+            }
+        }
+
+        Arena arena = new((nint)NativeMemory.AlignedAlloc((nuint)bytes, 64), bytes);
+        _arenas.Add(arena);
+        _arenaBytes += bytes;
+        for (int at = bytes - BlockBytes; at >= 0; at -= BlockBytes)
+        {
+            _spare.Add(arena.Start + at);
+        }
+    }
+
+    private static void AddRun(SizeClass* size, byte* at, long bytes)
+    {
+        FreeRun* run = (FreeRun*)(at + CellChecks.Prefix);
+        WriteRun(run, bytes);
+        run->Next = size->Runs;
+        size->Runs = run;
+    }
+
+    private static void WriteRun(FreeRun* run, long bytes) => *(ulong*)run = (ulong)(bytes >> 4) << 32;
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private Cell* AllocateLarge(CellKind kind, long bytes)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        bytes = ((bytes + 15) & ~15L) + sizeof(LargePrefix);
+        if (IsDue(bytes))
+        {
+            Collect();
+        }
+
+        if (Bytes + bytes > MaximumBytes)
+        {
+            MakeRoom(bytes);
+        }
+
+        byte* block = (byte*)NativeMemory.AlignedAlloc((nuint)bytes, 16);
+        Cell* cell = (Cell*)(block + sizeof(LargePrefix) + CellChecks.Prefix);
+        PrefixOf(cell)->Index = _large.Count;
+        PrefixOf(cell)->Bytes = bytes;
+        _large.Add((nint)cell);
+        _largeBytes += bytes;
+        *(ulong*)cell = _header | (byte)kind | ((ulong)((bytes - sizeof(LargePrefix) - CellChecks.Prefix) >> 4) << 32);
+        _largeTaken += RoomOf(cell);
+        _largeCells++;
+        _grown += RoomOf(cell);
+        CellChecks.Close(cell);
+        return cell;
+    }
+
+    private static LargePrefix* PrefixOf(Cell* cell) =>
+        (LargePrefix*)((byte*)cell - CellChecks.Prefix - sizeof(LargePrefix));
+
+    /// <summary>What a cell takes of the heap, in bytes.</summary>
+    private static long RoomOf(Cell* cell) => (cell->Units * 16L) + CellChecks.Prefix;
+
+    private static bool IsLarge(Cell* cell) => RoomOf(cell) > LargestSmall;
+
+    private void FreeLarge(Cell* cell)
+    {
+        LargePrefix* prefix = PrefixOf(cell);
+        Cell* last = (Cell*)_large[^1];
+        PrefixOf(last)->Index = prefix->Index;
+        _large[prefix->Index] = (nint)last;
+        _large.RemoveAt(_large.Count - 1);
+        _largeBytes -= prefix->Bytes;
+        CellChecks.Break(cell);
+        if (_poison)
+        {
+            NativeMemory.Fill(cell, (nuint)(cell->Units * 16L), Poison);
+        }
+
+        NativeMemory.AlignedFree(prefix);
     }
 
     /// <summary>A buffer of at least so many bytes; its whole capacity may be used.</summary>
     public BufferCell* NewBuffer(long bytes)
     {
-        long total = Math.Max(64, bytes + 16);
-        int size = BitOperations.Log2((ulong)(total - 1)) + 1;
-        BufferCell* free = _freeBuffers[size];
-        if (free is not null)
-        {
-            _freeBuffers[size] = *(BufferCell**)BufferCell.Data(free);
-            CellChecks.Close((Cell*)free);
-            free->Used = 0;
-            return free;
-        }
-
-        BufferCell* cell = (BufferCell*)Allocate(CellKind.Buffer, 1L << size);
+        long total = Math.Max(64, bytes + sizeof(BufferCell));
+        BufferCell* cell = (BufferCell*)Allocate(CellKind.Buffer, 1L << (BitOperations.Log2((ulong)(total - 1)) + 1));
         cell->Used = 0;
         return cell;
     }
@@ -200,105 +333,24 @@ internal sealed unsafe partial class CellHeap : IDisposable
             return;
         }
 
-        CellChecks.Verify((Cell*)buffer, CellKind.Buffer);
-        int size = BitOperations.Log2(buffer->Header.Units) + 4;
-        *(BufferCell**)BufferCell.Data(buffer) = _freeBuffers[size];
-        _freeBuffers[size] = buffer;
-        CellChecks.Break((Cell*)buffer);
-    }
-
-    /// <summary>
-    /// Values that a C# helper holds while it allocates and that no stack has: roots, exactly like the operand stacks.
-    /// Returns the mark to give back to <see cref="Release"/>.
-    /// </summary>
-    public int Protect(Value value)
-    {
-        if (_temporaries == _protected.Length)
+        Cell* cell = CellChecks.Verify((Cell*)buffer, CellKind.Buffer);
+        long room = RoomOf(cell);
+        _releasedCells++;
+        _released += room;
+        _grown -= room;
+        if (IsLarge(cell))
         {
-            Array.Resize(ref _protected, _temporaries * 2);
+            FreeLarge(cell);
+            return;
         }
 
-        _protected[_temporaries] = value;
-        return _temporaries++;
-    }
-
-    public void Release(int mark) => _temporaries = mark;
-
-    public ReadOnlySpan<Value> Protected => _protected.AsSpan(0, _temporaries);
-
-    public VariableCell* NewVariable(Value value)
-    {
-        VariableCell* cell = (VariableCell*)Allocate(CellKind.Variable, sizeof(VariableCell));
-        cell->Value = value;
-        return cell;
-    }
-
-    public FunctionCell* NewFunction(int function, int captures)
-    {
-        FunctionCell* cell = (FunctionCell*)Allocate(
-            CellKind.Function,
-            sizeof(FunctionCell) + ((long)captures * sizeof(nint))
-        );
-        cell->Function = function;
-        cell->Captures = captures;
-        return cell;
-    }
-
-    /// <summary>An Int: small when 64 bits hold it, else a cell. There is no other way to make one from a big integer.</summary>
-    public Value NewInteger(BigInteger value)
-    {
-        if (value >= long.MinValue && value <= long.MaxValue)
+        byte* at = (byte*)cell - CellChecks.Prefix;
+        CellChecks.Break(cell);
+        if (_poison)
         {
-            return Value.Of((long)value);
+            NativeMemory.Fill(at, (nuint)room, Poison);
         }
 
-        int bytes = value.GetByteCount();
-        BigCell* cell = (BigCell*)Allocate(CellKind.BigInt, sizeof(BigCell) + bytes);
-        cell->Bytes = bytes;
-        cell->Bits = (int)value.GetBitLength();
-        value.TryWriteBytes(new Span<byte>(BigCell.Data(cell), bytes), out _);
-        return new Value(Tag.BigInt, (long)cell);
-    }
-
-    /// <summary>A List of that many items, which the caller fills; its capacity is the same.</summary>
-    public ListCell* NewList(int count)
-    {
-        ListCell* cell = (ListCell*)Allocate(CellKind.List, sizeof(ListCell) + ((long)count * sizeof(Value)));
-        cell->Count = count;
-        cell->Capacity = count;
-        cell->Items = (Value*)(cell + 1);
-        cell->Owner = null;
-        return cell;
-    }
-
-    /// <summary>A List of that many Nulls: for a caller that allocates while it fills it.</summary>
-    public ListCell* NewNullList(int count)
-    {
-        ListCell* cell = NewList(count);
-        new Span<Value>(cell->Items, count).Clear();
-        return cell;
-    }
-
-    public void Append(ListCell* list, Value item)
-    {
-        if (list->Count == list->Capacity)
-        {
-            Grow(list, list->Count + 1);
-        }
-
-        list->Items[list->Count++] = item;
-    }
-
-    private void Grow(ListCell* list, int atLeast)
-    {
-        long wanted = Math.Max(atLeast, Math.Max(7L, list->Capacity * 2L));
-        BufferCell* buffer = NewBuffer(wanted * sizeof(Value));
-        Value* items = (Value*)BufferCell.Data(buffer);
-        long bytes = (long)list->Count * sizeof(Value);
-        Buffer.MemoryCopy(list->Items, items, bytes, bytes);
-        FreeBuffer(list->Owner);
-        list->Owner = buffer;
-        list->Items = items;
-        list->Capacity = BufferCell.Capacity(buffer) / sizeof(Value);
+        AddRun(_classes + SizeClass.Of((int)room), at, room);
     }
 }

@@ -5,6 +5,9 @@ namespace Zexus.Vm;
 
 internal enum CellKind : byte
 {
+    /// <summary>Memory that no cell has: a <see cref="FreeRun"/>.</summary>
+    Free = 0,
+
     /// <summary>Storage that one other cell owns: items, entries, an index, text.</summary>
     Buffer = 1,
     String = 2,
@@ -16,22 +19,37 @@ internal enum CellKind : byte
     Variable = 8,
 }
 
-/// <summary>The header that every cell starts with: enough to walk an arena from cell to cell and to mark.</summary>
+/// <summary>The header that every cell starts with: enough to walk a block from cell to cell and to mark.</summary>
 [StructLayout(LayoutKind.Sequential, Size = 8)]
 internal struct Cell
 {
     /// <summary>A cell of a loaded program or of the engine itself: shared by threads, never written, never freed.</summary>
     public const byte Immortal = 1;
 
+    /// <summary>The mark of an immortal cell: of no colour, so that no collection enters it.</summary>
+    public const byte Colourless = 0xFF;
+
     public CellKind Kind;
+
+    /// <summary>The colour of the last collection that found it, or in whose time it was made.</summary>
     public byte Mark;
 
     /// <summary>Of a String: bytes of a scalar, 1, 2 or 4; always the least that fits its largest.</summary>
     public byte Width;
     public byte Flags;
 
-    /// <summary>The size of the cell, header included, in units of 16 bytes.</summary>
+    /// <summary>The room that the cell has, header included, in units of 16 bytes.</summary>
     public uint Units;
+}
+
+/// <summary>Cells side by side that are free: an allocation takes the first, and the rest is the run.</summary>
+[StructLayout(LayoutKind.Sequential, Size = 16)]
+internal unsafe struct FreeRun
+{
+    public Cell Header;
+    public FreeRun* Next;
+
+    public static long Bytes(FreeRun* run) => run->Header.Units * 16L;
 }
 
 [StructLayout(LayoutKind.Sequential, Size = 16)]

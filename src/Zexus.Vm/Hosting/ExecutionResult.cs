@@ -14,7 +14,7 @@ public sealed record EmittedEvent(string Name, Data Payload);
 /// <param name="Timestamp">The block's timestamp.</param>
 public sealed record AuditEntry(Data Data, Data Action, BigInteger Timestamp);
 
-/// <summary>The outcome of an execution: everything that can be observed of it. Immutable, and free of the machine.</summary>
+/// <summary>The outcome of an execution: everything that can be observed of it, and what it took. Immutable, and free of the machine.</summary>
 public sealed class ExecutionResult
 {
     internal ExecutionResult(
@@ -26,7 +26,8 @@ public sealed class ExecutionResult
         long gasUsed,
         long steps,
         World world,
-        string output
+        string output,
+        HeapStatistics heap
     )
     {
         Value = value;
@@ -41,6 +42,7 @@ public sealed class ExecutionResult
         Events = world.Events;
         Audit = world.AuditLog;
         Output = output;
+        Heap = heap;
     }
 
     /// <summary>Did it end without a fault?</summary>
@@ -81,4 +83,7 @@ public sealed class ExecutionResult
 
     /// <summary>What this execution printed; a fault or a revert takes nothing from it.</summary>
     public string Output { get; }
+
+    /// <summary>What it did with its heap. No outcome: engines, levels and options may differ in it.</summary>
+    public HeapStatistics Heap { get; }
 }

@@ -51,8 +51,16 @@ public sealed record VmOptions
     /// <summary>A guard of the host: more steps end the execution with <see cref="HostGuardException"/>.</summary>
     public long? StepLimit { get; init; }
 
-    /// <summary>A guard of the host: more bytes of heap end the execution with <see cref="HostGuardException"/>.</summary>
+    /// <summary>
+    /// A guard of the host: an execution whose heap needs more bytes, garbage collected, ends with <see cref="HostGuardException"/>.
+    /// </summary>
     public long MemoryLimit { get; init; } = 8L * 1024 * 1024 * 1024;
+
+    /// <summary>Compile what is hot to machine code; null interprets everything. A run with a hook is always interpreted.</summary>
+    public JitOptions? Jit { get; init; }
+
+    /// <summary>When the heap is collected.</summary>
+    public CollectionOptions Collection { get; init; } = CollectionOptions.Default;
 
     internal SignatureVerifier Verifier => VerifySignature ?? Ed25519.Verify;
 }

@@ -30,7 +30,7 @@ internal sealed unsafe partial class Machine
         count = Math.Min(count, function->Parameters);
         if (segment)
         {
-            vars = PushSegment(function->FrameSize);
+            vars = PushSegment(function->FrameSize, arguments);
             new Span<Value>(arguments, count).CopyTo(new Span<Value>(vars, count));
         }
 
@@ -39,7 +39,7 @@ internal sealed unsafe partial class Machine
         frame->Vars = vars;
         frame->Result = result;
         frame->Handlers = _handlerCount;
-        frame->OwnsSegment = segment;
+        frame->Flags = segment ? FrameFlags.OwnsSegment : FrameFlags.None;
         new Span<Value>(vars + count, function->Slots - count).Clear();
         _frame = frame;
         _sp = vars + function->Slots;
@@ -59,29 +59,36 @@ internal sealed unsafe partial class Machine
             }
         }
 
-        return Code.Switched;
+        return Code.Entered;
     }
 
     private Code Enter(FunctionCell* closure, Value* arguments, int count, Value* result) =>
         Enter(_functions + closure->Function, FunctionCell.Captured(closure), arguments, count, result, _frame);
 
-    private Value* PushSegment(int values)
+    private Value* PushSegment(int values, Value* inUse)
     {
+        _segments[_segment].InUse = inUse;
         _segment++;
-        if (_segment == _segments.Count)
+        if (_segment < _segmentCount && _segments[_segment].Values < values)
+        {
+            // Made for narrower frames. What is above it is not in use either.
+            DropSegments(_segment);
+        }
+
+        if (_segment == _segmentCount)
         {
             AddSegment(values);
         }
 
-        (nint start, long size) = _segments[_segment];
-        _segmentEnd = (Value*)start + size;
-        return (Value*)start;
+        Segment segment = _segments[_segment];
+        _segmentEnd = segment.Start + segment.Values;
+        return segment.Start;
     }
 
     private void PopSegment()
     {
         _segment--;
-        _segmentEnd = (Value*)_segments[_segment].Start + _segments[_segment].Values;
+        _segmentEnd = _segments[_segment].Start + _segments[_segment].Values;
     }
 
     /// <summary>CALL_NAME of what a variable holds.</summary>
@@ -229,9 +236,13 @@ internal sealed unsafe partial class Machine
     private Code Return()
     {
         Frame* frame = _frame;
-        Value value = _sp > frame->Vars + frame->Function->Slots ? _sp[-1] : default;
+        return ReturnFrom(frame, _sp > frame->Vars + frame->Function->Slots ? _sp[-1] : default);
+    }
+
+    private Code ReturnFrom(Frame* frame, Value value)
+    {
         _handlerCount = frame->Handlers;
-        if (frame->OwnsSegment)
+        if ((frame->Flags & FrameFlags.OwnsSegment) != 0)
         {
             PopSegment();
         }

@@ -102,8 +102,9 @@ internal sealed unsafe partial class Machine
             case Op.CheckedSub:
             case Op.CheckedMul:
             case Op.CheckedDiv:
+                code = Binary((Op)(at->Op - (Op.CheckedAdd - Op.Add)), b, a, b);
                 _sp = a;
-                return Binary((Op)(at->Op - (Op.CheckedAdd - Op.Add)), b, a, b);
+                return code;
 
             case Op.CheckedAddReg:
             case Op.CheckedSubReg:

@@ -10,14 +10,13 @@ namespace Zexus.Vm;
 /// and the rare instructions. Between two helpers the state is in the loop's locals; <c>_ip</c>, <c>_sp</c>,
 /// <c>_frame</c> and <c>_counter</c> are their copies whenever a helper runs.
 /// </summary>
-internal sealed unsafe partial class Machine : IDisposable
+internal sealed unsafe partial class Machine : IRootSource, IDisposable
 {
     private const int SegmentValues = 64 * 1024;
 
     private readonly CellHeap _heap = new();
     private readonly TextBuilder _text = new();
     private readonly StringBuilder _output = new();
-    private readonly List<(nint Start, long Values)> _segments = [];
 
     private ZexusProgram _program = null!;
     private VmOptions _options = null!;
@@ -46,6 +45,8 @@ internal sealed unsafe partial class Machine : IDisposable
     private Frame* _lastFrame;
     private int _frameCapacity;
 
+    private Segment[] _segments = new Segment[4];
+    private int _segmentCount;
     private Value* _segmentEnd;
     private int _segment;
 
@@ -76,15 +77,14 @@ internal sealed unsafe partial class Machine : IDisposable
 
     private void Free()
     {
-        foreach ((nint start, _) in _segments ?? [])
-        {
-            NativeMemory.Free((void*)start);
-        }
-
-        _segments?.Clear();
+        DropSegments(0);
         NativeMemory.Free(_globals);
         NativeMemory.Free(_frames);
         NativeMemory.Free(_handlers);
+        NativeMemory.Free(_callHeat);
+        NativeMemory.Free(_loopHeat);
+        _callHeat = null;
+        _loopHeat = null;
         _globals = null;
         _frames = null;
         _handlers = null;
@@ -100,8 +100,10 @@ internal sealed unsafe partial class Machine : IDisposable
         where THook : struct, IStepHook
     {
         cancellation.ThrowIfCancellationRequested();
+        _jit = typeof(THook) == typeof(NoHook) && options.Jit is not null ? program.JitFor(options.Jit) : null;
         Start(program, options, state, cancellation);
-        Code code = Run(ref hook);
+        Code code = Drive(null, Code.Entered, ref hook);
+        _heap.End();
         ExecutionResult result = Finish(code);
         GC.KeepAlive(program);
         return result;
@@ -130,13 +132,18 @@ internal sealed unsafe partial class Machine : IDisposable
         _result = default;
         _faultValue = default;
         _caller = default;
+        _until = null;
+        _unwinding = false;
+        _stackLimit = nuint.MaxValue;
         StartGas(options, cancellation);
 
         _segment = 0;
-        _segmentEnd = (Value*)_segments[0].Start + _segments[0].Values;
-        Value* bottom = (Value*)_segments[0].Start;
+        _segmentEnd = _segments[0].Start + _segments[0].Values;
+        Value* bottom = _segments[0].Start;
         _frames[0] = default;
-        Enter(_functions, null, bottom, 0, bottom, _frames);
+        _sp = bottom;
+        _heap.Begin(this, options.Collection);
+        _ = Enter(_functions, null, bottom, 0, bottom, _frames);
     }
 
     private void Bind(ZexusProgram program, VmOptions options)
@@ -145,6 +152,7 @@ internal sealed unsafe partial class Machine : IDisposable
         _options = options;
         _functions = program.Functions;
         _constants = program.Constants;
+        BindHeat(program, options.Jit);
         Limits limits = program.Limits;
         _integerBits = limits.IntegerBits;
         _stringLength = limits.StringLength;
@@ -173,16 +181,33 @@ internal sealed unsafe partial class Machine : IDisposable
         }
 
         _lastFrame = _frames + limits.CallDepth;
-        if (_segments.Count == 0)
+        if (_segmentCount == 0)
         {
             AddSegment(0);
         }
     }
 
+    private void DropSegments(int from)
+    {
+        while (_segmentCount > from)
+        {
+            NativeMemory.Free(_segments[--_segmentCount].Start);
+        }
+    }
+
     private void AddSegment(long values)
     {
+        if (_segmentCount == _segments.Length)
+        {
+            Array.Resize(ref _segments, _segmentCount * 2);
+        }
+
         values = Math.Max(values, SegmentValues);
-        _segments.Add(((nint)NativeMemory.Alloc((nuint)values, (nuint)sizeof(Value)), values));
+        _segments[_segmentCount++] = new Segment
+        {
+            Start = (Value*)NativeMemory.Alloc((nuint)values, (nuint)sizeof(Value)),
+            Values = values,
+        };
     }
 
     private ExecutionResult Finish(Code code)
@@ -213,7 +238,8 @@ internal sealed unsafe partial class Machine : IDisposable
             _used,
             _steps,
             _world,
-            _output.ToString()
+            _output.ToString(),
+            _heap.Statistics()
         );
     }
 
@@ -252,46 +278,41 @@ internal sealed unsafe partial class Machine : IDisposable
         return Code.Done;
     }
 
-    /// <summary>Every root there is: globals, slots, operand stacks, callbacks, and what helpers protect.</summary>
-    internal void Roots(Stack<nint> pending)
+    /// <summary>
+    /// Every root there is: globals, the value stack, callbacks, and what helpers protect. A collection may happen at any
+    /// allocation, and then the rule is:
+    /// <list type="bullet">
+    /// <item>Every slot of the value stack's top segment below <c>_sp</c>, and of each lower segment below its
+    /// <see cref="Segment.InUse"/>, holds a valid value: slots are Null before they are anything else. So the stack is
+    /// traced as ranges, and the records of frames need not be current.</item>
+    /// <item>Whoever calls something that may allocate has stored its stack pointer in <c>_sp</c> before. What lies at or
+    /// above <c>_sp</c> is no root.</item>
+    /// <item>Operands stay below <c>_sp</c> until the instruction has its result; only then does <c>_sp</c> go down. The
+    /// arguments of a callback lie above it until <see cref="Enter(FunctionCode*, VariableCell**, Value*, int, Value*, Frame*)"/>
+    /// makes them slots of the frame, which allocates after that.</item>
+    /// <item>A cell that a helper holds in a C# local across an allocation is one that these roots reach, or it is given to
+    /// <see cref="CellHeap.Protect"/>. That includes a cell just made: make, protect, allocate, release.</item>
+    /// <item>A cell is well formed whenever something is allocated: what tracing looks at is written before.</item>
+    /// </list>
+    /// </summary>
+    void IRootSource.GiveRoots(CellHeap heap)
     {
-        for (int i = 0; i < _globalCount; i++)
+        heap.AddRoots(_globals, _globals + _globalCount);
+        for (int i = 0; i < _segment; i++)
         {
-            Tracing.Push(_globals[i], pending);
+            heap.AddRoots(_segments[i].Start, _segments[i].InUse);
         }
 
-        for (Frame* frame = _frames + 1; frame <= _frame; frame++)
-        {
-            if (frame->Function is null)
-            {
-                continue;
-            }
-
-            // The operands end where the next frame's arguments begin; those are its own slots.
-            Value* end =
-                frame == _frame ? _sp
-                : frame[1].Function is null ? frame[1].Vars
-                : frame[1].Result;
-            for (Value* slot = frame->Vars; slot < end; slot++)
-            {
-                Tracing.Push(*slot, pending);
-            }
-        }
-
+        heap.AddRoots(_segments[_segment].Start, _sp);
         for (int i = 0; i < _callbackCount; i++)
         {
-            Tracing.Push(_callbacks[i].Subject, pending);
-            Tracing.Push(_callbacks[i].Source, pending);
-            Tracing.Push(_callbacks[i].Target, pending);
+            heap.Protect(_callbacks[i].Subject);
+            heap.Protect(_callbacks[i].Source);
+            heap.Protect(_callbacks[i].Target);
         }
 
-        foreach (Value value in _heap.Protected)
-        {
-            Tracing.Push(value, pending);
-        }
-
-        Tracing.Push(_caller, pending);
-        Tracing.Push(_result, pending);
-        Tracing.Push(_faultValue, pending);
+        heap.Protect(_caller);
+        heap.Protect(_result);
+        heap.Protect(_faultValue);
     }
 }

@@ -1,0 +1,219 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+
+namespace Zexus.Vm;
+
+/// <summary>Whoever executes on a heap: it knows what the cells in use are reached from.</summary>
+internal interface IRootSource
+{
+    /// <summary>Gives every root to <see cref="CellHeap.AddRoots"/> or <see cref="CellHeap.Protect"/>.</summary>
+    void GiveRoots(CellHeap heap);
+}
+
+/// <summary>
+/// When a collection happens, and what it does: mark everything that the roots reach, sweep the rest. It may happen at
+/// any allocation; between allocations nothing is ever freed, but a buffer by its owner.
+/// </summary>
+internal sealed unsafe partial class CellHeap
+{
+    private const byte Poison = 0xDB;
+
+    private readonly record struct Roots(nint Start, nint End);
+
+    private readonly List<Roots> _roots = [];
+    private IRootSource? _source;
+    private CollectionOptions _options = CollectionOptions.Default;
+    private Value* _protected;
+    private int _temporaries;
+    private int _protectable;
+
+    /// <summary>The mark of a cell that is in use, for now: 1 and 2 in turn.</summary>
+    private byte _colour = 1;
+
+    /// <summary>The header of every cell, but for kind and size.</summary>
+    private ulong _header;
+
+    /// <summary>No cell is taken without a look at what is due.</summary>
+    private bool _oneByOne;
+    private bool _poison;
+
+    /// <summary>Under stress: allocations since the last that collected.</summary>
+    private long _unforced;
+    private long _trigger = long.MaxValue;
+
+    /// <summary>Bytes taken since the last collection, less those that buffers gave back.</summary>
+    private long _grown;
+
+    /// <summary>From here on to the end of the execution the roots are known, so there are collections.</summary>
+    public void Begin(IRootSource source, CollectionOptions options)
+    {
+        _source = source;
+        _options = options;
+        _oneByOne = options.Stress;
+        _poison = options.Stress;
+        _trigger = options.FirstTriggerBytes;
+    }
+
+    public void End() => _source = null;
+
+    private void ResetCollecting()
+    {
+        _source = null;
+        _oneByOne = false;
+        _poison = false;
+        _unforced = 0;
+        _trigger = long.MaxValue;
+        _grown = 0;
+        ResetStatistics();
+    }
+
+    private bool IsDue(long bytes) => _source is not null && (_grown + bytes > _trigger || (_options.Stress && IsForced()));
+
+    private bool IsForced()
+    {
+        long every = 1L << (int)Math.Min(62, _collections / _options.StressCollections);
+        if (++_unforced < every)
+        {
+            return false;
+        }
+
+        _unforced = 0;
+        return true;
+    }
+
+    /// <summary>The collection before giving up: the execution wants more memory than it may have.</summary>
+    private void MakeRoom(long bytes)
+    {
+        if (_source is not null)
+        {
+            long before = InUse;
+            Collect();
+            ReleaseArenas();
+
+            // Collections that free next to nothing would follow one another until the last byte is gone.
+            if (before - InUse < MaximumBytes / 64)
+            {
+                Guard();
+            }
+        }
+
+        if (Bytes + bytes > MaximumBytes && (_spare.Count == 0 || bytes > BlockBytes))
+        {
+            Guard();
+        }
+    }
+
+    private static void Guard() =>
+        throw new HostGuardException(HostGuard.Memory, "the execution needs more memory than the host allows");
+
+    /// <summary>Gives back arenas of which no block has a class.</summary>
+    private void ReleaseArenas()
+    {
+        _spare.Sort();
+        for (int i = _arenas.Count - 1; i >= 0; i--)
+        {
+            Arena arena = _arenas[i];
+            int first = _spare.BinarySearch(arena.Start);
+            int blocks = arena.Size / BlockBytes;
+            if (first >= 0 && first + blocks <= _spare.Count && _spare[first + blocks - 1] < arena.Start + arena.Size)
+            {
+                _spare.RemoveRange(first, blocks);
+                _arenas.RemoveAt(i);
+                _arenaBytes -= arena.Size;
+                NativeMemory.AlignedFree((void*)arena.Start);
+            }
+        }
+    }
+
+    /// <summary>Frees every cell that the roots do not reach.</summary>
+    public void Collect()
+    {
+        long start = Stopwatch.GetTimestamp();
+        PutRunsBack();
+        NotePeak();
+        long before = InUse;
+        long cellsBefore = CellsInUse;
+        GatherRoots();
+        _colour = (byte)(3 - _colour);
+        Paint();
+        Mark();
+        Sweep();
+        _freed += before - _liveBytes;
+        _freedCells += cellsBefore - _liveCells;
+        _grown = 0;
+        _trigger = Math.Max(
+            _options.FirstTriggerBytes,
+            (long)Math.Min(long.MaxValue / 2, _liveBytes * (_options.GrowthFactor - 1))
+        );
+        NotePause(Stopwatch.GetTimestamp() - start);
+        if (_options.Verify)
+        {
+            Verify();
+        }
+    }
+
+    private void Paint()
+    {
+        _header = _immortal ? ((ulong)Cell.Colourless << 8) | ((ulong)Cell.Immortal << 24) : (ulong)_colour << 8;
+        for (int i = 0; i < SizeClass.Count; i++)
+        {
+            _classes[i].Header = _header | ((ulong)((_classes[i].Bytes - CellChecks.Prefix) >> 4) << 32);
+        }
+    }
+
+    /// <summary>What allocation has not used of its runs becomes runs again, so that a walk finds them.</summary>
+    private void PutRunsBack()
+    {
+        for (int i = 0; i < SizeClass.Count; i++)
+        {
+            SizeClass* size = _classes + i;
+            long rest = size->End - size->Next;
+            if (rest > 0)
+            {
+                AddRun(size, size->Next, rest);
+                size->Taken -= rest;
+            }
+
+            size->Next = null;
+            size->End = null;
+        }
+    }
+
+    private void GatherRoots()
+    {
+        _roots.Clear();
+        int mark = _temporaries;
+        _source?.GiveRoots(this);
+        AddRoots(_protected, _protected + _temporaries);
+        _temporaries = mark;
+    }
+
+    /// <summary>Values in a row, each of them valid.</summary>
+    public void AddRoots(Value* start, Value* end)
+    {
+        if (start != end)
+        {
+            _roots.Add(new Roots((nint)start, (nint)end));
+        }
+    }
+
+    /// <summary>
+    /// A value that a C# helper holds while it allocates and that no stack has: a root, exactly like the operand stacks.
+    /// Returns the mark to give back to <see cref="Release"/>.
+    /// </summary>
+    public int Protect(Value value)
+    {
+        if (_temporaries == _protectable)
+        {
+            _protectable = Math.Max(64, _protectable * 2);
+            _protected = (Value*)NativeMemory.Realloc(_protected, (nuint)_protectable * (nuint)sizeof(Value));
+        }
+
+        _protected[_temporaries] = value;
+        return _temporaries++;
+    }
+
+    public void Release(int mark) => _temporaries = mark;
+
+    public ReadOnlySpan<Value> Protected => new(_protected, _temporaries);
+}

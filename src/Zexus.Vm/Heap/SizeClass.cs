@@ -1,0 +1,87 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Zexus.Vm;
+
+/// <summary>
+/// The small cells of one size: multiples of 16 bytes up to 256, then four sizes to each doubling, so that at most a
+/// fifth of a cell is lost. Every power of two is a class, which is what buffers need.
+/// </summary>
+[StructLayout(LayoutKind.Sequential, Size = 64)]
+internal unsafe struct SizeClass
+{
+    public const int Count = 41;
+    private const int Fine = 16;
+
+    /// <summary>The free cells that allocations take, one behind the other.</summary>
+    public byte* Next;
+    public byte* End;
+
+    /// <summary>A cell's size, in bytes.</summary>
+    public long Bytes;
+
+    /// <summary>The header of its cells, but for the kind.</summary>
+    public ulong Header;
+
+    /// <summary>Free runs, other than the one between <see cref="Next"/> and <see cref="End"/>.</summary>
+    public FreeRun* Runs;
+
+    /// <summary>Of <see cref="Runs"/>, the last; only while blocks are swept.</summary>
+    public FreeRun* Last;
+
+    /// <summary>Bytes of all the runs that it has allocated from, in this execution.</summary>
+    public long Taken;
+
+    /// <summary>Bytes of all the cells that it has given, in this execution.</summary>
+    public readonly long Used => Taken - (End - Next);
+
+    /// <summary>The class of a cell of so many bytes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int Of(int bytes)
+    {
+        int units = (bytes + 15) >> 4;
+        return units <= Fine ? units : Coarse(units);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Coarse(int units)
+    {
+        // units - 1 has its highest bit at 4 or above; the next two bits tell the quarter.
+        int last = units - 1;
+        int high = BitOperations.Log2((uint)last);
+        return (4 * high) + ((last >> (high - 2)) & 3) + 1;
+    }
+
+    public static SizeClass[] NewTable()
+    {
+        SizeClass[] classes = GC.AllocateArray<SizeClass>(Count, pinned: true);
+        for (int i = 0; i < Count; i++)
+        {
+            classes[i].Bytes = SizeOf(i);
+        }
+
+        return classes;
+    }
+
+    private static long SizeOf(int number)
+    {
+        if (number <= Fine)
+        {
+            return number * 16L;
+        }
+
+        int high = (number - 1) / 4;
+        int quarter = (number - 1) % 4;
+        return ((1L << high) + ((quarter + 1L) << (high - 2))) * 16;
+    }
+
+    public void Clear()
+    {
+        Next = null;
+        End = null;
+        Runs = null;
+        Last = null;
+        Taken = 0;
+    }
+}

@@ -1,0 +1,31 @@
+namespace Zexus.Vm;
+
+/// <summary>When the heap of an execution is collected. A collection is invisible to the program.</summary>
+public sealed record CollectionOptions
+{
+    /// <summary>What executions get when nobody says otherwise.</summary>
+    public static CollectionOptions Default { get; } = new();
+
+    /// <summary>Bytes allocated before the first collection, and never fewer between two.</summary>
+    public long FirstTriggerBytes { get; init; } = 4L * 1024 * 1024;
+
+    /// <summary>
+    /// A collection is due when the heap is so many times as large as what the last one left: more than 1. A larger factor
+    /// collects less often and needs more memory.
+    /// </summary>
+    public double GrowthFactor { get; init; } = 2;
+
+    /// <summary>
+    /// For tests: collect at every allocation, and fill what is freed with a pattern that is checked when it is taken again.
+    /// </summary>
+    public bool Stress { get; init; }
+
+    /// <summary>
+    /// Of <see cref="Stress"/>, for programs that allocate much: after so many collections only every second allocation
+    /// is one, after as many again every fourth, and so on.
+    /// </summary>
+    public int StressCollections { get; init; } = int.MaxValue;
+
+    /// <summary>For tests: verify the whole heap after each collection; what is wrong ends the execution with an exception.</summary>
+    public bool Verify { get; init; }
+}

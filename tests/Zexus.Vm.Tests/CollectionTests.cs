@@ -1,0 +1,549 @@
+using System.Numerics;
+using Xunit;
+using Zexus.Isa;
+
+namespace Zexus.Vm.Tests;
+
+/// <summary>Collections: what is garbage goes, what is in use stays, and no program can tell.</summary>
+public unsafe class CollectionTests
+{
+    private static readonly VmOptions Plain = new();
+
+    private static readonly VmOptions Stressed = new()
+    {
+        Collection = new CollectionOptions { Stress = true, Verify = true },
+    };
+
+    /// <summary>Roots that a test holds in its hand.</summary>
+    private sealed class Hand(CellHeap heap, CollectionOptions? options = null) : IRootSource
+    {
+        private Value[] _values = GC.AllocateArray<Value>(64, pinned: true);
+        private int _count;
+
+        public void Begin() => heap.Begin(this, options ?? new CollectionOptions { Verify = true });
+
+        public int Hold(Value value)
+        {
+            _values[_count] = value;
+            return _count++;
+        }
+
+        public void Drop(int index) => _values[index] = default;
+
+        public void GiveRoots(CellHeap to)
+        {
+            Value* start = (Value*)System.Runtime.CompilerServices.Unsafe.AsPointer(ref _values[0]);
+            to.AddRoots(start, start + _count);
+        }
+    }
+
+    private static ZexusProgram Load(string text)
+    {
+        AssemblyResult assembly = Assembler.Assemble(text, "test.zxa");
+        Assert.True(assembly.Succeeded, string.Join('\n', assembly.Diagnostics));
+        return ZexusProgram.Load(assembly.Program);
+    }
+
+    private static ExecutionResult Run(string text, VmOptions options)
+    {
+        using Vm vm = new(options);
+        return vm.Execute(Load(text));
+    }
+
+    [Fact]
+    public void Size_classes_fit_and_waste_at_most_a_fifth()
+    {
+        SizeClass[] classes = SizeClass.NewTable();
+        for (int bytes = 16; bytes <= 16 * 1024; bytes++)
+        {
+            int number = SizeClass.Of(bytes);
+            Assert.InRange(classes[number].Bytes, bytes, Math.Max((bytes + 15) & ~15, bytes * 5 / 4));
+            Assert.True(classes[number - 1].Bytes < bytes);
+        }
+
+        Assert.Equal(SizeClass.Count - 1, SizeClass.Of(16 * 1024));
+    }
+
+    [Fact]
+    public void What_nothing_reaches_is_freed()
+    {
+        using CellHeap heap = new();
+        Hand hand = new(heap, new CollectionOptions { FirstTriggerBytes = 1L << 40, Verify = true });
+        hand.Begin();
+        hand.Hold(Value.Of(heap.NewNullList(3)));
+        for (int i = 0; i < 10_000; i++)
+        {
+            heap.NewNullList(i % 40);
+            heap.NewString("garbage number " + i);
+            heap.NewInteger(BigInteger.One << (64 + i % 500));
+        }
+
+        heap.NewNullList(10_000);
+        heap.Collect();
+        HeapStatistics statistics = heap.Statistics();
+        Assert.Equal(1, statistics.LiveCells);
+        Assert.Equal(80, statistics.LiveBytes);
+        Assert.Equal(30_001, statistics.FreedCells);
+        Assert.Equal(1, statistics.Collections);
+        Assert.True(statistics.PeakBytes > statistics.LiveBytes);
+    }
+
+    [Fact]
+    public void Freed_memory_is_used_again()
+    {
+        using CellHeap heap = new();
+        Hand hand = new(heap, new CollectionOptions { FirstTriggerBytes = 100_000 });
+        hand.Begin();
+        for (int i = 0; i < 1_000_000; i++)
+        {
+            heap.NewNullList(i % 20);
+        }
+
+        Assert.InRange(heap.Bytes, 1, 4 * 1024 * 1024);
+        HeapStatistics statistics = heap.Statistics();
+        Assert.True(statistics.Collections > 100);
+        Assert.Equal(1_000_000, statistics.AllocatedCells);
+    }
+
+    [Fact]
+    public void Cycles_are_freed_and_kept_as_a_whole()
+    {
+        using CellHeap heap = new();
+        Hand hand = new(heap);
+        hand.Begin();
+        ListCell* list = heap.NewList(0);
+        int held = hand.Hold(Value.Of(list));
+        TableCell* map = heap.NewTable(CellKind.Map, 0);
+        heap.Append(list, new Value(Tag.Map, (long)map));
+        Value key = Value.Of(heap.NewString("self"));
+        hand.Hold(key);
+        heap.Put(map, key, Value.Of(list));
+        FunctionCell* function = heap.NewFunction(0, 1);
+        FunctionCell.Captured(function)[0] = heap.NewVariable(Value.Of(list));
+        heap.Append(list, Value.Of(function));
+        heap.Collect();
+
+        // List, its items, map, its entries, key, function, variable.
+        Assert.Equal(7, heap.Statistics().LiveCells);
+        hand.Drop(held);
+        heap.Collect();
+        Assert.Equal(1, heap.Statistics().LiveCells);
+    }
+
+    [Fact]
+    public void Protected_values_are_roots_until_they_are_released()
+    {
+        using CellHeap heap = new();
+        Hand hand = new(heap);
+        hand.Begin();
+        int mark = heap.Protect(Value.Of(heap.NewString("held")));
+        heap.Collect();
+        Assert.Equal("held", Text.ToDotNet(heap.Protected[mark].String));
+        Assert.Equal(1, heap.Statistics().LiveCells);
+        heap.Release(mark);
+        heap.Collect();
+        Assert.Equal(0, heap.Statistics().LiveCells);
+    }
+
+    [Fact]
+    public void Strings_that_share_a_buffer_keep_it()
+    {
+        using CellHeap heap = new();
+        Hand hand = new(heap);
+        hand.Begin();
+        int mark = heap.Protect(Value.Of(heap.NewString(new string('a', 300))));
+        int piece = heap.Protect(Value.Of(heap.NewString("b")));
+        StringCell* first = heap.Concat(heap.Protected[mark].String, heap.Protected[piece].String);
+        int one = hand.Hold(Value.Of(first));
+        int two = hand.Hold(Value.Of(heap.Concat(first, heap.Protected[piece].String)));
+        heap.Release(mark);
+        heap.Collect();
+        Assert.Equal(3, heap.Statistics().LiveCells);
+        hand.Drop(two);
+        heap.Collect();
+        Assert.Equal(2, heap.Statistics().LiveCells);
+        Assert.Equal(new string('a', 300) + "b", Text.ToDotNet(first));
+        hand.Drop(one);
+        heap.Collect();
+        Assert.Equal(0, heap.Statistics().LiveCells);
+    }
+
+    [Fact]
+    public void A_million_lists_in_each_other_are_marked_without_recursion()
+    {
+        using CellHeap heap = new();
+        Hand hand = new(heap, new CollectionOptions { FirstTriggerBytes = 1L << 40 });
+        hand.Begin();
+        Value inner = default;
+        for (int i = 0; i < 1_000_000; i++)
+        {
+            ListCell* list = heap.NewList(2);
+            list->Items[0] = inner;
+            list->Items[1] = Value.Of((long)i);
+            inner = Value.Of(list);
+        }
+
+        int held = hand.Hold(inner);
+        heap.Collect();
+        Assert.Equal(1_000_000, heap.Statistics().LiveCells);
+        heap.Verify();
+        hand.Drop(held);
+        heap.Collect();
+        Assert.Equal(0, heap.Statistics().LiveCells);
+    }
+
+    [Fact]
+    public void The_verifier_sees_what_is_broken()
+    {
+        Breaks("is reachable and not in use", (_, list) => list->Header.Mark = 0, "found different sums", "is no cell");
+        Breaks("more items than capacity", (_, list) => list->Count = list->Capacity + 1);
+        Breaks("holds a value of tag", (_, list) => list->Items[0].Tag = (Tag)99);
+        Breaks("is a List, and a value says String", (_, list) => list->Items[0] = new Value(Tag.String, (long)list));
+        Breaks("has its data elsewhere", (_, list) => list->Items++);
+        Breaks("found different sums", (heap, list) => heap.FreeBuffer(list->Owner));
+        Breaks(
+            "on two lists",
+            (heap, list) =>
+            {
+                heap.FreeBuffer(list->Owner);
+                heap.FreeBuffer(list->Owner);
+            }
+        );
+    }
+
+    private delegate void Breaking(CellHeap heap, ListCell* list);
+
+    private static void Breaks(string problem, Breaking breaking, params string[] or)
+    {
+        using CellHeap heap = new();
+        Hand hand = new(heap);
+        hand.Begin();
+        ListCell* list = heap.NewNullList(2);
+        hand.Hold(Value.Of(list));
+        heap.Append(list, default);
+
+        // Its buffer lies behind the first's, so that what is free does not.
+        ListCell* second = heap.NewNullList(2);
+        hand.Hold(Value.Of(second));
+        heap.Append(second, default);
+        heap.Collect();
+        breaking(heap, list);
+        InvalidOperationException broken = Assert.Throws<InvalidOperationException>(heap.Verify);
+        Assert.Contains([problem, .. or], text => broken.Message.Contains(text, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Stress_sees_a_write_to_freed_memory()
+    {
+        using CellHeap heap = new();
+        Hand hand = new(heap, new CollectionOptions { Stress = true });
+        hand.Begin();
+        hand.Hold(Value.Of(heap.NewNullList(4)));
+        hand.Hold(Value.Of(heap.NewNullList(4)));
+        Value* stale = heap.NewNullList(4)->Items + 2;
+        heap.Collect();
+        *stale = Value.Of(7L);
+        InvalidOperationException broken = Assert.Throws<InvalidOperationException>(() =>
+        {
+            for (int i = 0; i < 3; i++)
+            {
+                hand.Hold(Value.Of(heap.NewNullList(4)));
+            }
+        });
+        Assert.Contains("somebody wrote to it", broken.Message, StringComparison.Ordinal);
+    }
+
+    private const string Churn = """
+        .func main() locals i, keep, text
+            BUILD_LIST 0
+            STORE_NAME keep
+            STORE_CONST i, 0
+        loop:
+            LOAD_NAME i
+            LOAD_CONST 2000000
+            LT
+            JUMP_IF_FALSE done
+            LOAD_NAME i
+            LOAD_NAME i
+            BUILD_LIST 2
+            STORE_NAME keep
+            LOAD_CONST "n"
+            LOAD_NAME i
+            ADD
+            STORE_NAME text
+            LOAD_NAME i
+            INC
+            STORE_NAME i
+            JUMP loop
+        done:
+            LOAD_NAME keep
+            LOAD_NAME text
+            BUILD_LIST 2
+        .end
+        """;
+
+    [Fact]
+    public void A_loop_that_allocates_a_hundred_times_the_limit_runs_in_it()
+    {
+        const long Limit = 2L * 1024 * 1024;
+        ExecutionResult result = Run(Churn, new VmOptions { MemoryLimit = Limit });
+        Assert.True(result.IsCompleted);
+        Assert.Equal("n1999999", result.Value.Items[1].AsString);
+        Assert.True(result.Heap.AllocatedBytes > 100 * Limit);
+        Assert.InRange(result.Heap.ReservedBytes, 1, Limit);
+        Assert.True(result.Heap.Collections > 0);
+    }
+
+    [Theory]
+    [InlineData(
+        "BUILD_LIST 0\n    STORE_NAME all",
+        "LOAD_NAME all\n    LOAD_NAME i\n    LOAD_NAME i\n    BUILD_LIST 2\n    CALL_METHOD push, 1\n    POP"
+    )]
+    [InlineData(
+        "LOAD_CONST \"x\"\n    STORE_NAME all",
+        "LOAD_NAME all\n    LOAD_NAME i\n    BUILD_LIST 2\n    STORE_NAME all"
+    )]
+    public void What_is_in_use_meets_the_memory_guard(string start, string step)
+    {
+        string text = $"""
+            .func main() locals i, all
+                {start}
+                STORE_CONST i, 0
+            loop:
+                {step}
+                LOAD_NAME i
+                INC
+                STORE_NAME i
+                JUMP loop
+            .end
+            """;
+        using Vm vm = new(new VmOptions { MemoryLimit = 8L * 1024 * 1024 });
+        HostGuardException stopped = Assert.Throws<HostGuardException>(() => vm.Execute(Load(text)));
+        Assert.Equal(HostGuard.Memory, stopped.Guard);
+        Assert.True(vm.Execute(Load(".func main()\n    LOAD_CONST 1\n.end")).IsCompleted);
+    }
+
+    /// <summary>What each helper that allocates does, so that stress meets all of them.</summary>
+    public static TheoryData<string, string> Programs =>
+        new()
+        {
+            {
+                "map, filter, reduce and sort call back",
+                """
+                    .func main() locals list
+                        LOAD_CONST 12
+                        CALL_BUILTIN range, 1
+                        STORE_FUNC twice, twice
+                        STORE_FUNC odd, odd
+                        STORE_FUNC join, join
+                        STORE_FUNC down, down
+                        LOAD_NAME twice
+                        CALL_METHOD map, 1
+                        STORE_NAME list
+                        LOAD_NAME list
+                        LOAD_NAME odd
+                        CALL_METHOD filter, 1
+                        LOAD_NAME list
+                        LOAD_NAME down
+                        CALL_METHOD sort, 1
+                        LOAD_NAME list
+                        CALL_METHOD sort, 0
+                        LOAD_NAME list
+                        LOAD_NAME join
+                        LOAD_CONST ""
+                        CALL_METHOD reduce, 2
+                        BUILD_LIST 4
+                    .end
+                    .func twice(x)
+                        LOAD_CONST "v"
+                        LOAD_NAME x
+                        ADD
+                    .end
+                    .func odd(x)
+                        LOAD_NAME x
+                        LOAD_CONST "1"
+                        CALL_METHOD contains, 1
+                    .end
+                    .func join(a, x)
+                        LOAD_NAME a
+                        LOAD_NAME x
+                        ADD
+                    .end
+                    .func down(a, b)
+                        LOAD_CONST "x"
+                        LOAD_NAME a
+                        ADD
+                        POP
+                        LOAD_NAME a
+                        LOAD_NAME b
+                        LT
+                        LOAD_NAME a
+                        LOAD_NAME b
+                        GT
+                        SUB
+                    .end
+                    """
+            },
+            {
+                "collections, text and big numbers",
+                """
+                    .func main() locals m, t, n
+                        LOAD_CONST "a"
+                        LOAD_CONST 1
+                        LOAD_CONST "b"
+                        LOAD_CONST [1, [2, {"k": "v"}]]
+                        BUILD_MAP 2
+                        STORE_NAME m
+                        LOAD_NAME m
+                        LOAD_CONST "c"
+                        LOAD_CONST 36893488147419103232
+                        LOAD_CONST 36893488147419103232
+                        MUL
+                        CALL_METHOD set, 2
+                        CALL_METHOD entries, 0
+                        LOAD_NAME m
+                        CALL_METHOD keys, 0
+                        LOAD_CONST "one two three"
+                        LOAD_CONST " "
+                        CALL_METHOD split, 1
+                        LOAD_CONST "-"
+                        CALL_METHOD join, 1
+                        LOAD_CONST "e"
+                        LOAD_CONST "EE"
+                        CALL_METHOD replace, 2
+                        CALL_METHOD upper, 0
+                        LOAD_CONST "abc"
+                        LOAD_CONST 200
+                        MUL
+                        LOAD_CONST "xyz"
+                        ADD
+                        LOAD_CONST "more"
+                        ADD
+                        LOAD_NAME m
+                        HASH_BLOCK
+                        LOAD_CONST 1
+                        LOAD_CONST 2
+                        MERKLE_ROOT 2
+                        LOAD_CONST "a"
+                        LOAD_CONST 1.5
+                        LOAD_CONST 1
+                        BUILD_SET 3
+                        LOAD_CONST [1, 2]
+                        LOAD_CONST [3]
+                        ADD
+                        LOAD_CONST 36893488147419103232
+                        LOAD_CONST 36893488147419103239
+                        CALL_BUILTIN range, 2
+                        BUILD_LIST 9
+                    .end
+                    """
+            },
+            {
+                "a big map grows its index",
+                """
+                    .func main() locals m, i
+                        BUILD_MAP 0
+                        STORE_NAME m
+                        STORE_CONST i, 0
+                    loop:
+                        LOAD_NAME m
+                        LOAD_CONST "key "
+                        LOAD_NAME i
+                        ADD
+                        LOAD_NAME i
+                        BUILD_LIST 1
+                        CALL_METHOD set, 2
+                        POP
+                        LOAD_NAME i
+                        INC
+                        STORE_NAME i
+                        LOAD_NAME i
+                        LOAD_CONST 60
+                        LT
+                        JUMP_IF_TRUE loop
+                        LOAD_NAME m
+                    .end
+                    """
+            },
+            {
+                "state, events, and a fault that is caught",
+                """
+                    .func main() locals r
+                        STORE_FUNC seen, seen
+                        REGISTER_EVENT "e", "seen"
+                        LOAD_CONST "k"
+                        LOAD_CONST [1, {"x": ["deep"]}]
+                        STATE_WRITE
+                        LOAD_CONST "k"
+                        STATE_READ
+                        SETUP_TRY caught
+                        LOAD_CONST "left "
+                        LOAD_CONST {"payload": [1, 2, 3]}
+                        EMIT_EVENT "e"
+                        LOAD_CONST "and thrown "
+                        LOAD_CONST 7
+                        ADD
+                        THROW
+                    caught:
+                        STORE_NAME r
+                        LOAD_NAME r
+                        LOAD_NAME log
+                        BUILD_LIST 3
+                    .end
+                    .func seen(p)
+                        LOAD_CONST "seen "
+                        LOAD_NAME p
+                        ADD
+                        STORE_NAME log
+                    .end
+                    """
+            },
+        };
+
+    [Theory]
+    [MemberData(nameof(Programs))]
+    public void Stress_changes_nothing(string name, string text)
+    {
+        string expected = Observables.Of(Run(text, Plain));
+        ExecutionResult stressed = Run(text, Stressed);
+        Assert.Equal(expected, Observables.Of(stressed));
+        Assert.True(stressed.IsCompleted, name);
+        Assert.True(stressed.Heap.Collections > 10);
+        Assert.True(stressed.Heap.FreedCells > 0);
+    }
+
+    [Fact]
+    public void Captured_variables_and_segments_of_the_stack_are_roots()
+    {
+        // f(n, s, ... 1000 locals) = n = 0 ? s : f(n - 1, s + "x") + "!": more frames than one segment has room for.
+        Assembly a = new();
+        string[] locals = [.. Enumerable.Range(0, 1000).Select(i => "l" + i)];
+        a.Function("main", [a.Const(200), a.Const("s"), Assembly.Op(Opcode.CALL_FUNC_CONST, 1, 2)]);
+        a.Function(
+            "f",
+            [
+                a.Load("n"),
+                Assembly.Op(Opcode.JUMP_IF_TRUE, 4),
+                a.Load("s"),
+                Assembly.Op(Opcode.RETURN),
+                a.Load("s"),
+                a.Const("y"),
+                Assembly.Op(Opcode.ADD),
+                a.Store("l999"),
+                a.Load("n"),
+                Assembly.Op(Opcode.DEC),
+                a.Load("s"),
+                a.Const("x"),
+                Assembly.Op(Opcode.ADD),
+                Assembly.Op(Opcode.CALL_FUNC_CONST, 1, 2),
+                a.Load("l999"),
+                Assembly.Op(Opcode.ADD),
+            ],
+            ["n", "s"],
+            locals
+        );
+        ExecutionResult stressed = a.Run(Stressed);
+        Assert.Equal(Observables.Of(a.Run()), Observables.Of(stressed));
+        Assert.True(stressed.Heap.Collections > 500);
+    }
+}
