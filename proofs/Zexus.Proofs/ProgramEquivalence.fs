@@ -642,13 +642,17 @@ let private compareEvents (options: Options) tags isWhole (a: Run) (b: Run) (c: 
                      else
                          0)
 
-            let onRegisters =
-                x.Instruction.Info.Operands |> Array.exists (fun o -> o.Kind = OperandKind.Register)
+            let hasRegisters (e: Event) =
+                e.Instruction.Info.Operands |> Array.exists (fun o -> o.Kind = OperandKind.Register)
 
-            c.Holds(
-                what + ": the same operation",
-                x.Instruction.Opcode = y.Instruction.Opcode && (onRegisters || named x = named y)
-            )
+            // A translation has the constants of its source.
+            let namesTheSame =
+                if hasRegisters x || hasRegisters y then
+                    not options.IsTranslation || fixedOperandsOf x.Instruction = fixedOperandsOf y.Instruction
+                else
+                    named x = named y
+
+            c.Holds(what + ": the same operation", meaningOf x.Instruction = meaningOf y.Instruction && namesTheSame)
 
             if options.IsTranslation then
                 c.Holds(

@@ -162,10 +162,44 @@ let private isRegister (info: OpcodeInfo) position =
 let onRegisters (i: LoadedInstruction) =
     isRegister i.Info 0 && isRegister i.Info 1
 
+/// The opcode of the operand stack that means and costs what an instruction does: register code and stack code do the same when these are.
+let meaningOf (i: LoadedInstruction) : Opcode =
+    match i.Opcode with
+    | Opcode.INC -> Opcode.ADD
+    | Opcode.DEC -> Opcode.SUB
+    | Opcode.LOAD_REG
+    | Opcode.STORE_CONST -> Opcode.LOAD_CONST
+    | Opcode.ADD_REG -> Opcode.ADD
+    | Opcode.SUB_REG -> Opcode.SUB
+    | Opcode.MUL_REG -> Opcode.MUL
+    | Opcode.DIV_REG -> Opcode.DIV
+    | Opcode.MOD_REG -> Opcode.MOD
+    | Opcode.POW_REG -> Opcode.POW
+    | Opcode.NEG_REG -> Opcode.NEG
+    | Opcode.EQ_REG -> Opcode.EQ
+    | Opcode.NEQ_REG -> Opcode.NEQ
+    | Opcode.LT_REG -> Opcode.LT
+    | Opcode.GT_REG -> Opcode.GT
+    | Opcode.LTE_REG -> Opcode.LTE
+    | Opcode.GTE_REG -> Opcode.GTE
+    | other -> other
+
+/// The operands that are part of what it does: not the registers that it reads or assigns, which it could do with others as well.
+let fixedOperandsOf (i: LoadedInstruction) : int list =
+    if onRegisters i then
+        []
+    elif i.Opcode = Opcode.LOAD_REG || i.Opcode = Opcode.STORE_CONST then
+        [ i.B ]
+    elif i.Opcode = Opcode.LOAD_CONST then
+        [ i.A ]
+    else
+        List.truncate i.Info.Operands.Length [ i.A; i.B; i.C ]
+
+/// Top first, as on the operand stack.
 let private operandsOf (i: LoadedInstruction) (s: State) : Value list =
     if onRegisters i then
         [
-            for position, register in [ 1, i.B; 2, i.C ] do
+            for position, register in [ 2, i.C; 1, i.B ] do
                 if isRegister i.Info position then
                     s.Frame.Registers[register]
         ]
@@ -194,6 +228,14 @@ let asEvent (reach: Reach) (i: LoadedInstruction) (r: Run) : Next list =
             let s = r.State
             let number = r.Events.Length
             let operands = operandsOf i s
+
+            // INC and DEC are ADD and SUB of a 1 that they have by themselves.
+            let asked =
+                if i.Opcode = Opcode.INC || i.Opcode = Opcode.DEC then
+                    Value.ofInt (Int.Known 1I) :: operands
+                else
+                    operands
+
             let popped = if onRegisters i then 0 else operands.Length
             let left = List.skip popped s.Frame.Stack
 
@@ -222,7 +264,7 @@ let asEvent (reach: Reach) (i: LoadedInstruction) (r: Run) : Next list =
                 if onRegisters i then
                     {
                         reached.Frame with
-                            Registers = reached.Frame.Registers.SetItem(i.A, Value.Unknown(named number "result"))
+                            Registers = reached.Frame.Registers.SetItem(i.A, Value.Unknown(named number "result0"))
                     }
                 else
                     {
@@ -233,7 +275,7 @@ let asEvent (reach: Reach) (i: LoadedInstruction) (r: Run) : Next list =
 
             let event = {
                 Instruction = i
-                Operands = operands
+                Operands = asked
                 At = taken
             }
 
@@ -288,6 +330,37 @@ let private withTruthAt (depths: int list) (r: Run) : Run =
             }
     }
 
+/// An instruction, with the truth of what these registers hold in their place; all but the one that it assigns have their own value again then.
+let private onTruthOf (registers: int list) (assigned: int) (run: Run -> Next list) (r: Run) : Next list =
+    let set (values: (int * Value) list) (r: Run) =
+        let file =
+            (r.State.Frame.Registers, values)
+            ||> List.fold (fun file (register, value) -> file.SetItem(register, value))
+
+        {
+            r with
+                State = {
+                    r.State with
+                        Frame = { r.State.Frame with Registers = file }
+                }
+        }
+
+    let held = [
+        for register in List.distinct registers -> register, r.State.Frame.Registers[register]
+    ]
+
+    let restored = set (held |> List.filter (fun (register, _) -> register <> assigned))
+
+    r
+    |> set [ for register, value in held -> register, asTruth r.Events.Length value ]
+    |> run
+    |> List.map (fun next ->
+        match next with
+        | Next.On after -> Next.On(restored after)
+        | Next.Fault(fault, value, after) -> Next.Fault(fault, value, restored after)
+        | Next.EventFault(value, after) -> Next.EventFault(value, restored after)
+        | Next.Blind(operation, after) -> Next.Blind(operation, restored after))
+
 // How an instruction is read.
 
 [<RequireQualifiedAccess>]
@@ -298,6 +371,8 @@ type private Reading =
     | Constant of index: int
     /// It asks whether these cells count as true.
     | Truth of depths: int list
+    /// It asks whether these registers do.
+    | TruthOfRegisters of registers: int list
     /// It computes on what it takes.
     | Computation
     /// Taking off a handler that the path has not set up.
@@ -358,10 +433,10 @@ let private readingOf (i: LoadedInstruction) : Reading =
     | Opcode.LT_REG
     | Opcode.GT_REG
     | Opcode.LTE_REG
-    | Opcode.GTE_REG
+    | Opcode.GTE_REG -> Reading.Computation
     | Opcode.AND_REG
-    | Opcode.OR_REG
-    | Opcode.NOT_REG -> Reading.Computation
+    | Opcode.OR_REG -> Reading.TruthOfRegisters [ i.B; i.C ]
+    | Opcode.NOT_REG -> Reading.TruthOfRegisters [ i.B ]
     | Opcode.CALL_NAME
     | Opcode.CALL_FUNC_CONST
     | Opcode.CALL_TOP
@@ -456,6 +531,7 @@ let guarded (reach: Reach) (i: LoadedInstruction) (r: Run) : Next list =
         else
             collection reach i r
     | Reading.Truth depths -> wholly (withTruthAt depths r)
+    | Reading.TruthOfRegisters registers -> onTruthOf registers i.A wholly r
     | Reading.Handler ->
         if r.State.Frame.Handlers.IsEmpty then
             asEvent reach i r

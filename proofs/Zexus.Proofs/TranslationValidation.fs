@@ -181,6 +181,11 @@ let private isOfKind (kind: KindSet) (value: Value) =
         | Kind.Set _
         | Kind.Function _ -> false
 
+/// The two sides, as the symbols of what differs say it.
+let private before = "before"
+
+let private after = "after"
+
 let private claimsOn (claims: Claim list) (place: VmPlace) =
     claims |> List.filter (fun claim -> claim.Place = place)
 
@@ -191,8 +196,44 @@ let private isDead (claims: Claim list) place =
         | :? Claim.Dead -> true
         | _ -> false)
 
+/// The place whose value the code after the pass has in this one.
+let private tenantOf (claims: Claim list) (place: VmPlace) : VmPlace option =
+    claims
+    |> List.tryPick (fun claim ->
+        match claim with
+        | :? Claim.Home as h when h.Register = place -> Some h.Place
+        | _ -> None)
+
+let private homeOf (claims: Claim list) (place: VmPlace) : VmPlace option =
+    claims
+    |> List.tryPick (fun claim ->
+        match claim with
+        | :? Claim.Home as h when h.Place = place -> Some h.Register
+        | _ -> None)
+
+/// The constant that the code after the pass holds in a place.
+let private heldIn (claims: Claim list) (place: VmPlace) : int option =
+    claims
+    |> List.tryPick (fun claim ->
+        match claim with
+        | :? Claim.Held as h when h.Place = place -> Some h.Index
+        | _ -> None)
+
 /// What a place holds where a path begins. A dead one holds different things on the two sides.
 let rec private valueAt (constants: Plain[]) (claims: Claim list) (which: string) (place: VmPlace) : Value =
+    let isAfter = (which = after)
+
+    match tenantOf claims place, homeOf claims place, heldIn claims place with
+    | Some tenant, None, None when isAfter -> Value.Unknown(symbolOf tenant)
+    | None, Some _, None when not isAfter -> Value.Unknown(symbolOf place)
+    | None, None, Some constant when isAfter -> scalarOf constants[constant]
+    | None, None, None -> claimedAt constants claims which place
+    | Some _, None, None
+    | None, Some _, None
+    | None, None, Some _ -> Value.Unknown(symbolOf place + "." + which)
+    | _ -> unfit "a place that is a home and something else"
+
+and private claimedAt (constants: Plain[]) (claims: Claim list) (which: string) (place: VmPlace) : Value =
     match claimsOn claims place with
     | [] -> Value.Unknown(symbolOf place)
     | known ->
@@ -398,17 +439,10 @@ let private compareEvents (a: Run) (b: Run) (c: Comparison) =
             let what =
                 x.Instruction.Info.Mnemonic + " for source instruction " + string x.Instruction.Source
 
-            // Which registers it reads does not matter, what they hold does.
-            let operands (e: Event) =
-                if onRegisters e.Instruction then
-                    [ e.Instruction.A ]
-                else
-                    [ e.Instruction.A; e.Instruction.B; e.Instruction.C ]
-
             c.Holds(
                 what + ": the same instruction, for the same source",
-                x.Instruction.Opcode = y.Instruction.Opcode
-                && operands x = operands y
+                meaningOf x.Instruction = meaningOf y.Instruction
+                && fixedOperandsOf x.Instruction = fixedOperandsOf y.Instruction
                 && x.Instruction.Source = y.Instruction.Source
                 && x.Instruction.Rule = y.Instruction.Rule
             )
@@ -441,12 +475,24 @@ let private compareFrames
         match s.Frame.Variables[slot], t.Frame.Variables[slot] with
         | Slot.Own a, Slot.Own b ->
             let place = VmPlace.Variable slot
-            pair (placeText f place) place a b
+
+            match homeOf claims place with
+            | Some(:? VmPlace.Register as home) -> pair (placeText f place) place a t.Frame.Registers[home.Number]
+            | Some _ -> unfit "a home that is no register"
+            | None -> pair (placeText f place) place a b
         | (Slot.Own _ | Slot.Shared _), _ -> ()
 
     for register in 0 .. Limits.Registers - 1 do
         let place = VmPlace.Register register
-        pair (placeText f place) place s.Frame.Registers[register] t.Frame.Registers[register]
+
+        match tenantOf claims place, heldIn claims place with
+        | Some _, _ -> ()
+        | None, Some constant ->
+            c.That(
+                placeText f place + ": holds the constant",
+                Equivalence.pairValue t.Heap t.Heap t.Frame.Registers[register] (scalarOf constants[constant])
+            )
+        | None, None -> pair (placeText f place) place s.Frame.Registers[register] t.Frame.Registers[register]
 
     let left, right = stacks
     c.Holds("the operand stack's height", List.length left = List.length right)
@@ -480,6 +526,9 @@ let private compareClaims (f: LoadedFunction) (constants: Plain[]) (claims: Clai
 
         match claim with
         | :? Claim.Dead -> ()
+        // Of the two sides together: shown where the frames are compared.
+        | :? Claim.Home
+        | :? Claim.Held -> ()
         | :? Claim.Constant as k ->
             c.That(what + "holds the constant", Equivalence.pairValue s.Heap s.Heap value (scalarOf constants[k.Index]))
         | :? Claim.Copy as copy ->
@@ -622,8 +671,8 @@ let private obligation (left: Side) (right: Side) (claims: Claim list[]) (cut: i
     let start side which =
         follow side 0 (startOf (stateAt side claims[cut] which cut))
 
-    let lefts = start left "before"
-    let rights = start right "after"
+    let lefts = start left before
+    let rights = start right after
 
     let pairs = [
         for a in lefts do
@@ -695,6 +744,12 @@ let private entryHolds (side: Side) (claims: Claim list) =
 
             if not (isNull && originalIsNull) then
                 unfit ("at the entry " + placeText f claim.Place + " is no copy")
+        | :? Claim.Home ->
+            if not isNull then
+                unfit ("at the entry " + placeText f claim.Place + " is not yet at home")
+        | :? Claim.Held as k ->
+            if not (isNull && side.Loaded.Constants[k.Index] = Plain.Null) then
+                unfit ("at the entry " + placeText f claim.Place + " does not hold that constant")
         | other -> unfit ("a claim of the kind " + other.GetType().Name)
 
 let private isReached side place =

@@ -29,7 +29,13 @@ public sealed class CheckTests
         Assert.Equal(saved + 300, result.GetProperty("programs").GetInt32());
         Assert.True(result.GetProperty("steps").GetInt64() > 1000);
         JsonElement[] levels = [.. result.GetProperty("levels").EnumerateArray()];
-        Assert.Equal([0, 1, 2, 3], levels.Select(level => level.GetProperty("level").GetInt32()));
+        Assert.Equal([0, 1, 2, 3, 0, 3], levels.Select(level => level.GetProperty("level").GetInt32()));
+        bool[] inRegisters = [.. levels.Select(level => level.GetProperty("registers").GetBoolean())];
+        Assert.Equal([false, false, false, false, true, true], inRegisters);
+        Assert.All(
+            levels.Where(level => level.GetProperty("registers").GetBoolean()),
+            level => Assert.True(level.GetProperty("registerSteps").GetInt64() > 1000)
+        );
         int branches = result.GetProperty("branches").GetProperty("all").GetInt32();
         Assert.All(
             levels,
@@ -54,13 +60,14 @@ public sealed class CheckTests
             "--vector",
             Workshop.Examples.First(),
             "--levels",
-            "2,0,2",
+            "2r,2,0,2",
             "--json"
         );
         Outcome outcome = Workshop.Finish(process);
         Assert.Equal(0, outcome.Code);
         JsonElement[] levels = [.. outcome.Json.GetProperty("levels").EnumerateArray()];
-        Assert.Equal([0, 2], levels.Select(level => level.GetProperty("level").GetInt32()));
+        Assert.Equal([0, 2, 2], levels.Select(level => level.GetProperty("level").GetInt32()));
+        Assert.True(levels[2].GetProperty("registers").GetBoolean());
         Assert.All(levels, level => Assert.Equal(1, level.GetProperty("stepwise").GetInt32()));
         Assert.All(levels, level => Assert.True(level.GetProperty("steps").GetInt64() > 0));
     }
@@ -70,12 +77,13 @@ public sealed class CheckTests
     [InlineData("0,")]
     [InlineData("-1")]
     [InlineData("all")]
+    [InlineData("4r")]
     public void What_is_no_level_is_an_error(string levels)
     {
         Outcome outcome = Workshop.Run("check", "--levels", levels);
         Assert.Equal(2, outcome.Code);
         Assert.StartsWith(
-            $"error: --levels takes levels from 0 to 3 with commas between, not '{levels}'",
+            $"error: --levels takes levels from 0 to 3, each with an r behind it or without, and commas between, not '{levels}'",
             outcome.Error,
             StringComparison.Ordinal
         );

@@ -25,6 +25,24 @@ public sealed class RunTests : IDisposable
         Assert.StartsWith("result   55\n", outcome.Error, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void In_register_form_only_the_steps_differ()
+    {
+        string file = Workshop.Examples.First(path => path.EndsWith("sieve.zxa", StringComparison.Ordinal));
+        JsonElement asItIs = Workshop.Run("run", file, "--json").Json;
+        JsonElement converted = Workshop.Run("run", file, "--json", "--registers").Json;
+        Assert.True(converted.GetProperty("steps").GetInt64() < asItIs.GetProperty("steps").GetInt64());
+        foreach (JsonProperty property in asItIs.EnumerateObject().Where(property => property.Name != "steps"))
+        {
+            Assert.Equal(property.Value.GetRawText(), converted.GetProperty(property.Name).GetRawText());
+        }
+
+        Outcome shown = Workshop.Run("optimize", file, "--registers", "--level", "0");
+        Assert.Contains("in register form", shown.Out, StringComparison.Ordinal);
+        Assert.Contains("PUSH_REG", shown.Out, StringComparison.Ordinal);
+        Assert.Contains("stores coalesced", shown.Error, StringComparison.Ordinal);
+    }
+
     [Theory]
     [MemberData(nameof(Engines))]
     public void A_fault_is_exit_code_1_and_names_its_place(string engine)

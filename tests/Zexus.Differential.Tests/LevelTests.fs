@@ -253,7 +253,8 @@ let private withRegisterCode (change: TranslatedInstruction[] -> TranslatedInstr
                         code.Level,
                         true
                     ),
-                    result.Functions
+                    result.Functions,
+                    result.Transformations
                 )
 }
 
@@ -298,7 +299,8 @@ let ``a converter that gives up where it need not is found out`` () =
                             |> Seq.map (fun f ->
                                 let size = f.Code.Length
                                 FunctionConversion(ConversionOutcome.NoRegisters, size, size, 0, 0, 0, 0))
-                        )
+                        ),
+                        ImmutableArray.Empty
                     )
     }
 
@@ -318,7 +320,8 @@ let ``a converter that converts nothing is found out`` () =
                             |> Seq.map (fun f ->
                                 let size = f.Code.Length
                                 FunctionConversion(ConversionOutcome.NothingToConvert, size, size, 0, 0, 0, 0))
-                        )
+                        ),
+                        ImmutableArray.Empty
                     )
     }
 

@@ -160,7 +160,7 @@ module Engine =
     let real = {
         Twist = id
         Optimize = fun program level -> Optimizer.Optimize(program, level)
-        Convert = RegisterConverter.Convert
+        Convert = fun program -> RegisterConverter.Convert program
         Facts = fun program -> KindFacts(program).Of
     }
 

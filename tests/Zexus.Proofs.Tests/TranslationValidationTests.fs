@@ -105,6 +105,23 @@ let private expectPassesProved (session: Session) (name: string) (program: Progr
 
         result.Transformations.Length)
 
+/// The register form of what the optimizer gives, at level 0 and at level 3: of how many functions?
+let private expectRegisterFormProved (session: Session) (name: string) (program: Program) (limits: Limits) : int =
+    let loaded = ZexusProgram.Load(program, limits)
+
+    [ 0; 3 ]
+    |> List.sumBy (fun level ->
+        let result =
+            RegisterConverter.Convert(Optimizer.Optimize(loaded, level).Program, true)
+
+        for change in result.Transformations do
+            match TranslationValidation.validate limits program result.Program.Constants session.Refute change with
+            | TranslationValidation.Verdict.Proved _ -> ()
+            | TranslationValidation.Verdict.Refused why ->
+                failtest $"{name}, level {level}, {change.Pass} of function {change.Function}: {why}"
+
+        result.Transformations.Length)
+
 /// x is 5 all the way through a loop: `LOAD_NAME x` at 6 is `LOAD_CONST 5`.
 let private loop =
     assemble
@@ -197,6 +214,96 @@ let validation =
                     | false, _, _ -> 0)
 
             Expect.isGreaterThan changes 200 "changes"
+        }
+
+        test "the register form of every example is proved" {
+            let session = Session(AnswerCache.AnswerCache None, bothSolvers, ignore)
+
+            let functions =
+                examples ()
+                |> List.sumBy (fun (file, program) -> expectRegisterFormProved session file program Limits.Default)
+
+            Expect.isGreaterThan functions 20 "functions"
+        }
+
+        test "the register form of generated programs is proved" {
+            let session = Session(AnswerCache.AnswerCache None, bothSolvers, ignore)
+
+            let functions =
+                [ 0L .. 299L ]
+                |> List.sumBy (fun index ->
+                    let case = Zexus.Differential.Generate.case 1UL index
+
+                    match ZexusProgram.TryLoad(case.Program, case.Limits) with
+                    | true, _, _ ->
+                        expectRegisterFormProved session $"seed 1, program {index}" case.Program case.Limits
+                    | false, _, _ -> 0)
+
+            Expect.isGreaterThan functions 200 "functions"
+        }
+
+        test "register form: operands the other way round, a charge lost and a home not claimed are refused" {
+            let program =
+                assemble
+                    ".func main() locals i, s
+                        STORE_CONST i, 0
+                        STORE_CONST s, 0
+                    again:
+                        LOAD_NAME s
+                        LOAD_NAME i
+                        SUB
+                        STORE_NAME s
+                        LOAD_NAME i
+                        INC
+                        STORE_NAME i
+                        LOAD_NAME i
+                        LOAD_CONST 9
+                        LT
+                        JUMP_IF_TRUE again
+                        LOAD_NAME s
+                    .end"
+
+            let result = RegisterConverter.Convert(TranslatedProgram.Of program, true)
+            let right = result.Transformations[0]
+            let added = List.skip program.Constants.Length (List.ofSeq result.Program.Constants)
+
+            let wrong (change: TranslatedInstruction -> TranslatedInstruction) (claims: Claim seq -> Claim seq) =
+                Transformation(
+                    0,
+                    "trial",
+                    right.Before,
+                    TranslatedFunction(ImmutableArray.CreateRange(Seq.map change right.After.Code)),
+                    ImmutableArray.CreateRange(
+                        right.Cuts
+                        |> Seq.map (fun cut ->
+                            CutPoint(cut.Before, cut.After, ImmutableArray.CreateRange(claims cut.Claims)))
+                    )
+                )
+                |> validate program added
+
+            wrong id id |> expectProved
+
+            wrong
+                (fun i ->
+                    if i.Opcode = Opcode.SUB_REG then
+                        TranslatedInstruction(i.Opcode, i.A, i.C, i.B, i.Source, i.Charges, i.JumpCharges)
+                    else
+                        i)
+                id
+            |> expectRefused "its operands"
+
+            wrong
+                (fun i ->
+                    if i.Opcode = Opcode.SUB_REG then
+                        TranslatedInstruction(i.Opcode, i.A, i.B, i.C, i.Source, ImmutableArray.Empty, i.JumpCharges)
+                    else
+                        i)
+                id
+            |> expectRefused "charges"
+
+            wrong id (Seq.filter (fun claim -> not (claim :? Claim.Home))) |> expectRefused ""
+
+            wrong id (Seq.filter (fun claim -> not (claim :? Claim.Held))) |> expectRefused ""
         }
 
         test "a constant is propagated around a loop by its claim" {

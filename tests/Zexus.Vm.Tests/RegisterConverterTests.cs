@@ -123,6 +123,48 @@ public class RegisterConverterTests
                     """
             },
             {
+                "a handler before its try",
+                """
+                    .func main() locals i, s
+                        STORE_CONST i, 0
+                        STORE_CONST s, 1
+                        JUMP go
+                    caught:
+                        POP
+                    again:
+                        LOAD_NAME s
+                        LOAD_CONST 7
+                        MUL
+                        STORE_NAME s
+                        LOAD_NAME i
+                        INC
+                        STORE_NAME i
+                        LOAD_NAME i
+                        LOAD_CONST 3
+                        LT
+                        JUMP_IF_TRUE again
+                        LOAD_NAME s
+                        RETURN
+                    go:
+                        SETUP_TRY caught
+                        LOAD_NAME s
+                        LOAD_CONST 2
+                        ADD
+                        LOAD_NAME s
+                        LOAD_CONST 4
+                        ADD
+                        LOAD_NAME s
+                        LOAD_CONST 5
+                        ADD
+                        MUL
+                        MUL
+                        LOAD_CONST 0
+                        DIV
+                        RETURN
+                    .end
+                    """
+            },
+            {
                 "transactions",
                 """
                     .func main() locals n, i

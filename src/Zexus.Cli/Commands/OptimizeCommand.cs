@@ -76,7 +76,7 @@ internal static class OptimizeCommand
 
             OptimizationResult result = Optimizer.Optimize(loaded, (int)parsed.GetValue(level), explain: true);
             ConversionResult? conversion = parsed.GetValue(registers)
-                ? RegisterConverter.Convert(result.Program)
+                ? RegisterConverter.Convert(result.Program, explain: true)
                 : null;
             TranslatedProgram translation = conversion?.Program ?? result.Program;
             string text = TextOf(translation);
@@ -85,7 +85,7 @@ internal static class OptimizeCommand
                     program,
                     loaded,
                     result,
-                    translation,
+                    conversion,
                     parsed.GetValue(unroll),
                     parsed.GetValue(cold),
                     terminal
@@ -137,13 +137,14 @@ internal static class OptimizeCommand
         ProgramFile program,
         ZexusProgram loaded,
         OptimizationResult result,
-        TranslatedProgram translated,
+        ConversionResult? conversion,
         long unroll,
         bool cold,
         Terminal terminal
     )
     {
         SolverAnswers.RequireSolvers();
+        TranslatedProgram translated = conversion?.Program ?? result.Program;
         AnswerCache.AnswerCache cache = SolverAnswers.Open(cold);
         ProgramEquivalence.Options options = EquivCommand.Options(unroll, ignoresGas: false, isTranslation: true);
         ProgramEquivalence.Side source = new(
@@ -158,18 +159,20 @@ internal static class OptimizeCommand
         );
         VerificationReport report = new(
             [
-                .. result.Transformations.Select(it =>
-                    (
-                        it,
-                        TranslationValidation.validate(
-                            Limits.Default,
-                            program.Program,
-                            result.Program.Constants,
-                            FuncConvert.FromFunc<string, FSharpOption<string>>(EquivProgress.AskOf(cache).Refute),
-                            it
+                .. result
+                    .Transformations.Concat(conversion?.Transformations ?? [])
+                    .Select(it =>
+                        (
+                            it,
+                            TranslationValidation.validate(
+                                Limits.Default,
+                                program.Program,
+                                translated.Constants,
+                                FuncConvert.FromFunc<string, FSharpOption<string>>(EquivProgress.AskOf(cache).Refute),
+                                it
+                            )
                         )
-                    )
-                ),
+                    ),
             ],
             program,
             new EquivReport(

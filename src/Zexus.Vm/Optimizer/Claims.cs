@@ -38,6 +38,18 @@ public abstract record Claim
     /// <summary>Neither side reads the value before it is written: the two sides may hold different ones.</summary>
     public sealed record Dead(Place Place) : Claim(Place);
 
+    /// <summary>
+    /// The code after the pass has the value in a register. What the code before has in that register, and the code after in this place, is dead.
+    /// </summary>
+    /// <param name="Place">A variable.</param>
+    /// <param name="Register">Its home. No other claim speaks of either.</param>
+    public sealed record Home(Place Place, Place Register) : Claim(Place);
+
+    /// <summary>In the code after the pass it holds this constant, a scalar; what the code before has there is dead.</summary>
+    /// <param name="Place">A register.</param>
+    /// <param name="Index">The constant's number in the translated program.</param>
+    public sealed record Held(Place Place, int Index) : Claim(Place);
+
     /// <summary>It holds this constant, a scalar.</summary>
     /// <param name="Place">Where.</param>
     /// <param name="Index">The constant's number in the translated program.</param>

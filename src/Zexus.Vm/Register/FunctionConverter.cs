@@ -171,6 +171,12 @@ internal sealed class FunctionConverter
             }
 
             SettleCharges();
+
+            // No two landings fall together: a proof tells them apart by their places.
+            if (_at > 0 && _made.Count == _lastLanding)
+            {
+                Make(Opcode.NOP);
+            }
         }
 
         _lastLanding = _made.Count;

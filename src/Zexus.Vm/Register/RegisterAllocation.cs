@@ -25,6 +25,8 @@ internal sealed class RegisterAllocation
     private readonly List<Interval>[] _ofRegister;
     private readonly Dictionary<int, Interval> _ofPlace = [];
     private readonly Dictionary<long, Interval> _ofConstant = [];
+    private readonly Dictionary<int, HashSet<int>> _liveAt = [];
+    private readonly bool[] _own = new bool[Limits.Registers];
     private readonly StackCode _code;
     private readonly FramePlaces _places;
 
@@ -33,7 +35,6 @@ internal sealed class RegisterAllocation
     {
         _code = code;
         _places = places;
-        bool[] used = new bool[Limits.Registers];
         for (int at = 0; at < code.Count; at++)
         {
             TranslatedInstruction instruction = code[at];
@@ -42,7 +43,7 @@ internal sealed class RegisterAllocation
             {
                 if (operands[k].Kind.IsRegister)
                 {
-                    used[
+                    _own[
                         k == 0 ? instruction.A
                         : k == 1 ? instruction.B
                         : instruction.C
@@ -51,7 +52,7 @@ internal sealed class RegisterAllocation
             }
         }
 
-        int[] free = [.. Enumerable.Range(0, Limits.Registers).Where(register => !used[register])];
+        int[] free = [.. Enumerable.Range(0, Limits.Registers).Where(register => !_own[register])];
         IsPossible = free.Length >= LeastRegisters;
         Free = free[..Math.Max(0, free.Length - ScratchRegisters)];
         Scratch = free[Free.Length..];
@@ -88,6 +89,53 @@ internal sealed class RegisterAllocation
     public bool IsFree(int register, int first, int last) =>
         _ofRegister[register].TrueForAll(it => it.End < first || it.Start > last);
 
+    /// <summary>What holds of variables and registers at a landing, or at the entry.</summary>
+    public IEnumerable<Claim> ClaimsAt(int at, ConstantPool constants)
+    {
+        if (at == 0 && HasBeginning)
+        {
+            int nothing = constants.NumberOf(Data.Null);
+            foreach (Interval it in _ofPlace.Values.Where(it => it is { Start: Beginning, IsParameter: false }))
+            {
+                yield return new Claim.Constant(_places.ToPlace(it.Place), nothing);
+                yield return new Claim.Constant(new Place.Register(it.Register), nothing);
+            }
+
+            yield break;
+        }
+
+        HashSet<int> spokenOf = [];
+        foreach (Interval it in Allocated)
+        {
+            Place register = new Place.Register(it.Register);
+            if (it.Constant >= 0)
+            {
+                if (it.Holds(2 * at))
+                {
+                    _ = spokenOf.Add(it.Register);
+                    yield return new Claim.Held(register, (int)it.Constant);
+                }
+            }
+            else if (_liveAt[at].Contains(it.Place))
+            {
+                _ = spokenOf.Add(it.Register);
+                yield return new Claim.Home(_places.ToPlace(it.Place), register);
+            }
+            else
+            {
+                yield return new Claim.Dead(_places.ToPlace(it.Place));
+            }
+        }
+
+        for (int register = 0; register < Limits.Registers; register++)
+        {
+            if (!_own[register] && !spokenOf.Contains(register))
+            {
+                yield return new Claim.Dead(new Place.Register(register));
+            }
+        }
+    }
+
     private double Weight(int at) => Math.Pow(10, Math.Min(_code.LoopDepth(at), LargestDepth));
 
     /// <summary>Is there room for instructions that run once, before the first?</summary>
@@ -110,6 +158,11 @@ internal sealed class RegisterAllocation
             if (_code.IsReached(at))
             {
                 Look(at);
+            }
+
+            if (_code.IsLanding(at))
+            {
+                _liveAt[at] = [.. all.Select(it => it.Place).Where(liveness.IsLive)];
             }
 
             void Extend(int point)
@@ -235,7 +288,8 @@ internal sealed class RegisterAllocation
                 all.Add(constant, it);
             }
 
-            it.Include((2 * _code.LoopEnd(user)) + 1);
+            // A handler may lead back to it from anywhere.
+            it.Include((2 * (_code.HasHandlers ? _code.Count : _code.LoopEnd(user))) + 1);
             it.Weight += Weight(user);
         }
     }

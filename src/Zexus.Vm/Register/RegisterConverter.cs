@@ -37,7 +37,12 @@ public sealed record FunctionConversion(
 /// <summary>What a conversion gives.</summary>
 /// <param name="Program">The program in register form.</param>
 /// <param name="Functions">By function: what became of it.</param>
-public sealed record ConversionResult(TranslatedProgram Program, ImmutableArray<FunctionConversion> Functions);
+/// <param name="Transformations">Of each function that was converted, what it takes to prove that; empty unless it was asked for.</param>
+public sealed record ConversionResult(
+    TranslatedProgram Program,
+    ImmutableArray<FunctionConversion> Functions,
+    ImmutableArray<Transformation> Transformations
+);
 
 /// <summary>
 /// Makes register code of stack code: what can be computed in registers is, variables that it computes with live in them, and the operand stack has
@@ -47,13 +52,15 @@ public static class RegisterConverter
 {
     /// <summary>Converts each function of a program.</summary>
     /// <param name="program">A program as it is, or optimized.</param>
-    public static ConversionResult Convert(TranslatedProgram program)
+    /// <param name="explain">Whether the result has the transformations with their claims.</param>
+    public static ConversionResult Convert(TranslatedProgram program, bool explain = false)
     {
         ArgumentNullException.ThrowIfNull(program);
         ConstantPool constants = new(program.ToProgram());
         int[] firstNames = FramePlaces.FirstNames(program.Source);
         ImmutableArray<TranslatedFunction>.Builder functions = ImmutableArray.CreateBuilder<TranslatedFunction>();
         ImmutableArray<FunctionConversion>.Builder conversions = ImmutableArray.CreateBuilder<FunctionConversion>();
+        ImmutableArray<Transformation>.Builder transformations = ImmutableArray.CreateBuilder<Transformation>();
         for (int f = 0; f < program.Functions.Length; f++)
         {
             TranslatedFunction function = program.Functions[f];
@@ -79,6 +86,28 @@ public static class RegisterConverter
             }
 
             functions.Add(converter.Function);
+            if (explain)
+            {
+                transformations.Add(
+                    new Transformation(
+                        f,
+                        "register form",
+                        function,
+                        converter.Function,
+                        [
+                            .. Enumerable
+                                .Range(0, code.Count)
+                                .Where(at => at == 0 || (code.IsLanding(at) && code.IsReached(at)))
+                                .Select(at => new CutPoint(
+                                    at,
+                                    at == 0 ? 0 : converter.PlaceOf(at),
+                                    [.. registers.ClaimsAt(at, constants)]
+                                )),
+                        ]
+                    )
+                );
+            }
+
             conversions.Add(
                 new FunctionConversion(
                     ConversionOutcome.Converted,
@@ -100,7 +129,8 @@ public static class RegisterConverter
                 program.Level,
                 isRegisterForm: true
             ),
-            conversions.DrainToImmutable()
+            conversions.DrainToImmutable(),
+            transformations.DrainToImmutable()
         );
     }
 

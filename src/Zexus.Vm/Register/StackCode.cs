@@ -47,6 +47,9 @@ internal sealed class StackCode
     /// </summary>
     public int Pinned { get; private set; }
 
+    /// <summary>Has it a handler, to which any instruction may go?</summary>
+    public bool HasHandlers { get; private set; }
+
     public OpcodeFacts Facts(int at) => _facts[at];
 
     public bool IsReached(int at) => _heights[at] >= 0;
@@ -120,6 +123,7 @@ internal sealed class StackCode
 
             if (isTry)
             {
+                HasHandlers = true;
                 Pinned = Math.Max(Pinned, height);
             }
 
