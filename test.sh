@@ -103,27 +103,6 @@ missing_packages() {
     [[ -n $(find /usr/lib* /usr/local/lib -maxdepth 2 -name libz3.so -print -quit 2>/dev/null) ]] || echo libz3-dev
 }
 
-install_packages() {
-    local packages as_root=()
-    mapfile -t packages < <(missing_packages)
-    if ((${#packages[@]} == 0)); then
-        return 0
-    fi
-    if ((EUID != 0)); then
-        as_root=(sudo -n)
-    fi
-    if command -v apt-get >/dev/null && "${as_root[@]}" true 2>/dev/null; then
-        step "install ${packages[*]}"
-        "${as_root[@]}" apt-get update -qq
-        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${packages[@]}" </dev/null
-    fi
-    mapfile -t packages < <(missing_packages)
-    if ((${#packages[@]} > 0)); then
-        echo "Missing: ${packages[*]} (Debian's names). Install them and run ./test.sh again." >&2
-        return 1
-    fi
-}
-
 need_dotnet || exit
 install_packages || exit
 

@@ -1,4 +1,4 @@
-# Sourced by ./zexus and ./test.sh. $root is the repository.
+# Sourced by ./zexus, ./test.sh and ./bench.sh. $root is the repository.
 
 lock_file=$root/artifacts/build.lock
 
@@ -26,4 +26,26 @@ with_build_lock() {
         fi
         "$@" 9>&-
     } 9>"$lock_file"
+}
+
+# Installs the Debian packages that the caller's missing_packages prints, if it may; names those that are still missing.
+install_packages() {
+    local packages as_root=()
+    mapfile -t packages < <(missing_packages)
+    if ((${#packages[@]} == 0)); then
+        return 0
+    fi
+    if ((EUID != 0)); then
+        as_root=(sudo -n)
+    fi
+    if command -v apt-get >/dev/null && "${as_root[@]}" true 2>/dev/null; then
+        printf '\n== install %s\n' "${packages[*]}" >&2
+        "${as_root[@]}" apt-get update -qq >&2
+        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${packages[@]}" </dev/null >&2
+    fi
+    mapfile -t packages < <(missing_packages)
+    if ((${#packages[@]} > 0)); then
+        echo "Missing: ${packages[*]} (Debian's names). Install them and run ./$(basename "$0") again." >&2
+        return 1
+    fi
 }

@@ -24,8 +24,8 @@ public class Levels
     public void Optimize()
     {
         _naive = At(Source.Naive(Iterations));
-        _loop = At(Source.IntegerLoop(Iterations));
-        _fibonacci = At(Source.Fibonacci(Argument));
+        _loop = At(Kernel.Find("integer-loop")!.Assembly(Iterations));
+        _fibonacci = At(Kernel.Find("fibonacci")!.Assembly(Argument));
     }
 
     [Benchmark(OperationsPerInvoke = Iterations)]

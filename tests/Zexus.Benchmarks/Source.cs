@@ -7,88 +7,6 @@ namespace Zexus.Benchmarks;
 /// <summary>The programs that are measured, as assembly text.</summary>
 internal static class Source
 {
-    /// <summary>sum = sum + i * 3 % 7.</summary>
-    public static string IntegerLoop(int iterations) =>
-        $"""
-            .func main() locals sum, i
-                STORE_CONST sum, 0
-                STORE_CONST i, 0
-            loop:
-                LOAD_NAME i
-                LOAD_CONST {iterations}
-                LT
-                JUMP_IF_FALSE done
-                LOAD_NAME sum
-                LOAD_NAME i
-                LOAD_CONST 3
-                MUL
-                LOAD_CONST 7
-                MOD
-                ADD
-                STORE_NAME sum
-                LOAD_NAME i
-                LOAD_CONST 1
-                ADD
-                STORE_NAME i
-                JUMP loop
-            done:
-                LOAD_NAME sum
-            .end
-            """;
-
-    /// <summary>Recursive Fibonacci.</summary>
-    public static string Fibonacci(int argument) =>
-        $"""
-            .func main()
-                LOAD_CONST {argument}
-                CALL_FUNC_CONST fib, 1
-            .end
-            .func fib(n)
-                LOAD_NAME n
-                LOAD_CONST 2
-                LT
-                JUMP_IF_FALSE recurse
-                LOAD_NAME n
-                RETURN
-            recurse:
-                LOAD_NAME n
-                LOAD_CONST 1
-                SUB
-                CALL_FUNC_CONST fib, 1
-                LOAD_NAME n
-                LOAD_CONST 2
-                SUB
-                CALL_FUNC_CONST fib, 1
-                ADD
-            .end
-            """;
-
-    /// <summary>Numbers pushed to a List.</summary>
-    public static string ListAppend(int elements) =>
-        $"""
-            .func main() locals items, i
-                BUILD_LIST 0
-                STORE_NAME items
-                STORE_CONST i, 0
-            loop:
-                LOAD_NAME i
-                LOAD_CONST {elements}
-                LT
-                JUMP_IF_FALSE done
-                LOAD_NAME items
-                LOAD_NAME i
-                CALL_METHOD push, 1
-                POP
-                LOAD_NAME i
-                INC
-                STORE_NAME i
-                JUMP loop
-            done:
-                LOAD_NAME items
-                GET_LENGTH
-            .end
-            """;
-
     /// <summary>
     /// What a compiler without an optimizer writes: each value in a variable of its own, constants computed when they are needed,
     /// conditions negated to jump over a jump, a value computed twice.
@@ -191,11 +109,14 @@ internal static class Source
     }
 
     /// <summary>Throws when the text is no program.</summary>
-    public static ZexusProgram Load(string text)
+    public static ZexusProgram Load(string text) => ZexusProgram.Load(Assemble(text));
+
+    /// <summary>Throws when the text is no assembly.</summary>
+    public static Isa.Program Assemble(string text)
     {
         AssemblyResult assembly = Assembler.Assemble(text, "kernel.zxa");
         return assembly.Diagnostics.Count == 0
-            ? ZexusProgram.Load(assembly.Program)
+            ? assembly.Program
             : throw new InvalidOperationException(string.Join('\n', assembly.Diagnostics));
     }
 }

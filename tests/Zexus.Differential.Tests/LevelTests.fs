@@ -231,6 +231,111 @@ let ``facts are asserted on optimized code, too`` () =
     let d = found engine (LevelPlan.every [| 2 |]) 50
     Assert.Equal((Trouble.Fact, 2), (d.Trouble, d.Level))
 
+/// The converter with something done to the code that it makes.
+let private withRegisterCode (change: TranslatedInstruction[] -> TranslatedInstruction[]) = {
+    Engine.real with
+        Convert =
+            fun program ->
+                let result = Engine.real.Convert program
+                let code = result.Program
+
+                ConversionResult(
+                    TranslatedProgram(
+                        code.Source,
+                        code.Constants,
+                        ImmutableArray.CreateRange(
+                            code.Functions
+                            |> Seq.map (fun f ->
+                                TranslatedFunction(ImmutableArray.CreateRange(change (Seq.toArray f.Code))))
+                        ),
+                        code.Level,
+                        true
+                    ),
+                    result.Functions
+                )
+}
+
+let private registerForm = Levels.registerForm 0
+
+[<Fact>]
+let ``register code with operands the other way round is found out`` () =
+    let swap (code: TranslatedInstruction[]) =
+        code
+        |> Array.map (fun i ->
+            if i.Opcode = Opcode.SUB_REG then
+                TranslatedInstruction(i.Opcode, i.A, i.C, i.B, i.Source, i.Charges, i.JumpCharges)
+            else
+                i)
+
+    let d = found (withRegisterCode swap) (unwatched registerForm) 3000
+    Assert.Equal((Trouble.Whole, registerForm), (d.Trouble, d.Level))
+
+[<Fact>]
+let ``a charge that the converter loses is found out`` () =
+    let drop (code: TranslatedInstruction[]) =
+        code
+        |> Array.map (fun i ->
+            if i.Opcode = Opcode.ADD_REG then
+                TranslatedInstruction(i.Opcode, i.A, i.B, i.C, i.Source, ImmutableArray.Empty, i.JumpCharges)
+            else
+                i)
+
+    let d = found (withRegisterCode drop) (unwatched registerForm) 3000
+    Assert.Equal((Trouble.Whole, registerForm), (d.Trouble, d.Level))
+
+[<Fact>]
+let ``a converter that gives up where it need not is found out`` () =
+    let engine = {
+        Engine.real with
+            Convert =
+                fun program ->
+                    ConversionResult(
+                        program,
+                        ImmutableArray.CreateRange(
+                            program.Functions
+                            |> Seq.map (fun f ->
+                                let size = f.Code.Length
+                                FunctionConversion(ConversionOutcome.NoRegisters, size, size, 0, 0, 0, 0))
+                        )
+                    )
+    }
+
+    let d = found engine (unwatched registerForm) 50
+    Assert.Equal((Trouble.Optimizer, registerForm), (d.Trouble, d.Level))
+
+[<Fact>]
+let ``a converter that converts nothing is found out`` () =
+    let engine = {
+        Engine.real with
+            Convert =
+                fun program ->
+                    ConversionResult(
+                        program,
+                        ImmutableArray.CreateRange(
+                            program.Functions
+                            |> Seq.map (fun f ->
+                                let size = f.Code.Length
+                                FunctionConversion(ConversionOutcome.NothingToConvert, size, size, 0, 0, 0, 0))
+                        )
+                    )
+    }
+
+    use lockStep = new LockStep(engine)
+    let counts = LevelCounts.ForAll()
+
+    for index in 0L .. 200L do
+        lockStep.Check(counts, LevelPlan.every [| registerForm |], Generate.case 9UL index) |> ignore
+
+    Assert.True(counts[registerForm].Executions > 100L)
+    Assert.Equal(0L, counts[registerForm].Converted)
+
+[<Fact>]
+let ``levels are read as they are written`` () =
+    Assert.Equal("0,1,2,3,0r,3r", Levels.text Levels.all)
+    Assert.Equal<int[]>(Levels.all, Levels.parse (Levels.text Levels.all))
+    Assert.Equal(None, Levels.tryParse "4")
+    Assert.Equal(None, Levels.tryParse "r")
+
 let private reached (case: Case) (level: int) =
     use lockStep = new LockStep()
     let counts = LevelCounts.ForAll()

@@ -123,7 +123,7 @@ type Report = {
     member this.Replay =
         this.Origin.Replay
         + (if this.Divergence.Level > 0 then
-               $" --levels {this.Divergence.Level}"
+               $" --levels {Levels.name this.Divergence.Level}"
            else
                "")
 
@@ -159,13 +159,25 @@ type LevelResult = {
     BranchesReached: int
     /// Names of the branches that no program reached.
     Missing: string[]
+    /// Of a register form: see `LevelCounts`.
+    Converted: int64
+    WithoutRegisters: int64
+    RegisterSteps: int64
+    Spilled: int64
 } with
+
+    member this.Name = Levels.name this.Level
 
     /// Collections were forced, and they freed something.
     member this.IsCollected = this.Collections > 0L && this.Freed > 0L
 
     /// Something was executed and something was compared step by step.
     member this.IsChecked = this.Executions > 0L && this.Steps > 0L
+
+    /// A register form in which nothing was converted is the other form once more.
+    member this.IsRegisterFormOnlyByName =
+        Levels.isRegisterForm this.Level
+        && (this.Converted = 0L || this.RegisterSteps = 0L)
 
 type CampaignResult = {
     Seed: uint64
@@ -349,6 +361,10 @@ module Campaign =
                     counts.Freed <- counts.Freed + number "freed"
                     counts.Before <- counts.Before + number "before"
                     counts.After <- counts.After + number "after"
+                    counts.Converted <- counts.Converted + number "converted"
+                    counts.WithoutRegisters <- counts.WithoutRegisters + number "withoutRegisters"
+                    counts.RegisterSteps <- counts.RegisterSteps + number "registerSteps"
+                    counts.Spilled <- counts.Spilled + number "spilled"
 
                     let branches = [| for b in said.GetProperty("branches").EnumerateArray() -> b.GetInt64() |]
 
@@ -658,6 +674,10 @@ module Campaign =
                     After = counts.After
                     BranchesReached = counts.Coverage.Reached
                     Missing = counts.Coverage.Missing
+                    Converted = counts.Converted
+                    WithoutRegisters = counts.WithoutRegisters
+                    RegisterSteps = counts.RegisterSteps
+                    Spilled = counts.Spilled
                 }
         |]
 

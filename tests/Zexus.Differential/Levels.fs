@@ -6,12 +6,47 @@ open System.Text
 open Zexus.Isa
 open Zexus.Vm
 
-/// The optimization levels.
+/// The levels: those of the optimizer, and for each the register form of its code, `0r` for that of level 0.
 [<RequireQualifiedAccess>]
 module Levels =
-    let all = [| 0 .. Optimizer.HighestLevel |]
-    let text (levels: int[]) = String.Join(',', levels)
-    let parse (text: string) = text.Split ',' |> Array.map Int32.Parse
+    /// So many numbers, 0 to 3 for the optimizer's levels and 4 to 7 for their register forms.
+    let count = 2 * (Optimizer.HighestLevel + 1)
+    let isRegisterForm (level: int) = level > Optimizer.HighestLevel
+
+    /// The optimizer's level of the code, or of that which was converted.
+    let optimization (level: int) =
+        if isRegisterForm level then
+            level - Optimizer.HighestLevel - 1
+        else
+            level
+
+    let registerForm (level: int) = level + Optimizer.HighestLevel + 1
+
+    /// What is checked when nobody says: all of the optimizer's, and the register form of the lowest and of the highest.
+    let all = [|
+        yield! [| 0 .. Optimizer.HighestLevel |]
+        registerForm 0
+        registerForm Optimizer.HighestLevel
+    |]
+
+    let private nameOf (level: int) =
+        string (optimization level) + (if isRegisterForm level then "r" else "")
+
+    let name (level: int) = nameOf level
+
+    /// The level of a name; None when it is none.
+    let tryParse (name: string) : int option =
+        Seq.tryFind (fun level -> nameOf level = name) (seq { 0 .. count - 1 })
+
+    let text (levels: int[]) =
+        String.Join(',', levels |> Array.map name)
+
+    let parse (text: string) =
+        text.Split ','
+        |> Array.map (fun word ->
+            match tryParse word with
+            | Some level -> level
+            | None -> raise (FormatException $"no level: {word}"))
 
 /// The optimization levels that a case is checked at.
 type LevelPlan = {
@@ -77,15 +112,23 @@ type LevelCounts() =
     /// Instructions of the sources, and of the code that ran in their place.
     member val Before = 0L with get, set
     member val After = 0L with get, set
+    /// Of a register form: functions that were converted, those that were not because they use too many registers themselves, steps of
+    /// instructions on registers, and values for which no register was free.
+    member val Converted = 0L with get, set
+    member val WithoutRegisters = 0L with get, set
+    member val RegisterSteps = 0L with get, set
+    member val Spilled = 0L with get, set
 
     static member ForAll() =
-        Levels.all |> Array.map (fun _ -> LevelCounts())
+        Array.init Levels.count (fun _ -> LevelCounts())
 
 /// The parts of the engine that a check looks at; a test of the check puts something wrong in their place.
 type Engine = {
     /// Changes the program that the engine gets and the oracle does not.
     Twist: Program -> Program
     Optimize: ZexusProgram -> int -> OptimizationResult
+    /// To register form.
+    Convert: TranslatedProgram -> ConversionResult
     /// By function and instruction.
     Facts: ZexusProgram -> int -> ImmutableArray<InstructionFacts>
 }
@@ -95,6 +138,7 @@ module Engine =
     let real = {
         Twist = id
         Optimize = fun program level -> Optimizer.Optimize(program, level)
+        Convert = RegisterConverter.Convert
         Facts = fun program -> KindFacts(program).Of
     }
 
@@ -106,6 +150,8 @@ module Translated =
         | :? Amount.Fixed as f -> Zexus.Spec.Amount.Fixed(Zexus.Spec.Int.Known f.Gas)
         | :? Amount.Size as s -> Zexus.Spec.Amount.Size s.Depth
         | :? Amount.Text as t -> Zexus.Spec.Amount.Text t.Depth
+        | :? Amount.VariableSize as v -> Zexus.Spec.Amount.VariableSize v.Slot
+        | :? Amount.RegisterSize as r -> Zexus.Spec.Amount.RegisterSize r.Number
         | :? Amount.Sum as s -> Zexus.Spec.Amount.Sum [ for part in s.Parts -> amount part ]
         | other -> invalidOp $"no reading of an amount {other.GetType().Name}"
 
@@ -128,6 +174,8 @@ module Translated =
         | :? Amount.Fixed as f -> string f.Gas
         | :? Amount.Size as s -> $"size[{s.Depth}]"
         | :? Amount.Text as t -> $"text[{t.Depth}]"
+        | :? Amount.VariableSize as v -> $"size variable {v.Slot}"
+        | :? Amount.RegisterSize as r -> $"size r{r.Number}"
         | :? Amount.Sum as s -> String.Join(" + ", [ for part in s.Parts -> showAmount part ])
         | other -> other.GetType().Name
 
@@ -146,8 +194,7 @@ module Translated =
         | OperandKind.Amount -> string value
 
     /// Each instruction with the source instruction that it acts for and its charges; then the rewrites that led there.
-    let show (result: OptimizationResult) : string =
-        let program = result.Program
+    let show (result: OptimizationResult) (program: TranslatedProgram) : string =
         let text = StringBuilder()
 
         for f in 0 .. program.Functions.Length - 1 do

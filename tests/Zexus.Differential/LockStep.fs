@@ -508,6 +508,7 @@ type internal Comparer
     (case: Case, loaded: Loaded, level: int, facts: int -> ImmutableArray<InstructionFacts>, counts: LevelCounts) =
     /// Longer text is compared only when it is new on the stack, and now and then.
     let longText = 256
+    let isRegisterForm = Levels.isRegisterForm level
     /// Elements of collections looked at in one step.
     let budgetOfStep = 400
     let budgetOfCheckpoint = 5000
@@ -831,6 +832,12 @@ type internal Comparer
 
         steps <- steps + 1L
 
+        match instruction with
+        | Some i when isRegisterForm && i.Info.Operands |> Array.exists (fun o -> o.Kind = OperandKind.Register) ->
+            counts.RegisterSteps <- counts.RegisterSteps + 1L
+        | Some _
+        | None -> ()
+
         Reached.count counts.Coverage instruction state.Reached
 
         if calls.Count > 0 then
@@ -977,6 +984,8 @@ type internal Code = {
     Level: int
     Image: ZexusProgram
     Loaded: Loaded
+    /// Of a register form: what became of each function.
+    Conversions: ImmutableArray<FunctionConversion>
     /// Asked for only where the oracle runs this code.
     Facts: Lazy<int -> ImmutableArray<InstructionFacts>>
     /// The code as a report shows it.
@@ -1062,27 +1071,58 @@ type LockStep(engine: Engine) =
             VerifySignature = SignatureVerifier(fun signature message key -> Host.verify signature message key)
         )
 
+    /// More registers than the converter needs are not used by the function itself, and yet it says that there are too few.
+    let isUnexpected (program: TranslatedProgram) (conversions: ImmutableArray<FunctionConversion>) =
+        let own (f: TranslatedFunction) =
+            seq {
+                for i in f.Code do
+                    for operand, value in Seq.zip (InstructionSet.Of i.Opcode).Operands [ i.A; i.B; i.C ] do
+                        if operand.Kind = OperandKind.Register then
+                            value
+            }
+            |> Seq.distinct
+            |> Seq.length
+
+        Seq.zip program.Functions conversions
+        |> Seq.exists (fun (f, conversion) ->
+            conversion.Outcome = ConversionOutcome.NoRegisters
+            && own f <= Limits.Registers - 4)
+
     /// The code of a level above 0.
     let translate (source: Code) (level: int) : Result<Code, Divergence> =
         try
-            let result = engine.Optimize source.Image level
+            let result = engine.Optimize source.Image (Levels.optimization level)
 
-            match Translated.load source.Loaded result.Program with
+            let program, conversions =
+                if Levels.isRegisterForm level then
+                    let converted = engine.Convert result.Program
+                    converted.Program, converted.Functions
+                else
+                    result.Program, ImmutableArray.Empty
+
+            match Translated.load source.Loaded program with
+            | Ok _ when isUnexpected result.Program conversions ->
+                Error {
+                    Divergence.bare Trouble.Optimizer "a function with registers to spare was not converted" with
+                        Level = level
+                        Code = Translated.show result program
+                }
             | Ok loaded ->
-                let image = ZexusProgram.Load(result.Program, source.Loaded.Limits)
+                let image = ZexusProgram.Load(program, source.Loaded.Limits)
 
                 Ok {
                     Level = level
                     Image = image
                     Loaded = loaded
+                    Conversions = conversions
                     Facts = lazy engine.Facts image
-                    Listing = lazy Translated.show result
+                    Listing = lazy Translated.show result program
                 }
             | Error refusal ->
                 Error {
                     Divergence.bare Trouble.Optimizer ("the optimized code is refused: " + refused refusal) with
                         Level = level
-                        Code = Translated.show result
+                        Code = Translated.show result program
                 }
         with error ->
             Error(threw Trouble.Optimizer level error)
@@ -1099,6 +1139,16 @@ type LockStep(engine: Engine) =
                 codes[level] <- Some code
                 counts[level].Before <- counts[level].Before + instructions source.Loaded
                 counts[level].After <- counts[level].After + instructions code.Loaded
+
+                for conversion in code.Conversions do
+                    let counts = counts[level]
+                    counts.Spilled <- counts.Spilled + int64 conversion.Spilled
+
+                    match conversion.Outcome with
+                    | ConversionOutcome.Converted -> counts.Converted <- counts.Converted + 1L
+                    | ConversionOutcome.NoRegisters -> counts.WithoutRegisters <- counts.WithoutRegisters + 1L
+                    | _ -> ()
+
                 code)
         | None, None -> invalidOp "Code is made from a source."
 
@@ -1320,13 +1370,14 @@ type LockStep(engine: Engine) =
                     Level = 0
                     Image = image
                     Loaded = loaded
+                    Conversions = ImmutableArray.Empty
                     Facts = lazy engine.Facts image
                     Listing = lazy ""
                 }
 
                 program <- ValueSome case.Program
                 limits <- case.Limits
-                codes <- Array.init Levels.all.Length (fun level -> if level = 0 then Some source else None)
+                codes <- Array.init Levels.count (fun level -> if level = 0 then Some source else None)
                 let size = instructions loaded
                 counts[0].Before <- counts[0].Before + size
                 counts[0].After <- counts[0].After + size

@@ -102,6 +102,7 @@ module Reporting =
             | Trouble.End -> "the two executions end differently " + where d
             | Trouble.Host -> "the two sides call the host differently " + where d
             | Trouble.Fact -> "what the kind analysis says of the state is not so " + where d
+            | Trouble.Whole when Levels.isRegisterForm d.Level -> "the register form does not do what its source does"
             | Trouble.Whole when d.Level > 0 -> "the optimized program does not do what its source does"
             | Trouble.Whole -> "the engine, not watched, does not do what the oracle does"
             | Trouble.Collected -> "the engine, with a collection at every allocation, does not do what the oracle does"
@@ -112,7 +113,7 @@ module Reporting =
             | Trouble.Hang -> "the engine's process did not answer"
 
         let what = what.TrimEnd()
-        if d.Level > 0 then $"at level {d.Level}, {what}" else what
+        if d.Level > 0 then $"at level {Levels.name d.Level}, {what}" else what
 
     /// The whole report of one divergence.
     let text (report: Report) : string =
@@ -140,7 +141,7 @@ module Reporting =
         line ""
 
         if d.Code <> "" then
-            line $"  optimized code (level {d.Level}), each instruction with the one that it acts for and its charges:"
+            line $"  optimized code (level {Levels.name d.Level}), each instruction with the one that it acts for and its charges:"
             line ""
             line (indent d.Code)
             line ""

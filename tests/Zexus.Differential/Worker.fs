@@ -69,6 +69,10 @@ type Worker(check: Check, output: TextWriter) =
                     w.WriteNumber("freed", counts.Freed)
                     w.WriteNumber("before", counts.Before)
                     w.WriteNumber("after", counts.After)
+                    w.WriteNumber("converted", counts.Converted)
+                    w.WriteNumber("withoutRegisters", counts.WithoutRegisters)
+                    w.WriteNumber("registerSteps", counts.RegisterSteps)
+                    w.WriteNumber("spilled", counts.Spilled)
                     w.WriteStartArray "branches"
 
                     for i in 0 .. counts.Coverage.Counts.Length - 1 do

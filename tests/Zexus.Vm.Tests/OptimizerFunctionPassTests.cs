@@ -510,7 +510,7 @@ public class OptimizerFunctionPassTests
     }
 
     /// <summary>Programs of loads, stores, register moves, operations that may fault, branches, loops, handlers and calls.</summary>
-    private sealed class RandomFunction
+    internal sealed class RandomFunction
     {
         private static readonly string[] Constants =
         [

@@ -44,7 +44,7 @@ internal static class CheckCommand
         );
         Option<int[]> levels = new("--levels")
         {
-            Description = "The optimization levels to check.",
+            Description = "The optimization levels to check; with an r, as 3r, the register form of its code.",
             HelpName = "N,N",
             DefaultValueFactory = _ => Levels.all,
             CustomParser = ParseLevels,
@@ -73,7 +73,7 @@ internal static class CheckCommand
             command,
             "./zexus check",
             "./zexus check --programs 1_000_000 --seed 7 --save found",
-            "./zexus check --levels 0,2",
+            "./zexus check --levels 0,2,3r",
             "./zexus check --seed 7 --program 4711 --levels 2"
         );
         command.SetAction(parsed =>
@@ -146,18 +146,15 @@ internal static class CheckCommand
         SortedSet<int> levels = [];
         foreach (string part in text.Split(','))
         {
-            if (
-                !int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int level)
-                || level > Optimizer.HighestLevel
-            )
+            if (Levels.tryParse(part) is not { } level)
             {
                 result.AddError(
-                    $"--levels takes levels from 0 to {Optimizer.HighestLevel} with commas between, not '{text}'"
+                    $"--levels takes levels from 0 to {Optimizer.HighestLevel}, each with an r behind it or without, and commas between, not '{text}'"
                 );
                 return [];
             }
 
-            levels.Add(level);
+            levels.Add(level.Value);
         }
 
         return [.. levels];

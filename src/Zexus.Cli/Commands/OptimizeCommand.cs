@@ -19,6 +19,7 @@ internal static class OptimizeCommand
     {
         Argument<string> file = ProgramArgument.Create();
         Option<long> level = Level(usual: 2);
+        Option<bool> registers = Registers();
         Option<bool> explain = new("--explain") { Description = "Show each rewrite where it was applied, too." };
         Option<bool> verify = new("--verify")
         {
@@ -43,6 +44,7 @@ internal static class OptimizeCommand
         {
             file,
             level,
+            registers,
             explain,
             verify,
             unroll,
@@ -54,6 +56,7 @@ internal static class OptimizeCommand
             command,
             "./zexus optimize examples/registers.zxa --level 1 --explain",
             "./zexus optimize examples/sieve.zxa --level 3 -o sieve.optimized.zxa",
+            "./zexus optimize examples/sieve.zxa --level 0 --registers",
             "./zexus optimize examples/auction.zxa --level 3 --verify -o auction.optimized.zxa"
         );
         command.SetAction(parsed =>
@@ -72,9 +75,21 @@ internal static class OptimizeCommand
             }
 
             OptimizationResult result = Optimizer.Optimize(loaded, (int)parsed.GetValue(level), explain: true);
-            string text = TextOf(result.Program);
+            ConversionResult? conversion = parsed.GetValue(registers)
+                ? RegisterConverter.Convert(result.Program)
+                : null;
+            TranslatedProgram translation = conversion?.Program ?? result.Program;
+            string text = TextOf(translation);
             VerificationReport? verification = parsed.GetValue(verify)
-                ? Verified(program, loaded, result, parsed.GetValue(unroll), parsed.GetValue(cold), terminal)
+                ? Verified(
+                    program,
+                    loaded,
+                    result,
+                    translation,
+                    parsed.GetValue(unroll),
+                    parsed.GetValue(cold),
+                    terminal
+                )
                 : null;
             if (parsed.GetValue(output) is string target and not InputFile.Standard)
             {
@@ -88,11 +103,11 @@ internal static class OptimizeCommand
 
             if (isJson)
             {
-                terminal.Out.WriteLine(ToJson(program, result, text, verification));
+                terminal.Out.WriteLine(ToJson(program, result, conversion, text, verification));
             }
             else
             {
-                Summarize(program, result, parsed.GetValue(explain), terminal);
+                Summarize(program, result, conversion, parsed.GetValue(explain), terminal);
                 if (verification is not null)
                 {
                     terminal.Error.WriteLine(verification.ToText(terminal));
@@ -114,10 +129,15 @@ internal static class OptimizeCommand
             Optimizer.HighestLevel
         );
 
+    /// <summary>The option `--registers`.</summary>
+    public static Option<bool> Registers() =>
+        new("--registers") { Description = "In register form: what the level gives, converted to code on registers." };
+
     private static VerificationReport Verified(
         ProgramFile program,
         ZexusProgram loaded,
         OptimizationResult result,
+        TranslatedProgram translated,
         long unroll,
         bool cold,
         Terminal terminal
@@ -133,13 +153,8 @@ internal static class OptimizeCommand
         );
         ProgramEquivalence.Side translation = new(
             "its translation",
-            TranslationValidation.load(
-                Limits.Default,
-                program.Program,
-                result.Program.Constants,
-                result.Program.Functions
-            ),
-            ZexusProgram.Load(result.Program, Limits.Default)
+            TranslationValidation.load(Limits.Default, program.Program, translated.Constants, translated.Functions),
+            ZexusProgram.Load(translated, Limits.Default)
         );
         VerificationReport report = new(
             [
@@ -168,7 +183,13 @@ internal static class OptimizeCommand
         return report;
     }
 
-    private static void Summarize(ProgramFile program, OptimizationResult result, bool explain, Terminal terminal)
+    private static void Summarize(
+        ProgramFile program,
+        OptimizationResult result,
+        ConversionResult? conversion,
+        bool explain,
+        Terminal terminal
+    )
     {
         void Line(string name, string text) => terminal.Error.WriteLine(terminal.Faint($"{name, -8}") + " " + text);
 
@@ -192,6 +213,26 @@ internal static class OptimizeCommand
         }
 
         Line("code", $"{result.Before} -> {result.After} instructions");
+        if (conversion is null)
+        {
+            return;
+        }
+
+        for (int f = 0; f < conversion.Functions.Length; f++)
+        {
+            FunctionConversion it = conversion.Functions[f];
+            Line(
+                "function",
+                $"{Terminal.Printable(program.Program.Functions[f].Name)}: "
+                    + (
+                        it.Outcome == ConversionOutcome.Converted
+                            ? $"{it.Before} -> {it.After} instructions, {it.RegisterInstructions} on registers; "
+                                + $"{it.Homes} variables and constants in registers, {it.Coalesced} stores coalesced, {it.Spilled} values spilled"
+                        : it.Outcome == ConversionOutcome.NoRegisters ? "as it is, it leaves too few registers"
+                        : "as it is, nothing in it is better done in registers"
+                    )
+            );
+        }
     }
 
     private static string Shown(IEnumerable<string> instructions) =>
@@ -203,6 +244,7 @@ internal static class OptimizeCommand
         StringBuilder text = new(
             "; Level "
                 + program.Level
+                + (program.IsRegisterForm ? ", in register form" : "")
                 + ". `n for i`: charges n for instruction i of the source. Assembled again, the code takes other gas.\n"
         );
         int function = -1;
@@ -320,6 +362,7 @@ internal static class OptimizeCommand
     private static string ToJson(
         ProgramFile program,
         OptimizationResult result,
+        ConversionResult? conversion,
         string text,
         VerificationReport? verification
     ) =>
@@ -359,6 +402,27 @@ internal static class OptimizeCommand
                     )
                 )
             ),
+            .. conversion is null
+                ? []
+                : new[]
+                {
+                    (
+                        "registers",
+                        Json.Array(
+                            conversion.Functions.Select(it =>
+                                Json.Object(
+                                    ("outcome", Json.Of(it.Outcome.ToString())),
+                                    ("before", Json.Of(it.Before)),
+                                    ("after", Json.Of(it.After)),
+                                    ("onRegisters", Json.Of(it.RegisterInstructions)),
+                                    ("homes", Json.Of(it.Homes)),
+                                    ("coalesced", Json.Of(it.Coalesced)),
+                                    ("spilled", Json.Of(it.Spilled))
+                                )
+                            )
+                        )
+                    ),
+                },
             ("text", Json.Of(text)),
             .. verification is null ? [] : new[] { ("verification", verification.ToJson()) },
         ]);

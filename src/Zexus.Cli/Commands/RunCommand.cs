@@ -18,6 +18,7 @@ internal static class RunCommand
         Argument<string> file = ProgramArgument.Create();
         Option<IEngine> engine = EngineChoice.Option();
         Option<long> level = OptimizeCommand.Level(usual: 0);
+        Option<bool> registers = OptimizeCommand.Registers();
         HostOptions host = new();
         Option<string?> stateOut = new("--state-out")
         {
@@ -40,6 +41,7 @@ internal static class RunCommand
             file,
             engine,
             level,
+            registers,
         };
         host.AddTo(command);
         command.Add(stateOut);
@@ -57,7 +59,12 @@ internal static class RunCommand
             Inputs inputs = host.Read(parsed, terminal);
             bool isJson = parsed.GetValue(json);
             bool showsHeap = parsed.GetValue(heapStats);
-            ILoadedProgram? loaded = EngineFor(parsed.GetValue(engine)!, (int)parsed.GetValue(level), showsHeap)
+            ILoadedProgram? loaded = EngineFor(
+                    parsed.GetValue(engine)!,
+                    (int)parsed.GetValue(level),
+                    parsed.GetValue(registers),
+                    showsHeap
+                )
                 .Load(program.Program, out Refusal? refusal);
             if (loaded is null)
             {
@@ -96,9 +103,9 @@ internal static class RunCommand
         return command;
     }
 
-    private static IEngine EngineFor(IEngine engine, int level, bool showsHeap) =>
-        level == 0 && !showsHeap ? engine
-        : engine is Interpreter ? new Interpreter(level, showsHeap)
+    private static IEngine EngineFor(IEngine engine, int level, bool registers, bool showsHeap) =>
+        level == 0 && !registers && !showsHeap ? engine
+        : engine is Interpreter ? new Interpreter(level, registers, showsHeap)
         : showsHeap
             ? throw new Problem(
                 ExitCode.Usage,
@@ -106,7 +113,7 @@ internal static class RunCommand
             )
         : throw new Problem(
             ExitCode.Usage,
-            $"--engine {engine.Name} runs programs as they are; --level is the interpreter's"
+            $"--engine {engine.Name} runs programs as they are; --level and --registers are the interpreter's"
         );
 
     private static void Summarize(ProgramFile program, Inputs inputs, Execution execution, Terminal terminal)

@@ -5,8 +5,8 @@ using Zexus.Vm;
 
 namespace Zexus.Cli.Engines;
 
-/// <summary>The engine of Zexus.Vm, on programs as they are or optimized.</summary>
-internal sealed class Interpreter(int level = 0, bool profilesHeap = false) : IEngine
+/// <summary>The engine of Zexus.Vm, on programs as they are, or optimized, or in register form.</summary>
+internal sealed class Interpreter(int level = 0, bool registers = false, bool profilesHeap = false) : IEngine
 {
     /// <summary>As --engine names it, and --help its default.</summary>
     public override string ToString() => "interpreter";
@@ -15,11 +15,19 @@ internal sealed class Interpreter(int level = 0, bool profilesHeap = false) : IE
 
     public ILoadedProgram? Load(Program program, out Refusal? refusal) =>
         ZexusProgram.TryLoad(program, Limits.Default, out ZexusProgram? loaded, out refusal)
-            ? new LoadedProgram(
-                level == 0 ? loaded : ZexusProgram.Load(Optimizer.Optimize(loaded, level).Program),
-                profilesHeap
-            )
+            ? new LoadedProgram(Translated(loaded), profilesHeap)
             : null;
+
+    private ZexusProgram Translated(ZexusProgram program)
+    {
+        if (level == 0 && !registers)
+        {
+            return program;
+        }
+
+        TranslatedProgram optimized = Optimizer.Optimize(program, level).Program;
+        return ZexusProgram.Load(registers ? RegisterConverter.Convert(optimized).Program : optimized);
+    }
 
     private sealed class LoadedProgram(ZexusProgram program, bool profilesHeap) : ILoadedProgram
     {

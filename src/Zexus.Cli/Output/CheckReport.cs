@@ -24,7 +24,7 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
         text.Append(terminal.OutIsTerminal ? Table(terminal) : Lines());
         foreach (LevelResult level in isWhole ? result.Levels.Where(level => level.Missing.Length > 0) : [])
         {
-            text.Append($"\nnot reached at level {level.Level}: {string.Join(' ', level.Missing)}\n");
+            text.Append($"\nnot reached at level {level.Name}: {string.Join(' ', level.Missing)}\n");
         }
 
         foreach (string path in saved)
@@ -94,16 +94,21 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
         {
             if (!level.IsChecked)
             {
-                reds.Add($"no step was compared at level {level.Level}");
+                reds.Add($"no step was compared at level {level.Name}");
             }
             else if (level.Missing.Length > 0)
             {
-                reds.Add($"{level.Missing.Length} rule branches were not reached at level {level.Level}");
+                reds.Add($"{level.Missing.Length} rule branches were not reached at level {level.Name}");
+            }
+
+            if (level.IsRegisterFormOnlyByName)
+            {
+                reds.Add($"nothing ran in registers at level {level.Name}");
             }
 
             if (!level.IsCollected)
             {
-                reds.Add($"no forced collection freed a cell at level {level.Level}");
+                reds.Add($"no forced collection freed a cell at level {level.Name}");
             }
         }
 
@@ -128,7 +133,7 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
         ];
         foreach (LevelResult level in result.Levels)
         {
-            rows.Add(($"level {level.Level}", Spell(level)));
+            rows.Add(($"level {level.Name}", Spell(level)));
         }
 
         rows.Add(("faults seen", Seen(result.Faults)));
@@ -140,8 +145,12 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
     private string Spell(LevelResult level)
     {
         string size = level.Before == 0 ? "" : $", {100.0 * (level.Before - level.After) / level.Before:N1} % shorter";
+        string registers = Levels.isRegisterForm(level.Level)
+            ? $"; {level.Converted:N0} functions converted, {level.WithoutRegisters:N0} without registers to spare, {level.RegisterSteps:N0} steps on registers, {level.Spilled:N0} values spilled"
+            : "";
         string branches = isWhole ? $"{level.BranchesReached:N0} of {result.Branches:N0} branches; " : "";
-        return $"{branches}{level.Executions:N0} executions, {level.Stepwise:N0} of them step by step: {level.Steps:N0} steps, {level.Facts:N0} facts; {level.Collected:N0} with {level.Collections:N0} collections forced, {level.Freed:N0} cells freed{(level.Level == 0 ? "" : size)}";
+        string collected = $"; {level.Collected:N0} with {level.Collections:N0} collections forced, {level.Freed:N0} cells freed";
+        return $"{branches}{level.Executions:N0} executions, {level.Stepwise:N0} of them step by step: {level.Steps:N0} steps, {level.Facts:N0} facts{collected}{(level.Level == 0 ? "" : size)}{registers}";
     }
 
     private static string Seen(KeyValuePair<string, long>[] counts) =>
@@ -176,7 +185,12 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
 
     private string LevelJson(LevelResult level) =>
         Json.Object(
-            ("level", Json.Of(level.Level)),
+            ("level", Json.Of(Levels.optimization(level.Level))),
+            ("registers", Json.Of(Levels.isRegisterForm(level.Level))),
+            ("converted", Json.Of(level.Converted)),
+            ("withoutRegisters", Json.Of(level.WithoutRegisters)),
+            ("registerSteps", Json.Of(level.RegisterSteps)),
+            ("spilled", Json.Of(level.Spilled)),
             ("executions", Json.Of(level.Executions)),
             ("stepwise", Json.Of(level.Stepwise)),
             ("steps", Json.Of(level.Steps)),
@@ -199,7 +213,8 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
     private static string ReportJson(Report report) =>
         Json.Object(
             ("replay", Json.Of(report.Replay)),
-            ("level", Json.Of(report.Divergence.Level)),
+            ("level", Json.Of(report.Divergence.Level < 0 ? -1 : Levels.optimization(report.Divergence.Level))),
+            ("registers", Json.Of(Levels.isRegisterForm(report.Divergence.Level))),
             ("times", Json.Of(report.Times)),
             ("trouble", Json.Of(report.Divergence.Trouble.ToString())),
             ("rule", Json.Of(report.Divergence.Rule)),

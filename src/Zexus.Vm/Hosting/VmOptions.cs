@@ -56,6 +56,9 @@ public sealed record VmOptions
     /// </summary>
     public long MemoryLimit { get; init; } = 8L * 1024 * 1024 * 1024;
 
+    /// <summary>Compile what is hot to machine code; null interprets everything. A run with a hook is always interpreted.</summary>
+    public JitOptions? Jit { get; init; }
+
     /// <summary>When the heap is collected.</summary>
     public CollectionOptions Collection { get; init; } = CollectionOptions.Default;
 

@@ -6,6 +6,9 @@ internal enum Code
     /// <summary>The execution is over; its result is in the machine.</summary>
     Finished = -2,
 
+    /// <summary>As Switched, and the current frame has just been entered: its compiled code may run.</summary>
+    Entered = -3,
+
     /// <summary>Done, and another frame or instruction is current: the loop reads its registers anew.</summary>
     Switched = -1,
     Done = 0,
@@ -43,11 +46,23 @@ internal unsafe struct Frame
     /// <summary>Handlers when it was entered.</summary>
     public int Handlers;
 
-    /// <summary>Did it need a new segment of the value stack?</summary>
-    public bool OwnsSegment;
+    /// <summary>Why its return is not the common one.</summary>
+    public FrameFlags Flags;
 
     /// <summary>Of a callback frame: the number of its state.</summary>
     public int Callback;
+}
+
+[Flags]
+internal enum FrameFlags : byte
+{
+    None = 0,
+
+    /// <summary>It needed a new segment of the value stack.</summary>
+    OwnsSegment = 1,
+
+    /// <summary>Its caller runs in compiled code, so the loop ends with it.</summary>
+    ReturnsToCompiled = 2,
 }
 
 /// <summary>A piece of the value stack. Frames that the last one has no room for go to the next.</summary>

@@ -28,7 +28,7 @@ internal sealed unsafe partial class Machine
         frame->Vars = _sp;
         frame->Result = result;
         frame->Handlers = _handlerCount;
-        frame->OwnsSegment = false;
+        frame->Flags = FrameFlags.None;
         frame->Callback = _callbackCount++;
         _frame = frame;
         return Code.Done;

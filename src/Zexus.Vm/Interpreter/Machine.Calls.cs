@@ -39,7 +39,7 @@ internal sealed unsafe partial class Machine
         frame->Vars = vars;
         frame->Result = result;
         frame->Handlers = _handlerCount;
-        frame->OwnsSegment = segment;
+        frame->Flags = segment ? FrameFlags.OwnsSegment : FrameFlags.None;
         new Span<Value>(vars + count, function->Slots - count).Clear();
         _frame = frame;
         _sp = vars + function->Slots;
@@ -59,7 +59,7 @@ internal sealed unsafe partial class Machine
             }
         }
 
-        return Code.Switched;
+        return Code.Entered;
     }
 
     private Code Enter(FunctionCell* closure, Value* arguments, int count, Value* result) =>
@@ -236,9 +236,13 @@ internal sealed unsafe partial class Machine
     private Code Return()
     {
         Frame* frame = _frame;
-        Value value = _sp > frame->Vars + frame->Function->Slots ? _sp[-1] : default;
+        return ReturnFrom(frame, _sp > frame->Vars + frame->Function->Slots ? _sp[-1] : default);
+    }
+
+    private Code ReturnFrom(Frame* frame, Value value)
+    {
         _handlerCount = frame->Handlers;
-        if (frame->OwnsSegment)
+        if ((frame->Flags & FrameFlags.OwnsSegment) != 0)
         {
             PopSegment();
         }

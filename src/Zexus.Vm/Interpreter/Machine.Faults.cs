@@ -33,8 +33,58 @@ internal static unsafe class Faults
 /// <summary>Faults and handlers: docs/semantics.md, section 8.</summary>
 internal sealed unsafe partial class Machine
 {
-    /// <summary>Unwinds to the innermost handler; false when there is none or the fault is not catchable.</summary>
+    /// <summary>
+    /// Unwinds to the innermost handler; false when there is none or the fault is not catchable, or when compiled code
+    /// below runs the handler's frame.
+    /// </summary>
     private bool Catch(Code code)
+    {
+        if (!_unwinding)
+        {
+            Raise(code);
+        }
+
+        if (_handlerCount == 0 || !Faults.IsCatchable(code))
+        {
+            _unwinding = true;
+            return false;
+        }
+
+        Frame* target = _handlers[_handlerCount - 1].Frame;
+        _unwinding = target <= _until;
+        target = _unwinding ? _until : target;
+        if (_frame != target && !_unwinding)
+        {
+            _ip = target->Ip;
+        }
+
+        while (_frame != target)
+        {
+            if (_frame->Function is null)
+            {
+                DropCallback();
+                continue;
+            }
+
+            if ((_frame->Flags & FrameFlags.OwnsSegment) != 0)
+            {
+                PopSegment();
+            }
+
+            _frame--;
+        }
+
+        if (_unwinding)
+        {
+            return false;
+        }
+
+        GoToHandler();
+        return true;
+    }
+
+    /// <summary>Gives a fault its value, and its source if nothing will catch it.</summary>
+    private void Raise(Code code)
     {
         if (code is not (Code.Thrown or Code.RequireFailed))
         {
@@ -44,26 +94,14 @@ internal sealed unsafe partial class Machine
         if (_handlerCount == 0 || !Faults.IsCatchable(code))
         {
             Locate(code);
-            return false;
         }
+    }
 
+    /// <summary>The current frame has the innermost handler: it goes on there, behind the instruction that faulted.</summary>
+    private void GoToHandler()
+    {
         Handler* handler = _handlers + --_handlerCount;
-        Instr* next = _frame == handler->Frame ? _ip : handler->Frame->Ip;
-        while (_frame != handler->Frame)
-        {
-            if (_frame->Function is null)
-            {
-                DropCallback();
-                continue;
-            }
-
-            if (_frame->OwnsSegment)
-            {
-                PopSegment();
-            }
-
-            _frame--;
-        }
+        Instr* next = _ip;
 
         _world.RevertTo(handler->Transaction);
         Value* operands = _frame->Vars + _frame->Function->Slots;
@@ -79,7 +117,6 @@ internal sealed unsafe partial class Machine
         _sp = sp + 1;
         _ip = handler->Target;
         _faultValue = default;
-        return true;
     }
 
     /// <summary>The source: the current instruction of the innermost code frame.</summary>

@@ -347,6 +347,43 @@ internal sealed unsafe partial class Machine
                     ip = (Instr*)((byte*)ip + ip->A);
                     continue;
 
+                case Op.Loop:
+                    if (--_loopHeat[ip->B] < 0)
+                    {
+                        goto HotLoop;
+                    }
+
+                    ip = (Instr*)((byte*)ip + ip->A);
+                    continue;
+
+                case Op.LoopIfFalse:
+                    sp--;
+                    if (!IsTrue(sp))
+                    {
+                        if (--_loopHeat[ip->B] < 0)
+                        {
+                            goto HotLoop;
+                        }
+
+                        ip = (Instr*)((byte*)ip + ip->A);
+                    }
+
+                    continue;
+
+                case Op.LoopIfTrue:
+                    sp--;
+                    if (IsTrue(sp))
+                    {
+                        if (--_loopHeat[ip->B] < 0)
+                        {
+                            goto HotLoop;
+                        }
+
+                        ip = (Instr*)((byte*)ip + ip->A);
+                    }
+
+                    continue;
+
                 case Op.JumpIfFalse:
                     sp--;
                     if (!IsTrue(sp))
@@ -370,7 +407,7 @@ internal sealed unsafe partial class Machine
                 {
                     Frame* caller = frame - 1;
                     Value* result = frame->Result;
-                    if (caller->Function is null || frame->OwnsSegment)
+                    if (caller->Function is null || frame->Flags != FrameFlags.None)
                     {
                         break;
                     }
@@ -396,7 +433,12 @@ internal sealed unsafe partial class Machine
                 {
                     FunctionCode* function = _functions + ip->A;
                     Value* arguments = sp - ip->B;
-                    if (function->HasCells || frame == _lastFrame || function->FrameSize > _segmentEnd - arguments)
+                    if (
+                        function->HasCells
+                        || frame == _lastFrame
+                        || function->FrameSize > _segmentEnd - arguments
+                        || --_callHeat[ip->A] < 0
+                    )
                     {
                         break;
                     }
@@ -407,7 +449,7 @@ internal sealed unsafe partial class Machine
                     frame->Vars = arguments;
                     frame->Result = arguments;
                     frame->Handlers = _handlerCount;
-                    frame->OwnsSegment = false;
+                    frame->Flags = FrameFlags.None;
                     sp = arguments + function->Slots;
                     for (Value* slot = arguments + Math.Min(ip->B, function->Parameters); slot < sp; slot++)
                     {
@@ -644,7 +686,12 @@ internal sealed unsafe partial class Machine
                 FunctionCell* closure = a->Function;
                 FunctionCode* function = _functions + closure->Function;
                 Value* arguments = sp - ip->B;
-                if (!function->HasCells && frame != _lastFrame && function->FrameSize <= _segmentEnd - arguments)
+                if (
+                    !function->HasCells
+                    && frame != _lastFrame
+                    && function->FrameSize <= _segmentEnd - arguments
+                    && --_callHeat[closure->Function] >= 0
+                )
                 {
                     frame->Ip = ip + 1;
                     frame++;
@@ -652,7 +699,7 @@ internal sealed unsafe partial class Machine
                     frame->Vars = arguments;
                     frame->Result = arguments;
                     frame->Handlers = _handlerCount;
-                    frame->OwnsSegment = false;
+                    frame->Flags = FrameFlags.None;
                     sp = arguments + function->Slots;
                     for (Value* slot = arguments + Math.Min(ip->B, function->Parameters); slot < sp; slot++)
                     {
@@ -670,8 +717,21 @@ internal sealed unsafe partial class Machine
             _frame = frame;
             _counter = counter;
             code = CallValue(a, sp - ip->B, ip->B, ip->C);
+            goto After;
+
+            HotLoop:
+            _ip = (Instr*)((byte*)ip + ip->A) + 1;
+            _sp = sp;
+            _frame = frame;
+            _counter = counter;
+            code = EnterLoop(ip->B);
 
             After:
+            while (code == Code.Entered)
+            {
+                code = EnterCompiled();
+            }
+
             counter = _counter;
             sp = _sp;
             if (code == Code.Done)
@@ -682,6 +742,11 @@ internal sealed unsafe partial class Machine
             frame = _frame;
             if (code == Code.Switched)
             {
+                if (frame == _until)
+                {
+                    return code;
+                }
+
                 ip = _ip - 1;
                 vars = frame->Vars;
                 continue;
@@ -692,10 +757,18 @@ internal sealed unsafe partial class Machine
                 return code;
             }
 
+            // Compiled code that a fault has left has unwound to where it was entered.
+            if (_unwinding)
+            {
+                goto Unwound;
+            }
+
             Fault:
             _ip = ip + 1;
             _frame = frame;
             _counter = counter;
+
+            Unwound:
             if (!Catch(code))
             {
                 return code;

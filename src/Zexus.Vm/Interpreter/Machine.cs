@@ -81,6 +81,10 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         NativeMemory.Free(_globals);
         NativeMemory.Free(_frames);
         NativeMemory.Free(_handlers);
+        NativeMemory.Free(_callHeat);
+        NativeMemory.Free(_loopHeat);
+        _callHeat = null;
+        _loopHeat = null;
         _globals = null;
         _frames = null;
         _handlers = null;
@@ -96,8 +100,11 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         where THook : struct, IStepHook
     {
         cancellation.ThrowIfCancellationRequested();
+        // A profile of the heap asks at each allocation which instruction is running; compiled code does not keep that.
+        bool compiles = typeof(THook) == typeof(NoHook) && options.Jit is not null && !options.Collection.Profile;
+        _jit = compiles ? program.JitFor(options.Jit!) : null;
         Start(program, options, state, cancellation);
-        Code code = Run(ref hook);
+        Code code = Drive(null, Code.Entered, ref hook);
         if (code == Code.Finished)
         {
             _sp = _segments[0].Start;
@@ -132,6 +139,9 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         _result = default;
         _faultValue = default;
         _caller = default;
+        _until = null;
+        _unwinding = false;
+        _stackLimit = nuint.MaxValue;
         StartGas(options, cancellation);
 
         _segment = 0;
@@ -140,7 +150,7 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         _frames[0] = default;
         _sp = bottom;
         _heap.Begin(this, options.Collection);
-        Enter(_functions, null, bottom, 0, bottom, _frames);
+        _ = Enter(_functions, null, bottom, 0, bottom, _frames);
     }
 
     private void Bind(ZexusProgram program, VmOptions options)
@@ -149,6 +159,7 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         _options = options;
         _functions = program.Functions;
         _constants = program.Constants;
+        BindHeat(program, options.Jit);
         Limits limits = program.Limits;
         _integerBits = limits.IntegerBits;
         _stringLength = limits.StringLength;

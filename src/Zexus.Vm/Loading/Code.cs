@@ -44,6 +44,11 @@ internal enum Op
     Jump,
     JumpIfFalse,
     JumpIfTrue,
+
+    // The same backwards. B: the number of the loop, for its heat.
+    Loop,
+    LoopIfFalse,
+    LoopIfTrue,
     Return,
 
     /// <summary>Behind the last instruction of every function: as Return, without a charge.</summary>
@@ -182,6 +187,9 @@ internal unsafe struct FunctionCode
     public Instr* Code;
     public int Number;
     public int Length;
+
+    /// <summary>Instructions with the end and what stands behind it.</summary>
+    public int CodeLength;
     public int Parameters;
     public int Variables;
 

@@ -68,6 +68,9 @@ internal sealed unsafe class Decoder
 
     public FunctionCode* Functions { get; }
 
+    /// <summary>Backward jumps of the program.</summary>
+    public int LoopCount { get; private set; }
+
     public Value* Constants { get; }
 
     public long* ConstantElements { get; }
@@ -176,6 +179,7 @@ internal sealed unsafe class Decoder
     {
         function->Kept = (short*)_allocate((long)code.Length * sizeof(short));
         kept.CopyTo(new Span<short>(function->Kept, code.Length));
+        function->CodeLength = code.Length + 1;
         function->Code = (Instr*)_allocate((code.Length + 1L) * sizeof(Instr));
         for (int i = 0; i < code.Length; i++)
         {
@@ -210,6 +214,7 @@ internal sealed unsafe class Decoder
         places[code.Length] = length++;
         int detour = length;
         length += code.Count(instruction => !instruction.JumpCharges.IsEmpty);
+        function->CodeLength = length;
         function->Kept = (short*)_allocate((long)length * sizeof(short));
         function->Code = (Instr*)_allocate((long)length * sizeof(Instr));
         function->Origins = (Origin*)_allocate((long)length * sizeof(Origin));
@@ -396,11 +401,11 @@ internal sealed unsafe class Decoder
             case Opcode.Tags.NOT:
                 return With(Op.Not);
             case Opcode.Tags.JUMP:
-                return With(Op.Jump, target);
+                return Jump(Op.Jump, Op.Loop);
             case Opcode.Tags.JUMP_IF_FALSE:
-                return With(Op.JumpIfFalse, target);
+                return Jump(Op.JumpIfFalse, Op.LoopIfFalse);
             case Opcode.Tags.JUMP_IF_TRUE:
-                return With(Op.JumpIfTrue, target);
+                return Jump(Op.JumpIfTrue, Op.LoopIfTrue);
             case Opcode.Tags.RETURN:
                 return With(Op.Return);
             case Opcode.Tags.CALL_NAME:
@@ -548,6 +553,9 @@ internal sealed unsafe class Decoder
             result.C = c;
             return result;
         }
+
+        Instr Jump(Op forward, Op backward) =>
+            target < 0 ? With(backward, target, LoopCount++) : With(forward, target);
 
         Instr Named(Op local, Op cell, Op global)
         {

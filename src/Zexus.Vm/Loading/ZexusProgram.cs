@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Frozen;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
@@ -20,6 +21,7 @@ public sealed unsafe class ZexusProgram
     // Constants of this program, freed with it.
     private readonly CellHeap _heap;
     private readonly List<nint> _blocks = [];
+    private readonly ConcurrentDictionary<JitOptions, JitProgram> _compiled = new();
 
     private ZexusProgram(Program code, TranslatedProgram? translation, Limits limits, StackHeights[] heights)
     {
@@ -29,6 +31,8 @@ public sealed unsafe class ZexusProgram
         _heap = new CellHeap(immortal: true);
         Decoder decoder = new(code, translation, limits, heights, _heap, Allocate);
         Functions = decoder.Functions;
+        FunctionCount = code.Functions.Length;
+        LoopCount = decoder.LoopCount;
         Constants = decoder.Constants;
         ConstantElements = decoder.ConstantElements;
         CaptureSlots = decoder.CaptureSlots;
@@ -59,6 +63,11 @@ public sealed unsafe class ZexusProgram
     public Limits Limits { get; }
 
     internal FunctionCode* Functions { get; }
+
+    internal int FunctionCount { get; }
+
+    /// <summary>Backward jumps.</summary>
+    internal int LoopCount { get; }
 
     internal Value* Constants { get; }
 
@@ -152,6 +161,13 @@ public sealed unsafe class ZexusProgram
             }
         }
     }
+
+    /// <summary>What has been compiled of it under these options; null when it never ran under them.</summary>
+    /// <param name="options">The options of the executions.</param>
+    public JitStatistics? JitStatistics(JitOptions options) =>
+        _compiled.TryGetValue(options, out JitProgram? jit) ? jit.Statistics() : null;
+
+    internal JitProgram JitFor(JitOptions options) => _compiled.GetOrAdd(options, it => new JitProgram(this, it));
 
     private nint Allocate(long bytes)
     {

@@ -41,13 +41,15 @@ public sealed class TranslatedProgram
         Program source,
         ImmutableArray<Data> constants,
         ImmutableArray<TranslatedFunction> functions,
-        int level
+        int level,
+        bool isRegisterForm = false
     )
     {
         Source = source;
         Constants = constants;
         Functions = functions;
         Level = level;
+        IsRegisterForm = isRegisterForm;
     }
 
     /// <summary>The program that it was made from. Its names, function table and limits are the translation's too.</summary>
@@ -61,6 +63,9 @@ public sealed class TranslatedProgram
 
     /// <summary>The optimization level, 0 to 3.</summary>
     public int Level { get; }
+
+    /// <summary>Has <see cref="RegisterConverter"/> made it?</summary>
+    public bool IsRegisterForm { get; }
 
     /// <summary>The program as it is: each instruction with its own static charge.</summary>
     /// <param name="source">A valid program.</param>

@@ -34,7 +34,7 @@ internal sealed class DeadStores() : FunctionPass("dead stores", Technique.DeadC
     {
         _left.Clear();
         _places = scope.Places;
-        _liveness = new Liveness(scope);
+        _liveness = new Liveness(scope.Places, scope.Graph);
         for (Node? node = _liveness.StartWalk(); node is not null; node = node.Previous)
         {
             _liveness.GoBehind(node);

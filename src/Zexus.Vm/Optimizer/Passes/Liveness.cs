@@ -23,10 +23,10 @@ internal sealed class Liveness
     private readonly ulong[] _live;
 
     /// <summary>Finds what is live at each landing. The places of the function are numbered.</summary>
-    public Liveness(RewriteScope scope)
+    public Liveness(FramePlaces places, FunctionGraph graph)
     {
-        _places = scope.Places;
-        _graph = scope.Graph;
+        _places = places;
+        _graph = graph;
         _landings = new ulong[]?[_graph.Count + 1];
         int words = (_places.Count + WordBits - 1) / WordBits;
         _handlers = new ulong[words];

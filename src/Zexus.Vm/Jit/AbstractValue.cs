@@ -1,0 +1,117 @@
+namespace Zexus.Vm;
+
+/// <summary>Where an operand really is while nothing has had to move it.</summary>
+internal enum Alias : byte
+{
+    /// <summary>In its own place.</summary>
+    None,
+
+    /// <summary>It is a constant of the program.</summary>
+    Constant,
+
+    /// <summary>It is what a local variable or register holds.</summary>
+    Local,
+}
+
+/// <summary>
+/// What the compiler knows of one slot of the frame, variable or operand: its kind, of an Int the interval, and whether the
+/// frame in memory has it already.
+/// </summary>
+internal struct AbstractValue
+{
+    /// <summary>Any kind at all; tag and payload are both variables of the compiled code.</summary>
+    public const int Any = -1;
+
+    /// <summary>Nothing reads it any more; memory has some valid value.</summary>
+    public const int Dead = -2;
+
+    /// <summary>A <see cref="Tag"/>, <see cref="Any"/> or <see cref="Dead"/>.</summary>
+    public int Kind;
+    public bool Clean;
+    public Alias Alias;
+
+    /// <summary>The constant's number or the local's slot.</summary>
+    public int Of;
+
+    // Of Null, Bool and Int: the payload lies between them, both included.
+    public long Low;
+    public long High;
+
+    public readonly bool IsIntegral => Kind is (int)Tag.Null or (int)Tag.Bool or (int)Tag.Int;
+
+    public readonly bool IsFloat => Kind == (int)Tag.Float;
+
+    public readonly bool IsNumber => IsIntegral || IsFloat;
+
+    public static AbstractValue OfKind(int kind) =>
+        kind switch
+        {
+            (int)Tag.Null => new AbstractValue { Kind = kind },
+            (int)Tag.Bool => new AbstractValue { Kind = kind, High = 1 },
+            _ => new AbstractValue
+            {
+                Kind = kind,
+                Low = long.MinValue,
+                High = long.MaxValue,
+            },
+        };
+
+    public static AbstractValue Int(Int128 low, Int128 high) =>
+        new()
+        {
+            Kind = (int)Tag.Int,
+            Low = low < long.MinValue ? long.MinValue : (long)low,
+            High = high > long.MaxValue ? long.MaxValue : (long)high,
+        };
+
+    /// <summary>Takes in what another way brings; true when that is more than was known to come.</summary>
+    /// <param name="other">What comes; no alias.</param>
+    /// <param name="widen">Jump to the next rough bound, so that loops settle.</param>
+    public bool Join(in AbstractValue other, bool widen)
+    {
+        AbstractValue before = this;
+        Clean &= other.Clean;
+        if (Kind == Dead || other.Kind == Dead)
+        {
+            this = new AbstractValue { Kind = Dead };
+        }
+        else if (Kind != other.Kind)
+        {
+            bool clean = Clean;
+            this = OfKind(Any);
+            Clean = clean;
+        }
+        else if (Kind is (int)Tag.Int or (int)Tag.Bool)
+        {
+            if (other.Low < Low)
+            {
+                Low =
+                    !widen ? other.Low
+                    : other.Low >= 0 ? 0
+                    : long.MinValue;
+            }
+
+            if (other.High > High)
+            {
+                High =
+                    !widen ? other.High
+                    : other.High <= int.MaxValue ? int.MaxValue
+                    : long.MaxValue;
+            }
+        }
+
+        return Kind != before.Kind || Clean != before.Clean || Low != before.Low || High != before.High;
+    }
+}
+
+/// <summary>What is known of a whole frame at one point of its code.</summary>
+internal sealed class FrameState(AbstractValue[] values, int top)
+{
+    /// <summary>Variables and registers, then operands up to <see cref="Top"/>.</summary>
+    public AbstractValue[] Values { get; } = values;
+
+    /// <summary>The slot above the highest operand.</summary>
+    public int Top { get; set; } = top;
+
+    public FrameState Copy() => new([.. Values], Top);
+}

@@ -1,0 +1,451 @@
+using System.Reflection;
+using System.Reflection.Emit;
+using System.Runtime.InteropServices;
+
+namespace Zexus.Vm;
+
+/// <summary>How the frame lies in variables of the compiled code, and how it gets back into memory.</summary>
+internal sealed unsafe partial class FunctionCompiler
+{
+    private LocalBuilder PayloadOf(int slot) => Local(_payloads, slot, typeof(long));
+
+    private LocalBuilder TagOf(int slot) => Local(_tags, slot, typeof(long));
+
+    private LocalBuilder DoubleOf(int slot) => Local(_doubles, slot, typeof(double));
+
+    private LocalBuilder Local(Dictionary<int, LocalBuilder> locals, int slot, Type type)
+    {
+        if (!locals.TryGetValue(slot, out LocalBuilder? local))
+        {
+            local = _il.NewLocal(type);
+            locals.Add(slot, local);
+        }
+
+        return local;
+    }
+
+    private void SlotAddress(int slot, int offset = 0)
+    {
+        _il.Argument(SlotsArgument);
+        int bytes = (slot * sizeof(Value)) + offset;
+        if (bytes != 0)
+        {
+            _il.Int(bytes);
+            _il.Op(OpCodes.Conv_I);
+            _il.Op(OpCodes.Add);
+        }
+    }
+
+    private void LoadSlotTag(int slot)
+    {
+        SlotAddress(slot);
+        _il.Op(OpCodes.Ldind_I8);
+    }
+
+    private void LoadSlotPayload(int slot)
+    {
+        SlotAddress(slot, Members.PayloadOffset);
+        _il.Op(OpCodes.Ldind_I8);
+    }
+
+    private void StoreTag(int slot, Action tag)
+    {
+        SlotAddress(slot);
+        tag();
+        _il.Op(OpCodes.Stind_I8);
+    }
+
+    private void StorePayload(int slot, Action payload)
+    {
+        SlotAddress(slot, Members.PayloadOffset);
+        payload();
+        _il.Op(OpCodes.Stind_I8);
+    }
+
+    /// <summary>What is known of the value in a slot, wherever it is.</summary>
+    private ref AbstractValue Resolve(int slot) =>
+        ref Values[slot].Alias == Alias.Local ? ref Values[Values[slot].Of] : ref Values[slot];
+
+    /// <summary>The slot whose variables hold the value; of a constant its own.</summary>
+    private int Holder(int slot) => Values[slot].Alias == Alias.Local ? Values[slot].Of : slot;
+
+    private Value ConstantAt(int slot) => _program.Constants[Values[slot].Of];
+
+    private void PushTag(int slot)
+    {
+        ref AbstractValue value = ref Resolve(slot);
+        if (value.Kind == AbstractValue.Any)
+        {
+            _il.Load(TagOf(Holder(slot)));
+        }
+        else
+        {
+            _il.Long(value.Kind);
+        }
+    }
+
+    /// <summary>The 64 bits of a value.</summary>
+    private void PushPayload(int slot)
+    {
+        ref AbstractValue value = ref Resolve(slot);
+        if (Values[slot].Alias == Alias.Constant)
+        {
+            _il.Long(ConstantAt(slot).Payload);
+        }
+        else if (value.Kind == (int)Tag.Null)
+        {
+            _il.Long(0);
+        }
+        else if (value.IsFloat)
+        {
+            PushBits(DoubleOf(Holder(slot)));
+        }
+        else
+        {
+            _il.Load(PayloadOf(Holder(slot)));
+        }
+    }
+
+    /// <summary>The bits of a Float; every NaN becomes the one that there is.</summary>
+    private void PushBits(LocalBuilder value)
+    {
+        _il.Load(value);
+        _il.Call(Members.Bits);
+    }
+
+    /// <summary>A number as a Float: integers rounded to the nearest.</summary>
+    private void PushDouble(int slot)
+    {
+        ref AbstractValue value = ref Resolve(slot);
+        if (Values[slot].Alias == Alias.Constant && value.IsFloat)
+        {
+            _il.Double(ConstantAt(slot).Float);
+        }
+        else if (value.IsFloat)
+        {
+            _il.Load(DoubleOf(Holder(slot)));
+        }
+        else
+        {
+            PushPayload(slot);
+            _il.Op(OpCodes.Conv_R8);
+        }
+    }
+
+    /// <summary>Takes the top of the operands off.</summary>
+    private void Pop(int count = 1) => _state.Top -= count;
+
+    /// <summary>A new operand; its value is on the IL stack if it has its own variables.</summary>
+    private int Push(AbstractValue value)
+    {
+        int slot = _state.Top++;
+        Values[slot] = value;
+        return slot;
+    }
+
+    /// <summary>Stores what is on the IL stack as the payload or double of a slot of a known kind.</summary>
+    private void StoreResult(int slot, AbstractValue value)
+    {
+        Unalias(slot);
+        Values[slot] = value;
+        _il.Store(value.IsFloat ? DoubleOf(slot) : PayloadOf(slot));
+    }
+
+    /// <summary>Before a variable or register changes: operands that stand for it get their own copy.</summary>
+    private void Unalias(int slot)
+    {
+        if (slot >= Slots)
+        {
+            return;
+        }
+
+        for (int s = Slots; s < _state.Top; s++)
+        {
+            if (Values[s].Alias == Alias.Local && Values[s].Of == slot)
+            {
+                Settle(s);
+            }
+        }
+    }
+
+    /// <summary>Gives an operand its own variables.</summary>
+    private void Settle(int slot)
+    {
+        if (Values[slot].Alias != Alias.None)
+        {
+            Move(slot, slot);
+        }
+    }
+
+    /// <summary>Copies a value into a slot's own variables.</summary>
+    private void Move(int from, int to)
+    {
+        AbstractValue value = Resolve(from);
+        if (value.IsFloat)
+        {
+            PushDouble(from);
+            _il.Store(DoubleOf(to));
+        }
+        else if (value.Kind != (int)Tag.Null)
+        {
+            if (value.Kind == AbstractValue.Any)
+            {
+                PushTag(from);
+                _il.Store(TagOf(to));
+            }
+
+            PushPayload(from);
+            _il.Store(PayloadOf(to));
+        }
+
+        value.Alias = Alias.None;
+        value.Clean = false;
+        Values[to] = value;
+    }
+
+    /// <summary>A variable or register gets an operand's value.</summary>
+    private void Assign(int to, int from)
+    {
+        if (Holder(from) == to && Values[from].Alias != Alias.Constant)
+        {
+            return;
+        }
+
+        // The operand may itself be what is assigned next to; nobody needs it once it is moved.
+        Unalias(to);
+        Move(from, to);
+    }
+
+    /// <summary>Writes one slot into the frame.</summary>
+    private void Flush(int slot)
+    {
+        if (Values[slot].Kind == AbstractValue.Dead || (Values[slot].Clean && Values[slot].Alias == Alias.None))
+        {
+            return;
+        }
+
+        StoreTag(slot, () => PushTag(slot));
+        StorePayload(slot, () => PushPayload(slot));
+        if (Values[slot].Alias == Alias.None)
+        {
+            Values[slot].Clean = true;
+        }
+    }
+
+    /// <summary>Writes everything that memory has not yet. Aliases remain: their operands are in memory, too.</summary>
+    private void FlushAll()
+    {
+        for (int s = 0; s < _state.Top; s++)
+        {
+            Flush(s);
+        }
+    }
+
+    /// <summary>The machine has put a value into a slot of the frame: of any kind, unless it is known.</summary>
+    private void Reload(int slot, int kind = AbstractValue.Any)
+    {
+        Unalias(slot);
+        AbstractValue value = AbstractValue.OfKind(kind);
+        value.Clean = true;
+        Values[slot] = value;
+        if (kind == AbstractValue.Any)
+        {
+            LoadSlotTag(slot);
+            _il.Store(TagOf(slot));
+        }
+
+        if (kind != (int)Tag.Null)
+        {
+            LoadSlotPayload(slot);
+            if (value.IsFloat)
+            {
+                _il.Call(Members.LongToDouble);
+                _il.Store(DoubleOf(slot));
+            }
+            else
+            {
+                _il.Store(PayloadOf(slot));
+            }
+        }
+    }
+
+    /// <summary>A value from anywhere in memory, of which the address is on the IL stack, becomes an operand.</summary>
+    private void PushFrom()
+    {
+        int slot = Push(AbstractValue.OfKind(AbstractValue.Any));
+        _il.Op(OpCodes.Dup);
+        _il.Op(OpCodes.Ldind_I8);
+        _il.Store(TagOf(slot));
+        _il.Int(Members.PayloadOffset);
+        _il.Op(OpCodes.Conv_I);
+        _il.Op(OpCodes.Add);
+        _il.Op(OpCodes.Ldind_I8);
+        _il.Store(PayloadOf(slot));
+    }
+
+    /// <summary>From here on the value in this slot has this kind, as a guard has found.</summary>
+    private void Refine(int slot, int kind)
+    {
+        ref AbstractValue value = ref Resolve(slot);
+        AbstractValue refined = AbstractValue.OfKind(kind);
+        refined.Clean = value.Clean;
+        refined.Alias = value.Alias;
+        refined.Of = value.Of;
+        value = refined;
+        if (kind == (int)Tag.Float)
+        {
+            int holder = Holder(slot);
+            _il.Load(PayloadOf(holder));
+            _il.Call(Members.LongToDouble);
+            _il.Store(DoubleOf(holder));
+        }
+    }
+
+    private Site* NewSite(int i, ExitKind exit, int height)
+    {
+        if (!_il.Enabled)
+        {
+            return null;
+        }
+
+        Site* site = (Site*)NativeMemory.AllocZeroed((nuint)sizeof(Site));
+        _sites.Add((nint)site);
+        site->Function = _function;
+        site->At = At(i);
+        site->Height = height;
+        site->Piece = _piece;
+        site->Exit = exit;
+        site->HasHandlers = _hasHandlers;
+        return site;
+    }
+
+    /// <summary>
+    /// Leaves for the interpreter before an instruction when the branch on the IL stack is taken. The frame is what it is
+    /// now; gas of the segment from the instruction on is given back.
+    /// </summary>
+    private void Guard(OpCode branch, int i, ExitKind exit, FrameState? state = null, long? giveBack = null, Action? note = null)
+    {
+        if (!_il.Enabled)
+        {
+            return;
+        }
+
+        int number = _guards++;
+        Label exitLabel = _il.NewLabel();
+        _il.Branch(branch, exitLabel);
+        if (_jit.Options.FailGuard == number)
+        {
+            _il.Branch(OpCodes.Br, exitLabel);
+        }
+
+        Exit(exitLabel, i, exit, state, giveBack, note);
+    }
+
+    /// <summary>The code of a side exit.</summary>
+    private void Exit(Label label, int i, ExitKind exit, FrameState? state = null, long? giveBack = null, Action? note = null)
+    {
+        if (!_il.Enabled)
+        {
+            return;
+        }
+
+        FrameState now = (state ?? _state).Copy();
+        long back = giveBack ?? CostOf(i, _segmentEnds[_segmentStart]);
+        _il.Cold(() =>
+        {
+            _il.Mark(label);
+            FrameState kept = _state;
+            _state = now;
+            note?.Invoke();
+            FlushAll();
+            _il.Argument(MachineArgument);
+            _il.Address(NewSite(i, exit, now.Top - Slots));
+            _il.Argument(FrameArgument);
+            _il.Argument(SlotsArgument);
+            _il.Load(_counter);
+            if (back != 0)
+            {
+                _il.Long(back);
+                _il.Op(OpCodes.Add);
+            }
+
+            _il.Call(Members.Exit);
+            _il.Op(OpCodes.Ret);
+            _state = kept;
+        });
+    }
+
+    /// <summary>Notes the kind that a guard found instead.</summary>
+    private Action NoteKind(int i, bool first, int slot)
+    {
+        int holder = Holder(slot);
+        return () =>
+        {
+            Seen* seen = _jit.SeenAt(_function, i);
+            _il.Address(first ? &seen->First : &seen->Second);
+            _il.Load(TagOf(holder));
+            _il.Call(Members.NoteKind);
+        };
+    }
+
+    private Action NoteFlag(int i, bool overflow) =>
+        () =>
+        {
+            Seen* seen = _jit.SeenAt(_function, i);
+            _il.Address(overflow ? &seen->Overflow : &seen->Range);
+            _il.Int(1);
+            _il.Op(OpCodes.Stind_I2);
+        };
+
+    /// <summary>A call of a static method of the machine's that takes the machine first.</summary>
+    private void Call(string name, Action arguments)
+    {
+        _il.Argument(MachineArgument);
+        arguments();
+        _il.Call(Members.Of(name));
+    }
+
+    private void Increment(long* counter)
+    {
+        _il.Address(counter);
+        _il.Address(counter);
+        _il.Op(OpCodes.Ldind_I8);
+        _il.Long(1);
+        _il.Op(OpCodes.Add);
+        _il.Op(OpCodes.Stind_I8);
+    }
+
+    /// <summary>What the loop takes for the instructions from one up to another.</summary>
+    private long CostOf(int from, int to)
+    {
+        long cost = 0;
+        for (int i = from; i < to; i++)
+        {
+            cost += At(i)->Cost;
+        }
+
+        return cost;
+    }
+}
+
+/// <summary>What compiled code refers to.</summary>
+internal static class Members
+{
+    public static readonly int PayloadOffset = (int)Marshal.OffsetOf<Value>(nameof(Value.Payload));
+    public static readonly int ListCountOffset = (int)Marshal.OffsetOf<ListCell>(nameof(ListCell.Count));
+    public static readonly int ListItemsOffset = (int)Marshal.OffsetOf<ListCell>(nameof(ListCell.Items));
+    public static readonly int VariableValueOffset = (int)Marshal.OffsetOf<VariableCell>(nameof(VariableCell.Value));
+
+    public static readonly MethodInfo LongToDouble = typeof(BitConverter).GetMethod(nameof(BitConverter.Int64BitsToDouble))!;
+    public static readonly MethodInfo Bits = Of(nameof(Machine.BitsOf));
+    public static readonly MethodInfo Exit = Of(nameof(Machine.LeaveCompiled));
+    public static readonly MethodInfo NoteKind = Of(nameof(Machine.NoteKind));
+
+    public static MethodInfo Of(string name) =>
+        typeof(Machine).GetMethod(name, BindingFlags.Static | BindingFlags.NonPublic | BindingFlags.Public)
+        ?? throw new InvalidOperationException($"the machine has no method {name}");
+
+    public static FieldInfo Field(string name) =>
+        typeof(Machine).GetField(name, BindingFlags.Instance | BindingFlags.NonPublic)
+        ?? throw new InvalidOperationException($"the machine has no field {name}");
+}

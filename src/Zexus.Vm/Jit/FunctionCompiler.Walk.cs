@@ -1,0 +1,795 @@
+using System.Reflection.Emit;
+
+namespace Zexus.Vm;
+
+/// <summary>Instruction by instruction: what each does to what is known, and the IL that does it.</summary>
+internal sealed unsafe partial class FunctionCompiler
+{
+    private void Walk(Block block)
+    {
+        _block = block;
+        _state = block.Entry!.Copy();
+        StartSegment(block.Start);
+        int i = block.Start;
+        while (i < block.End)
+        {
+            i = Step(i);
+            if (i < 0)
+            {
+                return;
+            }
+        }
+
+        CloseSegment(i);
+        Edge(i, _state);
+    }
+
+    /// <summary>Takes the gas of the segment that begins here. Where it ends, following the code has found.</summary>
+    private void StartSegment(int i)
+    {
+        _segmentStart = i;
+        if (!_il.Enabled)
+        {
+            return;
+        }
+
+        int end = _segmentEnds[i];
+        long cost = CostOf(i, end);
+        long gas = (cost + (end - i)) >> Fuel.Shift;
+        if (end - i > 31 * Math.Max(gas, 1))
+        {
+            throw new CompilationRefusedException("more instructions without gas than the step counter has room for");
+        }
+
+        if (_jit.Options.CountExecutions)
+        {
+            for (int k = i; k < end; k++)
+            {
+                Increment(_jit.OpcodeCounter((Op)At(k)->Op));
+            }
+        }
+
+        if (cost <= 0)
+        {
+            // Free instructions take steps only.
+            _il.Load(_counter);
+            _il.Long(cost);
+            _il.Op(OpCodes.Sub);
+            _il.Store(_counter);
+            return;
+        }
+
+        Label refill = _il.NewLabel();
+        Label charged = _il.NewLabel();
+        Label exit = _il.NewLabel();
+        _il.Load(_counter);
+        _il.Long(cost);
+        _il.Op(OpCodes.Sub);
+        _il.Store(_counter);
+        _il.Load(_counter);
+        _il.Long(0);
+        _il.Branch(OpCodes.Blt, refill);
+        _il.Mark(charged);
+        _il.Cold(() =>
+        {
+            _il.Mark(refill);
+            Call(
+                nameof(Machine.RefillSegment),
+                () =>
+                {
+                    _il.Load(_counter);
+                    _il.Long(cost);
+                }
+            );
+            _il.Store(_counter);
+            _il.Load(_counter);
+            _il.Long(0);
+            _il.Branch(OpCodes.Bge, charged);
+
+            // The machine has the counter as it was before this segment.
+            _il.Argument(MachineArgument);
+            _il.Field(Members.Field("_counter"));
+            _il.Store(_counter);
+            _il.Branch(OpCodes.Br, exit);
+        });
+        Exit(exit, i, ExitKind.Gas, giveBack: 0);
+    }
+
+    private void CloseSegment(int end) => _segmentEnds[_segmentStart] = end;
+
+    /// <summary>The machine may have been called: a new segment begins behind the instruction.</summary>
+    private int EndSegment(int i)
+    {
+        CloseSegment(i + 1);
+        if (i + 1 < _block.End)
+        {
+            StartSegment(i + 1);
+        }
+
+        return i + 1;
+    }
+
+    /// <summary>Control goes on at an instruction with this state.</summary>
+    private void Edge(int to, FrameState state)
+    {
+        if ((Op)At(to)->Op == Op.End)
+        {
+            // Each way to the end has its own height.
+            _state = state;
+            if (_il.Enabled)
+            {
+                _il.Load(_counter);
+                _il.Long(At(to)->Cost);
+                _il.Op(OpCodes.Sub);
+                _il.Store(_counter);
+            }
+
+            EmitReturn();
+            return;
+        }
+
+        Block target = _blockAt[to]!;
+        if (!_il.Enabled)
+        {
+            Propagate(target, state);
+            return;
+        }
+
+        Convert(state, target.Entry!);
+        _il.Branch(OpCodes.Br, target.Label);
+    }
+
+    private void Propagate(Block target, FrameState state)
+    {
+        FrameState arriving = state.Copy();
+        FrameState kept = _state;
+        _state = arriving;
+
+        // Operands first: they may stand for variables that die here.
+        for (int s = arriving.Top - 1; s >= 0; s--)
+        {
+            if (s < Slots && !target.Live[s])
+            {
+                arriving.Values[s] = new AbstractValue { Kind = AbstractValue.Dead };
+            }
+            else if (arriving.Values[s].Alias != Alias.None)
+            {
+                AbstractValue value = Resolve(s);
+                value.Alias = Alias.None;
+                value.Clean = false;
+                arriving.Values[s] = value;
+            }
+        }
+
+        _state = kept;
+        if (target.Entry is null)
+        {
+            target.Entry = arriving;
+            _enqueue(target);
+            return;
+        }
+
+        target.Joins++;
+        bool changed = false;
+        for (int s = 0; s < arriving.Top; s++)
+        {
+            changed |= target.Entry.Values[s].Join(arriving.Values[s], widen: target.Joins > 3);
+        }
+
+        if (changed)
+        {
+            _enqueue(target);
+        }
+    }
+
+    /// <summary>Does reaching a block take any code?</summary>
+    private bool NeedsConversion(FrameState from, FrameState to)
+    {
+        for (int s = 0; s < from.Top; s++)
+        {
+            if (
+                to.Values[s].Kind != AbstractValue.Dead
+                && (from.Values[s].Alias != Alias.None || from.Values[s].Kind != to.Values[s].Kind)
+            )
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>Moves everything to where the block expects it, in the form that it expects.</summary>
+    private void Convert(FrameState from, FrameState to)
+    {
+        _state = from;
+        for (int s = from.Top - 1; s >= 0; s--)
+        {
+            if (to.Values[s].Kind == AbstractValue.Dead)
+            {
+                continue;
+            }
+
+            Settle(s);
+            if (to.Values[s].Kind == AbstractValue.Any && from.Values[s].Kind != AbstractValue.Any)
+            {
+                AbstractValue value = from.Values[s];
+                if (value.IsFloat || value.Kind == (int)Tag.Null)
+                {
+                    PushPayload(s);
+                    _il.Store(PayloadOf(s));
+                }
+
+                _il.Long(value.Kind);
+                _il.Store(TagOf(s));
+                from.Values[s].Kind = AbstractValue.Any;
+            }
+        }
+    }
+
+    /// <summary>A conditional jump: the branch instruction is emitted with what it compares already on the IL stack.</summary>
+    private int Branch(int i, OpCode whenJumping, FrameState jumping, FrameState falling)
+    {
+        CloseSegment(i + 1);
+        _ = InstructionEffects.TryTarget(At(i), out Instr* target);
+        int to = (int)(target - _function->Code);
+        if (!_il.Enabled)
+        {
+            Edge(to, jumping);
+            Edge(i + 1, falling);
+            return -1;
+        }
+
+        bool direct = (Op)target->Op != Op.End && !NeedsConversion(jumping, _blockAt[to]!.Entry!);
+        Label label = direct ? _blockAt[to]!.Label : _il.NewLabel();
+        _il.Branch(whenJumping, label);
+        if (!direct)
+        {
+            _il.Cold(() =>
+            {
+                _il.Mark(label);
+                Edge(to, jumping);
+            });
+        }
+
+        Edge(i + 1, falling);
+        return -1;
+    }
+
+    private void EmitReturn()
+    {
+        if (_state.Top > Slots)
+        {
+            int top = _state.Top - 1;
+
+            // The result goes to the first slot, which the top may be a copy of.
+            PushTag(top);
+            _il.Store(_long);
+            StorePayload(0, () => PushPayload(top));
+            StoreTag(0, () => _il.Load(_long));
+        }
+        else
+        {
+            StoreTag(0, () => _il.Long((long)Tag.Null));
+            StorePayload(0, () => _il.Long(0));
+        }
+
+        if (_hasHandlers)
+        {
+            Call(nameof(Machine.DropHandlers), () => _il.Argument(FrameArgument));
+        }
+
+        _il.Load(_counter);
+        _il.Op(OpCodes.Ret);
+    }
+
+    /// <summary>One instruction; the number of the next, or -1 when the block is over.</summary>
+    private int Step(int i)
+    {
+        Instr* at = At(i);
+        const int Size = 16;
+        switch ((Op)at->Op)
+        {
+            case Op.LoadConst:
+                PushConstant(at->A / Size);
+                return i + 1;
+
+            case Op.LoadLocal:
+            case Op.PushReg:
+                PushLocal(at->A / Size);
+                return i + 1;
+
+            case Op.LoadGlobal:
+                GlobalAddress(at->A);
+                PushFrom();
+                return i + 1;
+
+            case Op.LoadCell:
+                CellAddress(at->A / Size);
+                PushFrom();
+                return i + 1;
+
+            case Op.StoreLocal:
+            case Op.PopReg:
+            {
+                int top = _state.Top - 1;
+                Pop();
+                Assign(at->A / Size, top);
+                return i + 1;
+            }
+
+            case Op.StoreGlobal:
+                StoreTo(() => GlobalAddress(at->A));
+                return i + 1;
+
+            case Op.StoreCell:
+                StoreTo(() => CellAddress(at->A / Size));
+                return i + 1;
+
+            case Op.Pop:
+                Pop();
+                return i + 1;
+
+            case Op.Dup:
+                Duplicate();
+                return i + 1;
+
+            case Op.StoreConst:
+                return StoreConstant(i, at->A, at->B);
+
+            case Op.LoadReg:
+                return StoreConstant(i, (at->A / Size) << 2, at->B);
+
+            case Op.MovReg:
+                Assign(at->A / Size, at->B / Size);
+                return i + 1;
+
+            case Op.LoadVarReg:
+                return LoadVariable(i, at->A / Size, at->B);
+
+            case Op.StoreReg:
+                return StoreVariable(i, at->A / Size, at->B);
+
+            case Op.Inc:
+            case Op.Dec:
+            case Op.Neg:
+                return Unary(i, (Op)at->Op, _state.Top - 1, _state.Top - 1);
+
+            case Op.NegReg:
+                return Unary(i, Op.Neg, at->B / Size, at->A / Size);
+
+            case Op.Add:
+            case Op.Sub:
+            case Op.Mul:
+            case Op.Div:
+            case Op.Mod:
+            case Op.Pow:
+            case Op.Eq:
+            case Op.Neq:
+            case Op.Lt:
+            case Op.Gt:
+            case Op.Lte:
+            case Op.Gte:
+            case Op.And:
+            case Op.Or:
+                return Binary(i, (Op)at->Op, _state.Top - 2, _state.Top - 1, _state.Top - 2, onStack: true);
+
+            case Op.AddReg:
+            case Op.SubReg:
+            case Op.MulReg:
+            case Op.DivReg:
+            case Op.ModReg:
+            case Op.PowReg:
+            case Op.EqReg:
+            case Op.NeqReg:
+            case Op.LtReg:
+            case Op.GtReg:
+            case Op.LteReg:
+            case Op.GteReg:
+            case Op.AndReg:
+            case Op.OrReg:
+                return Binary(
+                    i,
+                    StackTwin((Op)at->Op),
+                    at->B / Size,
+                    at->C / Size,
+                    at->A / Size,
+                    onStack: false
+                );
+
+            case Op.Not:
+                Negate(_state.Top - 1, _state.Top - 1);
+                return i + 1;
+
+            case Op.NotReg:
+                Negate(at->B / Size, at->A / Size);
+                return i + 1;
+
+            case Op.Jump:
+            case Op.Loop:
+                CloseSegment(i + 1);
+                _ = InstructionEffects.TryTarget(at, out Instr* target);
+                Edge((int)(target - _function->Code), _state);
+                return -1;
+
+            case Op.JumpIfFalse:
+            case Op.LoopIfFalse:
+                return BranchOnTruth(i, whenTrue: false);
+
+            case Op.JumpIfTrue:
+            case Op.LoopIfTrue:
+                return BranchOnTruth(i, whenTrue: true);
+
+            case Op.Return:
+                CloseSegment(i + 1);
+                EmitReturn();
+                return -1;
+
+            case Op.CallFunction:
+                return CallFunction(i);
+
+            case Op.CallLocal:
+                return CallValue(i, () => SlotAddress(at->A / Size));
+
+            case Op.CallCell:
+                return CallValue(i, () => CellAddress(at->A / Size));
+
+            case Op.CallGlobal:
+                return CallValue(i, () => GlobalAddress(at->A));
+
+            case Op.Index:
+                return Index(i);
+
+            case Op.CallMethod:
+                return CallMethod(i);
+
+            case Op.Nop:
+                return i + 1;
+
+            case Op.StoreFunction:
+                MachineDoes(i, 0, 0, AbstractValue.Any);
+                if ((PlaceKind)(at->A & 3) == PlaceKind.Local)
+                {
+                    Reload(at->A >> 2);
+                }
+
+                return EndSegment(i);
+
+            case Op.Throw:
+                MachineDoes(i, 1, 0, AbstractValue.Any);
+                CloseSegment(i + 1);
+                _il.Branch(OpCodes.Br, _leave);
+                return -1;
+
+            case Op.End:
+                throw new InvalidOperationException("the end is reached by edges only");
+
+            case Op.CheckedAddReg:
+            case Op.CheckedSubReg:
+            case Op.CheckedMulReg:
+            case Op.CheckedDivReg:
+            case Op.CheckedNegReg:
+                MachineDoes(i, 0, 0, AbstractValue.Any);
+                Reload(at->A / Size);
+                return EndSegment(i);
+
+            case Op.LoadConstCopy:
+            case Op.CallTop:
+            case Op.CallBuiltin:
+            case Op.GetAttr:
+            case Op.ForIter:
+            case Op.GetLength:
+            case Op.CheckedInc:
+            case Op.CheckedDec:
+            case Op.CheckedNeg:
+            case Op.CheckedAdd:
+            case Op.CheckedSub:
+            case Op.CheckedMul:
+            case Op.CheckedDiv:
+            case Op.GasCharge:
+            case Op.TakeCharges:
+            case Op.BuildList:
+            case Op.BuildMap:
+            case Op.BuildSet:
+            case Op.Slice:
+            case Op.RegisterEvent:
+            case Op.EmitEvent:
+            case Op.HashBlock:
+            case Op.VerifySignature:
+            case Op.MerkleRoot:
+            case Op.StateRead:
+            case Op.StateWrite:
+            case Op.TxBegin:
+            case Op.TxCommit:
+            case Op.TxRevert:
+            case Op.LedgerAppend:
+            case Op.Require:
+            case Op.AuditLog:
+            case Op.SetupTry:
+            case Op.PopTry:
+            case Op.Print:
+                return ByMachine(i);
+
+            default:
+                throw new CompilationRefusedException($"no code for {(Op)at->Op}");
+        }
+    }
+
+    private static Op StackTwin(Op op) => (Op)((int)op - (Op.AddReg - Op.Add));
+
+    private int ByMachine(int i)
+    {
+        (int pops, int pushes) = InstructionEffects.Of(At(i));
+        MachineDoes(i, pops, pushes, AbstractValue.Any);
+        return EndSegment(i);
+    }
+
+    /// <summary>The instruction's own rule in the machine does it, on the frame in memory.</summary>
+    private void MachineDoes(int i, int pops, int pushes, int kind) =>
+        MachineCall(i, nameof(Machine.RunInstruction), static () => { }, pops, pushes, kind);
+
+    private void MachineCall(int i, string helper, Action arguments, int pops, int pushes, int kind)
+    {
+        FlushAll();
+        if (_il.Enabled)
+        {
+            _il.Argument(MachineArgument);
+            _il.Address(NewSite(i, ExitKind.None, _state.Top - Slots));
+            _il.Argument(FrameArgument);
+            _il.Argument(SlotsArgument);
+            _il.Load(_counter);
+            arguments();
+            _il.Call(Members.Of(helper));
+            _il.Store(_counter);
+            _il.Load(_counter);
+            _il.Long(0);
+            _il.Branch(OpCodes.Blt, _leave);
+        }
+
+        Pop(pops);
+        for (int k = 0; k < pushes; k++)
+        {
+            _state.Top++;
+            Reload(_state.Top - 1, kind);
+        }
+    }
+
+    private void PushConstant(int number)
+    {
+        Value constant = _program.Constants[number];
+        AbstractValue value =
+            constant.Tag is Tag.Int or Tag.Bool
+                ? AbstractValue.Int(constant.Payload, constant.Payload)
+                : AbstractValue.OfKind((int)constant.Tag);
+        value.Kind = (int)constant.Tag;
+        value.Alias = Alias.Constant;
+        value.Of = number;
+        _ = Push(value);
+    }
+
+    private void PushLocal(int slot)
+    {
+        _ = Push(new AbstractValue { Kind = AbstractValue.Any, Alias = Alias.Local, Of = slot });
+    }
+
+    private void Duplicate()
+    {
+        int top = _state.Top - 1;
+        if (Values[top].Alias != Alias.None)
+        {
+            _ = Push(Values[top]);
+            return;
+        }
+
+        int copy = Push(Values[top]);
+        Values[copy] = Values[top];
+        Move(top, copy);
+    }
+
+    private void GlobalAddress(int offset)
+    {
+        _il.Argument(MachineArgument);
+        _il.Field(Members.Field("_globals"));
+        if (offset != 0)
+        {
+            _il.Int(offset);
+            _il.Op(OpCodes.Conv_I);
+            _il.Op(OpCodes.Add);
+        }
+    }
+
+    private void CellAddress(int slot)
+    {
+        LoadSlotPayload(slot);
+        _il.Int(Members.VariableValueOffset);
+        _il.Op(OpCodes.Conv_I);
+        _il.Op(OpCodes.Add);
+    }
+
+    private void StoreTo(Action address)
+    {
+        int top = _state.Top - 1;
+        address();
+        PushTag(top);
+        _il.Op(OpCodes.Stind_I8);
+        address();
+        _il.Int(Members.PayloadOffset);
+        _il.Op(OpCodes.Conv_I);
+        _il.Op(OpCodes.Add);
+        PushPayload(top);
+        _il.Op(OpCodes.Stind_I8);
+        Pop();
+    }
+
+    private int StoreConstant(int i, int place, int number)
+    {
+        if (_program.ConstantElements[number] != 0 || _program.Constants[number].Tag >= Tag.List)
+        {
+            MachineDoes(i, 0, 0, AbstractValue.Any);
+            if ((PlaceKind)(place & 3) == PlaceKind.Local)
+            {
+                Reload(place >> 2);
+            }
+
+            return EndSegment(i);
+        }
+
+        PushConstant(number);
+        StoreTop(place);
+        return i + 1;
+    }
+
+    private void StoreTop(int place)
+    {
+        int slot = place >> 2;
+        switch ((PlaceKind)(place & 3))
+        {
+            case PlaceKind.Local:
+                int top = _state.Top - 1;
+                Pop();
+                Assign(slot, top);
+                break;
+            case PlaceKind.Cell:
+                StoreTo(() => CellAddress(slot));
+                break;
+            case PlaceKind.Global:
+                StoreTo(() => GlobalAddress(slot * sizeof(Value)));
+                break;
+            default:
+                throw new InvalidOperationException("no such place");
+        }
+    }
+
+    private int LoadVariable(int i, int register, int place)
+    {
+        int slot = place >> 2;
+        switch ((PlaceKind)(place & 3))
+        {
+            case PlaceKind.Local:
+                Assign(register, slot);
+                return i + 1;
+            case PlaceKind.Cell:
+                CellAddress(slot);
+                break;
+            default:
+                GlobalAddress(slot * sizeof(Value));
+                break;
+        }
+
+        PushFrom();
+        int top = _state.Top - 1;
+        Pop();
+        Assign(register, top);
+        return i + 1;
+    }
+
+    private int StoreVariable(int i, int register, int place)
+    {
+        PushLocal(register);
+        StoreTop(place);
+        return i + 1;
+    }
+
+    private int CallValue(int i, Action callee)
+    {
+        Instr* at = At(i);
+        MachineCall(i, nameof(Machine.CallValueAt), callee, at->B, 1, AbstractValue.Any);
+        return EndSegment(i);
+    }
+
+    /// <summary>
+    /// A call of the function table. Compiled code calls compiled code through the table of entries; the frame's record is written
+    /// only when the machine needs it.
+    /// </summary>
+    private int CallFunction(int i)
+    {
+        Instr* at = At(i);
+        FunctionCode* callee = _program.Functions + at->A;
+        if (callee->HasCells)
+        {
+            return ByMachine(i);
+        }
+
+        FlushAll();
+        int arguments = _state.Top - at->B;
+        if (_il.Enabled)
+        {
+            // Parameters that were not passed are Null.
+            for (int k = at->B; k < callee->Parameters; k++)
+            {
+                StoreTag(arguments + k, () => _il.Long((long)Tag.Null));
+                StorePayload(arguments + k, () => _il.Long(0));
+            }
+
+            Site* site = NewSite(i, ExitKind.None, _state.Top - Slots);
+            Label slow = _il.NewLabel();
+            Label failed = _il.NewLabel();
+            Label done = _il.NewLabel();
+            LocalBuilder entry = _entryPointer ??= _il.NewLocal(typeof(nint));
+
+            _il.Argument(FrameArgument);
+            _il.Argument(MachineArgument);
+            _il.Field(Members.Field("_lastFrame"));
+            _il.Branch(OpCodes.Beq, slow);
+            _il.Argument(MachineArgument);
+            _il.Field(Members.Field("_segmentEnd"));
+            SlotAddress(arguments + callee->FrameSize);
+            _il.Branch(OpCodes.Blt_Un, slow);
+            _il.AddressOf(_stackProbe ??= _il.NewLocal(typeof(int)));
+            _il.Op(OpCodes.Conv_U);
+            _il.Argument(MachineArgument);
+            _il.Field(Members.Field("_stackLimit"));
+            _il.Branch(OpCodes.Blt_Un, slow);
+            _il.Address(_jit.EntryOf(at->A));
+            _il.Op(OpCodes.Ldind_I);
+            _il.Store(entry);
+            _il.Load(entry);
+            _il.Branch(OpCodes.Brfalse, slow);
+
+            _il.Argument(MachineArgument);
+            _il.Argument(FrameArgument);
+            _il.Int(sizeof(Frame));
+            _il.Op(OpCodes.Conv_I);
+            _il.Op(OpCodes.Add);
+            SlotAddress(arguments);
+            _il.Load(_counter);
+            _il.Load(entry);
+            _il.CallPointer(typeof(long), typeof(Machine), typeof(Frame*), typeof(Value*), typeof(long));
+            _il.Store(_counter);
+            _il.Load(_counter);
+            _il.Long(0);
+            _il.Branch(OpCodes.Blt, failed);
+            _il.Mark(done);
+            _il.Cold(() =>
+            {
+                _il.Mark(slow);
+                CallHelper(nameof(Machine.RunInstruction));
+                _il.Mark(failed);
+                CallHelper(nameof(Machine.AfterCall));
+
+                void CallHelper(string name)
+                {
+                    _il.Argument(MachineArgument);
+                    _il.Address(site);
+                    _il.Argument(FrameArgument);
+                    _il.Argument(SlotsArgument);
+                    _il.Load(_counter);
+                    _il.Call(Members.Of(name));
+                    _il.Store(_counter);
+                    _il.Load(_counter);
+                    _il.Long(0);
+                    _il.Branch(OpCodes.Bge, done);
+                    _il.Branch(OpCodes.Br, _leave);
+                }
+            });
+        }
+
+        Pop(at->B);
+        _state.Top++;
+        Reload(_state.Top - 1);
+        return EndSegment(i);
+    }
+
+    private LocalBuilder? _entryPointer;
+    private LocalBuilder? _stackProbe;
+}

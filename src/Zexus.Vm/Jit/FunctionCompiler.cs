@@ -1,0 +1,564 @@
+using System.Numerics;
+using System.Reflection.Emit;
+
+namespace Zexus.Vm;
+
+/// <summary>A function, or a loop of it, is not compiled; the reason is for the statistics.</summary>
+internal sealed class CompilationRefusedException(string reason) : Exception(reason);
+
+/// <summary>
+/// Compiles a function, from its beginning or from the head of a loop that is running, to IL. One abstract interpretation over
+/// kinds and intervals runs to its fixed point with emission off, then once more over each block with emission on.
+/// </summary>
+/// <remarks>
+/// The method made is <c>long (Machine machine, Frame* frame, Value* slots, long counter)</c>. It returns the counter with the
+/// frame's result in its first slot, or an <see cref="ExitStatus"/>. Gas is taken by the segment: a run of instructions that
+/// ends behind one that may call the machine. An exit gives back what has not run.
+/// </remarks>
+internal sealed unsafe partial class FunctionCompiler
+{
+    /// <summary>RyuJIT stops optimizing at about 20,000 IL instructions or 2,000 basic blocks; stay well below.</summary>
+    private const int LargestIl = 16_000;
+    private const int LargestBlockCount = 400;
+    private const int LargestInstructionCount = 4_000;
+
+    private const int MachineArgument = 0;
+    private const int FrameArgument = 1;
+    private const int SlotsArgument = 2;
+
+    private readonly JitProgram _jit;
+    private readonly ZexusProgram _program;
+    private readonly FunctionCode* _function;
+    private readonly int _entry;
+    private readonly bool _isLoop;
+    private readonly ushort[] _observed;
+    private readonly bool[] _nonNegative;
+    private readonly bool _assumeNothing;
+    private readonly int _piece;
+    private readonly Il _il;
+    private readonly DynamicMethod _method;
+    private readonly Label _leave;
+    private readonly LocalBuilder _counter;
+    private readonly LocalBuilder _long;
+    private readonly Dictionary<int, LocalBuilder> _payloads = [];
+    private readonly Dictionary<int, LocalBuilder> _tags = [];
+    private readonly Dictionary<int, LocalBuilder> _doubles = [];
+    private readonly List<nint> _sites = [];
+    private readonly int[] _heights;
+    private readonly bool _hasHandlers;
+    private readonly Block?[] _blockAt;
+    private readonly List<Block> _blocks = [];
+    private readonly Dictionary<int, int> _segmentEnds = [];
+
+    private FrameState _state = null!;
+    private Block _block = null!;
+    private int _segmentStart;
+    private int _guards;
+
+    private FunctionCompiler(
+        JitProgram jit,
+        FunctionCode* function,
+        int entry,
+        bool isLoop,
+        ushort[] observed,
+        bool[] nonNegative,
+        bool assumeNothing,
+        int piece
+    )
+    {
+        _jit = jit;
+        _program = jit.Program;
+        _function = function;
+        _entry = entry;
+        _observed = observed;
+        _nonNegative = nonNegative;
+        _isLoop = isLoop;
+        _assumeNothing = assumeNothing;
+        _piece = piece;
+        _method = new DynamicMethod(
+            $"zexus:{function->Number}:{entry}",
+            typeof(long),
+            [typeof(Machine), typeof(Frame*), typeof(Value*), typeof(long)],
+            typeof(Machine),
+            skipVisibility: true
+        );
+        _method.InitLocals = false;
+        ILGenerator generator = _method.GetILGenerator(4096);
+        _il = new Il(generator);
+        _counter = _il.NewLocal(typeof(long));
+        _long = _il.NewLocal(typeof(long));
+        _leave = generator.DefineLabel();
+        int length = LengthOf(function);
+        _blockAt = new Block?[length];
+        _heights = new int[length];
+        _hasHandlers = FindBlocks(length);
+    }
+
+    /// <summary>A basic block of the part that is compiled.</summary>
+    private sealed class Block(int start)
+    {
+        public int Start { get; } = start;
+
+        /// <summary>Behind its last instruction.</summary>
+        public int End { get; set; }
+
+        /// <summary>What is known when it is entered; null while nothing has reached it.</summary>
+        public FrameState? Entry { get; set; }
+        public int Joins { get; set; }
+        public bool Pending { get; set; }
+        public Label Label { get; set; }
+
+        /// <summary>Variables and registers that something may still read.</summary>
+        public bool[] Live { get; set; } = [];
+    }
+
+    /// <summary>The method and its places, ready to be called.</summary>
+    public static CompiledPiece Compile(
+        JitProgram jit,
+        FunctionCode* function,
+        int entry,
+        bool isLoop,
+        ushort[] observed,
+        bool[] nonNegative,
+        bool assumeNothing,
+        int piece
+    )
+    {
+        FunctionCompiler compiler = new(jit, function, entry, isLoop, observed, nonNegative, assumeNothing, piece);
+        try
+        {
+            compiler.FindLiveness();
+            compiler.Follow();
+            compiler.Emit();
+        }
+        catch
+        {
+            compiler.FreeSites();
+            throw;
+        }
+
+        return new CompiledPiece(compiler._method, function, entry, [.. compiler._sites], compiler._guards, compiler._il.Count);
+    }
+
+    private int Slots => _function->Slots;
+
+    private AbstractValue[] Values => _state.Values;
+
+    private Instr* At(int index) => _function->Code + index;
+
+    /// <summary>Instructions with the end and, of a translation, the detours behind it.</summary>
+    private static int LengthOf(FunctionCode* function) => function->CodeLength;
+
+    private bool FindBlocks(int length)
+    {
+        if (length > LargestInstructionCount)
+        {
+            throw new CompilationRefusedException("too many instructions");
+        }
+
+        // Heights of the whole function, as validation found them.
+        Array.Fill(_heights, -1);
+        bool hasHandlers = false;
+        Stack<(int At, int Height)> pending = new([(0, 0)]);
+        while (pending.TryPop(out (int At, int Height) next))
+        {
+            int i = next.At;
+            Instr* at = At(i);
+
+            // The end has any height.
+            if (_heights[i] >= 0 || (Op)at->Op == Op.End)
+            {
+                _heights[i] = Math.Max(_heights[i], next.Height);
+                continue;
+            }
+
+            _heights[i] = next.Height;
+            (int pops, int pushes) = InstructionEffects.Of(at);
+            int after = next.Height - pops + pushes;
+            if (InstructionEffects.TryTarget(at, out Instr* target))
+            {
+                bool handler = (Op)at->Op == Op.SetupTry;
+                hasHandlers |= handler;
+                pending.Push(((int)(target - _function->Code), handler ? after + 1 : after));
+            }
+
+            if (InstructionEffects.FallsThrough(at))
+            {
+                pending.Push((i + 1, after));
+            }
+        }
+
+        // Blocks of what is reachable from the entry without a fault.
+        HashSet<int> seen = [];
+        HashSet<int> leaders = [_entry];
+        Stack<int> work = new([_entry]);
+        while (work.TryPop(out int i))
+        {
+            if (!seen.Add(i))
+            {
+                continue;
+            }
+
+            Instr* at = At(i);
+            if ((Op)at->Op == Op.End)
+            {
+                leaders.Add(i);
+            }
+
+            if ((Op)at->Op != Op.SetupTry && InstructionEffects.TryTarget(at, out Instr* target))
+            {
+                int to = (int)(target - _function->Code);
+                leaders.Add(to);
+                work.Push(to);
+                leaders.Add(i + 1);
+            }
+
+            if (InstructionEffects.FallsThrough(at))
+            {
+                work.Push(i + 1);
+            }
+        }
+
+        // The end is no block: each way to it returns by itself.
+        foreach (int start in leaders.Where(i => seen.Contains(i) && (Op)At(i)->Op != Op.End).Order())
+        {
+            Block block = new(start);
+            int end = start;
+            do
+            {
+                end++;
+            } while (
+                InstructionEffects.FallsThrough(At(end - 1))
+                && !InstructionEffects.IsBranch(At(end - 1))
+                && !leaders.Contains(end)
+            );
+
+            block.End = end;
+            _blocks.Add(block);
+            _blockAt[start] = block;
+        }
+
+        if (_blocks.Count == 0)
+        {
+            throw new CompilationRefusedException("no instructions");
+        }
+
+        return _blocks.Count > LargestBlockCount
+            ? throw new CompilationRefusedException("too many basic blocks")
+            : hasHandlers;
+    }
+
+    private IEnumerable<Block> Successors(Block block)
+    {
+        int last = block.End - 1;
+        List<Block> successors = [];
+        if (
+            (Op)At(last)->Op != Op.SetupTry
+            && InstructionEffects.TryTarget(At(last), out Instr* target)
+            && _blockAt[(int)(target - _function->Code)] is { } jumped
+        )
+        {
+            successors.Add(jumped);
+        }
+
+        if (InstructionEffects.FallsThrough(At(last)) && _blockAt[block.End] is { } next)
+        {
+            successors.Add(next);
+        }
+
+        return successors;
+    }
+
+    /// <summary>Backwards over the blocks. Where faults can be caught, a handler may read anything.</summary>
+    private void FindLiveness()
+    {
+        foreach (Block block in _blocks)
+        {
+            block.Live = new bool[Slots];
+            if (_hasHandlers)
+            {
+                Array.Fill(block.Live, true);
+            }
+        }
+
+        bool changed = !_hasHandlers;
+        while (changed)
+        {
+            changed = false;
+            for (int b = _blocks.Count - 1; b >= 0; b--)
+            {
+                Block block = _blocks[b];
+                bool[] live = new bool[Slots];
+                foreach (Block successor in Successors(block))
+                {
+                    for (int s = 0; s < live.Length; s++)
+                    {
+                        live[s] |= successor.Live[s];
+                    }
+                }
+
+                for (int i = block.End - 1; i >= block.Start; i--)
+                {
+                    (int written, int read, int other) = FrameUses(At(i));
+                    if (written >= 0)
+                    {
+                        live[written] = false;
+                    }
+
+                    if (read >= 0)
+                    {
+                        live[read] = true;
+                    }
+
+                    if (other >= 0)
+                    {
+                        live[other] = true;
+                    }
+
+                    if ((Op)At(i)->Op == Op.TakeCharges)
+                    {
+                        // Sizes of variables: which, the list knows.
+                        Array.Fill(live, true);
+                    }
+                }
+
+                if (!live.AsSpan().SequenceEqual(block.Live))
+                {
+                    block.Live = live;
+                    changed = true;
+                }
+            }
+        }
+    }
+
+    /// <summary>The slots that an instruction writes and reads as variables or registers; -1 for none.</summary>
+    private static (int Written, int Read, int Other) FrameUses(Instr* at)
+    {
+        const int Size = 16;
+        switch ((Op)at->Op)
+        {
+            case Op.LoadLocal:
+            case Op.PushReg:
+            case Op.CallLocal:
+                return (-1, at->A / Size, -1);
+            case Op.StoreLocal:
+            case Op.PopReg:
+            case Op.LoadReg:
+                return (at->A / Size, -1, -1);
+            case Op.StoreConst:
+            case Op.StoreFunction:
+                return ((PlaceKind)(at->A & 3) == PlaceKind.Local ? at->A >> 2 : -1, -1, -1);
+            case Op.LoadVarReg:
+                return (at->A / Size, (PlaceKind)(at->B & 3) == PlaceKind.Local ? at->B >> 2 : -1, -1);
+            case Op.StoreReg:
+                return ((PlaceKind)(at->B & 3) == PlaceKind.Local ? at->B >> 2 : -1, at->A / Size, -1);
+            case Op.MovReg:
+            case Op.NotReg:
+            case Op.NegReg:
+            case Op.CheckedNegReg:
+                return (at->A / Size, at->B / Size, -1);
+            case Op.AddReg:
+            case Op.SubReg:
+            case Op.MulReg:
+            case Op.DivReg:
+            case Op.ModReg:
+            case Op.PowReg:
+            case Op.EqReg:
+            case Op.NeqReg:
+            case Op.LtReg:
+            case Op.GtReg:
+            case Op.LteReg:
+            case Op.GteReg:
+            case Op.AndReg:
+            case Op.OrReg:
+            case Op.CheckedAddReg:
+            case Op.CheckedSubReg:
+            case Op.CheckedMulReg:
+            case Op.CheckedDivReg:
+                return (at->A / Size, at->B / Size, at->C / Size);
+            default:
+                return (-1, -1, -1);
+        }
+    }
+
+    /// <summary>Runs to the fixed point without emitting.</summary>
+    private void Follow()
+    {
+        Block entry = _blockAt[_entry]!;
+        entry.Entry = EntryState(entry);
+        PriorityQueue<Block, int> pending = new();
+        pending.Enqueue(entry, entry.Start);
+        _enqueue = block =>
+        {
+            if (!block.Pending)
+            {
+                block.Pending = true;
+                pending.Enqueue(block, block.Start);
+            }
+        };
+        while (pending.TryDequeue(out Block? block, out _))
+        {
+            block.Pending = false;
+            Walk(block);
+        }
+    }
+
+    private Action<Block> _enqueue = static _ => { };
+
+    private FrameState EntryState(Block block)
+    {
+        int height = _heights[_entry];
+        AbstractValue[] values = new AbstractValue[_function->FrameSize];
+        for (int s = 0; s < Slots + height; s++)
+        {
+            int kind;
+            if (s < Slots && !block.Live[s])
+            {
+                kind = AbstractValue.Dead;
+            }
+            else if (!_isLoop && s >= _function->Parameters)
+            {
+                // A new frame: everything but its parameters is Null.
+                kind = (int)Tag.Null;
+            }
+            else
+            {
+                ushort seen = _observed[s];
+                kind = !_assumeNothing && BitOperations.IsPow2(seen) ? BitOperations.Log2(seen) : AbstractValue.Any;
+            }
+
+            values[s] = AbstractValue.OfKind(kind);
+            values[s].Clean = true;
+            if (kind == (int)Tag.Int && _nonNegative[s])
+            {
+                values[s].Low = 0;
+            }
+        }
+
+        return new FrameState(values, Slots + height);
+    }
+
+    private void Emit()
+    {
+        _il.Enabled = true;
+        foreach (Block block in _blocks)
+        {
+            block.Label = _il.NewLabel();
+        }
+
+        EmitEntry();
+        Block first = _blockAt[_entry]!;
+        if (_blocks.First(block => block.Entry is not null) != first)
+        {
+            _il.Branch(OpCodes.Br, first.Label);
+        }
+
+        foreach (Block block in _blocks)
+        {
+            // What nothing reaches with the kinds that there are is not compiled.
+            if (block.Entry is null)
+            {
+                continue;
+            }
+
+            _il.Mark(block.Label);
+            Walk(block);
+            if (_il.Count > LargestIl)
+            {
+                throw new CompilationRefusedException("too much IL");
+            }
+        }
+
+        _il.EmitCold();
+        _il.Mark(_leave);
+        _il.Load(_counter);
+        _il.Op(OpCodes.Ret);
+        if (_il.Count > LargestIl * 2)
+        {
+            throw new CompilationRefusedException("too much IL");
+        }
+    }
+
+    /// <summary>Loads what is live, and leaves at once when a kind is not the one that was assumed.</summary>
+    private void EmitEntry()
+    {
+        _state = _blockAt[_entry]!.Entry!.Copy();
+        _segmentStart = _entry;
+        _il.Argument(3);
+        _il.Store(_counter);
+        if (_jit.Options.CountExecutions)
+        {
+            Increment(_jit.EntryCounter(_piece));
+        }
+
+        FrameState observed = EntryState(_blockAt[_entry]!);
+        bool newFrame = !_isLoop;
+        if (newFrame && _hasHandlers)
+        {
+            Call(nameof(Machine.EnterWithHandlers), () =>
+            {
+                _il.Address(_function);
+                _il.Argument(FrameArgument);
+                _il.Argument(SlotsArgument);
+            });
+        }
+
+        for (int s = 0; s < observed.Top; s++)
+        {
+            ref AbstractValue value = ref observed.Values[s];
+            bool isNull = newFrame && s < Slots && s >= _function->Parameters && !_function->HasCells;
+            if (isNull)
+            {
+                // Every slot below the operands holds a value from now on: a collection may look at them.
+                StoreTag(s, () => _il.Long((long)Tag.Null));
+                StorePayload(s, () => _il.Long(0));
+            }
+
+            if (value.Kind == AbstractValue.Dead || (newFrame && s >= _function->Parameters))
+            {
+                continue;
+            }
+
+            if (value.Kind == AbstractValue.Any)
+            {
+                LoadSlotTag(s);
+                _il.Store(TagOf(s));
+            }
+            else
+            {
+                LoadSlotTag(s);
+                _il.Long(value.Kind);
+                Guard(OpCodes.Bne_Un, _entry, ExitKind.Kind, observed, giveBack: 0);
+            }
+
+            LoadSlotPayload(s);
+            if (value.IsFloat)
+            {
+                _il.Call(Members.LongToDouble);
+                _il.Store(DoubleOf(s));
+            }
+            else
+            {
+                _il.Store(PayloadOf(s));
+                if (value.Kind == (int)Tag.Int && value.Low == 0)
+                {
+                    _il.Load(PayloadOf(s));
+                    _il.Long(0);
+                    Guard(OpCodes.Blt, _entry, ExitKind.Range, observed, giveBack: 0);
+                }
+            }
+        }
+
+        // The block at the entry may be the head of a loop and know less than its first arrival does.
+        _state = observed;
+        Convert(observed, _blockAt[_entry]!.Entry!);
+    }
+
+    private void FreeSites()
+    {
+        foreach (nint site in _sites)
+        {
+            System.Runtime.InteropServices.NativeMemory.Free((void*)site);
+        }
+    }
+}

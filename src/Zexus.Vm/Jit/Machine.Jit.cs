@@ -1,0 +1,391 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Zexus.Vm;
+
+/// <summary>Between the interpreter and compiled code. The static methods are called by compiled code.</summary>
+internal sealed unsafe partial class Machine
+{
+    // Null while nothing is compiled: no options for it, or a hook wants to see every step.
+    private JitProgram? _jit;
+    private int* _callHeat;
+    private int* _loopHeat;
+
+    /// <summary>The compiled frame that a nested loop of the interpreter returns to; null for the outermost.</summary>
+    private Frame* _until;
+
+    /// <summary>Compiled calls go no deeper on the native stack than this without asking.</summary>
+    private nuint _stackLimit;
+
+    // A fault on its way through compiled frames: raised already, and not yet caught.
+    private Code _faultCode;
+    private bool _unwinding;
+
+    private const int StackReserve = 32 * 1024;
+
+    private void BindHeat(ZexusProgram program, JitOptions? options)
+    {
+        NativeMemory.Free(_callHeat);
+        NativeMemory.Free(_loopHeat);
+        _callHeat = Heat(program.FunctionCount, options?.CallThreshold ?? int.MaxValue);
+        _loopHeat = Heat(program.LoopCount, options?.LoopThreshold ?? int.MaxValue);
+
+        static int* Heat(int count, int threshold)
+        {
+            int* heat = (int*)NativeMemory.Alloc((nuint)count + 1, sizeof(int));
+            new Span<int>(heat, count + 1).Fill(threshold);
+            return heat;
+        }
+    }
+
+    /// <summary>Runs what is current until a frame is current again that compiled code runs, or to the end.</summary>
+    private Code Drive<THook>(Frame* until, Code code, ref THook hook)
+        where THook : struct, IStepHook
+    {
+        Frame* outer = _until;
+        _until = until;
+        if (until != null && until[1].Function is not null)
+        {
+            until[1].Flags |= FrameFlags.ReturnsToCompiled;
+        }
+
+        while (true)
+        {
+            if (code == Code.Entered)
+            {
+                code = EnterCompiled();
+            }
+            else if (code == Code.Switched)
+            {
+                if (_frame == until)
+                {
+                    break;
+                }
+
+                code = Run(ref hook);
+                break;
+            }
+            else if (code == Code.Finished || !Catch(code))
+            {
+                break;
+            }
+            else
+            {
+                code = Code.Switched;
+            }
+        }
+
+        _until = outer;
+        return code;
+    }
+
+    /// <summary>The current frame has just been entered: runs its compiled code, if there is or now will be any.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private Code EnterCompiled()
+    {
+        if (_jit is null)
+        {
+            return Code.Switched;
+        }
+
+        FunctionCode* function = _frame->Function;
+        nint entry = *_jit.EntryOf(function->Number);
+        if (entry == 0)
+        {
+            if (--_callHeat[function->Number] >= 0)
+            {
+                return Code.Switched;
+            }
+
+            entry = _jit.Request(function, 0, -1, _frame->Vars, function->Slots);
+            if (entry == 0)
+            {
+                _callHeat[function->Number] = Math.Max(_jit.Options.CallThreshold, 8);
+                return Code.Switched;
+            }
+        }
+
+        return RunCompiled(entry);
+    }
+
+    /// <summary>A backward jump has been taken often enough; the machine stands at its target.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private Code EnterLoop(int loop)
+    {
+        _loopHeat[loop] = 0;
+        if (_jit is null)
+        {
+            _loopHeat[loop] = int.MaxValue;
+            return Code.Switched;
+        }
+
+        nint entry = *_jit.LoopEntryOf(loop);
+        if (entry == 0)
+        {
+            FunctionCode* function = _frame->Function;
+            entry = _jit.Request(
+                function,
+                (int)(_ip - function->Code),
+                loop,
+                _frame->Vars,
+                (int)(_sp - _frame->Vars)
+            );
+            if (entry == 0)
+            {
+                _loopHeat[loop] = Math.Max(_jit.Options.LoopThreshold, 8);
+                return Code.Switched;
+            }
+        }
+
+        return RunCompiled(entry);
+    }
+
+    /// <summary>Runs compiled code on the current frame, whose record is complete.</summary>
+    private Code RunCompiled(nint entry)
+    {
+        Frame* frame = _frame;
+        FrameFlags flags = frame->Flags;
+        if ((flags & FrameFlags.OwnsSegment) != 0 || !HasNativeStack())
+        {
+            return Code.Switched;
+        }
+
+        // Compiled code may write the record anew, with what all frames have that compiled code calls.
+        Value* result = frame->Result;
+        long status = ((delegate* <Machine, Frame*, Value*, long, long>)entry)(this, frame, frame->Vars, _counter);
+        frame->Result = result;
+        frame->Flags = flags;
+        if (status >= 0)
+        {
+            _counter = status;
+            _frame = frame;
+            return ReturnFrom(frame, *frame->Vars);
+        }
+
+        if (status == ExitStatus.Interpret)
+        {
+            return Code.Switched;
+        }
+
+        _frame = frame - 1;
+        _ip = _frame->Ip;
+        return _faultCode;
+    }
+
+    /// <summary>
+    /// Is there native stack for more compiled frames? If so, compiled calls may go on for a while without asking: .NET promises
+    /// 64 KiB at least.
+    /// </summary>
+    private bool HasNativeStack()
+    {
+        int here;
+        if ((nuint)(&here) >= _stackLimit)
+        {
+            return true;
+        }
+
+        if (!RuntimeHelpers.TryEnsureSufficientExecutionStack())
+        {
+            return false;
+        }
+
+        _stackLimit = (nuint)(&here) - StackReserve;
+        return true;
+    }
+
+    /// <summary>Completes the record of a frame that compiled code has entered, and makes it the current one.</summary>
+    private void Publish(Site* site, Frame* frame, Value* slots, long counter)
+    {
+        frame->Function = site->Function;
+        frame->Vars = slots;
+        frame->Result = slots;
+        frame->Flags = FrameFlags.None;
+        if (!site->HasHandlers)
+        {
+            frame->Handlers = _handlerCount;
+        }
+
+        _frame = frame;
+        _ip = site->At + 1;
+        _sp = slots + site->Function->Slots + site->Height;
+        _counter = counter;
+    }
+
+    /// <summary>How an instruction went that the machine has done for compiled code: the counter, or an <see cref="ExitStatus"/>.</summary>
+    private long Settle(Code code, Site* site, Frame* frame)
+    {
+        if (code is Code.Entered or Code.Switched)
+        {
+            NoHook hook = default;
+            code = Drive(frame, code, ref hook);
+        }
+
+        return code is Code.Done or Code.Switched ? _counter : Unwind(code, site, frame);
+    }
+
+    /// <summary>A fault in a frame that compiled code runs: its own handler takes it, or the frame is gone.</summary>
+    private long Unwind(Code code, Site* site, Frame* frame)
+    {
+        _frame = frame;
+        _ip = site->At + 1;
+        if (!_unwinding)
+        {
+            Raise(code);
+        }
+
+        if (_handlerCount > 0 && Faults.IsCatchable(code) && _handlers[_handlerCount - 1].Frame == frame)
+        {
+            _unwinding = false;
+            GoToHandler();
+            return ExitStatus.Interpret;
+        }
+
+        _unwinding = true;
+        _faultCode = code;
+        return ExitStatus.Unwound;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static long RunInstruction(Machine machine, Site* site, Frame* frame, Value* slots, long counter)
+    {
+        machine.Publish(site, frame, slots, counter);
+        site->Taken++;
+        return machine.Settle(machine.Rare(site->At, machine._sp, slots), site, frame);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static long BinaryAt(
+        Machine machine,
+        Site* site,
+        Frame* frame,
+        Value* slots,
+        long counter,
+        int op,
+        Value* a,
+        Value* b,
+        Value* to
+    )
+    {
+        machine.Publish(site, frame, slots, counter);
+        site->Taken++;
+        return machine.Settle(machine.Binary((Op)op, a, b, to), site, frame);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static long UnaryAt(
+        Machine machine,
+        Site* site,
+        Frame* frame,
+        Value* slots,
+        long counter,
+        int op,
+        Value* a,
+        Value* to
+    )
+    {
+        machine.Publish(site, frame, slots, counter);
+        site->Taken++;
+        return machine.Settle(machine.Unary((Op)op, a, to), site, frame);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static long CallValueAt(
+        Machine machine,
+        Site* site,
+        Frame* frame,
+        Value* slots,
+        long counter,
+        Value* callee
+    )
+    {
+        machine.Publish(site, frame, slots, counter);
+        site->Taken++;
+        Instr* at = site->At;
+        Code code = machine.CallValue(callee, machine._sp - at->B, at->B, at->C);
+        return machine.Settle(code, site, frame);
+    }
+
+    /// <summary>A compiled function was called and has not returned by itself.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static long AfterCall(Machine machine, Site* site, Frame* frame, Value* slots, long status)
+    {
+        if (status == ExitStatus.Interpret)
+        {
+            // The called frame is current. This one's record is needed below it.
+            frame->Function = site->Function;
+            frame->Vars = slots;
+            NoHook hook = default;
+            Code code = machine.Drive(frame, Code.Switched, ref hook);
+            return code == Code.Switched ? machine._counter : machine.Unwind(code, site, frame, slots);
+        }
+
+        return machine.Unwind(machine._faultCode, site, frame, slots);
+    }
+
+    private long Unwind(Code code, Site* site, Frame* frame, Value* slots)
+    {
+        Publish(site, frame, slots, _counter);
+        return Unwind(code, site, frame);
+    }
+
+    /// <summary>A side exit: the interpreter goes on at the site's instruction.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static long LeaveCompiled(Machine machine, Site* site, Frame* frame, Value* slots, long counter)
+    {
+        machine.Publish(site, frame, slots, counter);
+        machine._ip = site->At;
+        site->Taken++;
+        if (site->Exit != ExitKind.Gas)
+        {
+            machine._jit!.Exited(site);
+        }
+
+        return ExitStatus.Interpret;
+    }
+
+    /// <summary>
+    /// The slice does not have a segment's cost. A new slice may; else the counter stays as it was before the segment and the result is negative.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static long RefillSegment(Machine machine, long counter, long cost)
+    {
+        machine._counter = counter + cost;
+        _ = machine.Refill(0);
+        if (machine._counter < cost)
+        {
+            return -1;
+        }
+
+        machine._counter -= cost;
+        return machine._counter;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static void EnterWithHandlers(Machine machine, FunctionCode* function, Frame* frame, Value* slots)
+    {
+        frame->Function = function;
+        frame->Vars = slots;
+        frame->Handlers = machine._handlerCount;
+    }
+
+    internal static void DropHandlers(Machine machine, Frame* frame) => machine._handlerCount = frame->Handlers;
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static void NoteKind(ushort* seen, long tag) => *seen |= (ushort)(1 << (int)tag);
+
+    internal static long BitsOf(double value) =>
+        double.IsNaN(value) ? Floats.NaNBits : BitConverter.DoubleToInt64Bits(value);
+
+    internal static bool Truth(long tag, long payload)
+    {
+        Value value = new((Tag)tag, payload);
+        return IsTrue(&value);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static bool ProductFits(long a, long b)
+    {
+        long high = Math.BigMul(a, b, out long low);
+        return high == low >> 63;
+    }
+}

@@ -1,0 +1,70 @@
+using System.Runtime.InteropServices;
+
+namespace Zexus.Vm;
+
+/// <summary>Why compiled code is left for the interpreter at a <see cref="Site"/>.</summary>
+internal enum ExitKind
+{
+    /// <summary>Not an exit: the machine does the instruction and compiled code goes on behind it.</summary>
+    None,
+
+    /// <summary>A value is of another kind than was assumed.</summary>
+    Kind,
+
+    /// <summary>The result does not fit 64 bits.</summary>
+    Overflow,
+
+    /// <summary>An operand that the short way does not have: a divisor below one, an index outside the list.</summary>
+    Range,
+
+    /// <summary>The gas does not reach the end of the segment.</summary>
+    Gas,
+}
+
+/// <summary>
+/// A place in compiled code that calls the machine or leaves for the interpreter: all that is needed to make the frame look as
+/// the interpreter would have it. Lives in native memory, so that compiled code can name it by address.
+/// </summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct Site
+{
+    public FunctionCode* Function;
+    public Instr* At;
+
+    /// <summary>Cells of the operand stack before the instruction.</summary>
+    public int Height;
+
+    /// <summary>The number of the piece of compiled code.</summary>
+    public int Piece;
+    public ExitKind Exit;
+
+    /// <summary>Has the function a SETUP_TRY? Then its frame record is complete from its entry on.</summary>
+    public bool HasHandlers;
+
+    /// <summary>How often it was taken. Threads may lose counts to each other.</summary>
+    public long Taken;
+}
+
+/// <summary>What compiled code returns instead of the gas left when the frame has not returned by itself.</summary>
+internal static class ExitStatus
+{
+    /// <summary>The frame is the machine's current one, as the interpreter has it; it goes on there.</summary>
+    public const long Interpret = -1;
+
+    /// <summary>A fault has left the frame; the machine has it.</summary>
+    public const long Unwound = -2;
+}
+
+/// <summary>
+/// What was seen at one instruction where compiled code had assumed something else. Only ever grows, so that
+/// compiling anew comes to an end.
+/// </summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct Seen
+{
+    /// <summary>Bits by tag: kinds of the first and of the second operand.</summary>
+    public ushort First;
+    public ushort Second;
+    public ushort Overflow;
+    public ushort Range;
+}

@@ -1,0 +1,147 @@
+using Zexus.Benchmarks;
+
+namespace Zexus.Peers;
+
+/// <summary>What one peer took for one kernel.</summary>
+/// <param name="Nanoseconds">Per unit, of each repetition.</param>
+/// <param name="StartUp">Milliseconds until the process was ready.</param>
+/// <param name="FirstRun">Milliseconds of the first run, with reading and compiling the kernel.</param>
+internal sealed record Figure(
+    Kernel Kernel,
+    Peer Peer,
+    IReadOnlyList<double> Nanoseconds,
+    double StartUp,
+    double FirstRun
+)
+{
+    public double Minimum => Nanoseconds.Min();
+
+    public double Median => Nanoseconds.Order().ElementAt(Nanoseconds.Count / 2);
+
+    /// <summary>Milliseconds of the first run beyond a warm one.</summary>
+    public double WarmUp(bool isQuick) =>
+        Math.Max(0, FirstRun - (Median * Kernel.Units(isQuick ? Kernel.SmallSize : Kernel.Size) / 1e6));
+}
+
+/// <summary>From how many iterations on an engine of ours is ahead of the first one, loading and compiling included.</summary>
+/// <param name="Size">Null when it never was.</param>
+internal sealed record BreakEven(Kernel Kernel, Peer Peer, long? Size);
+
+/// <summary>The measuring of one kernel.</summary>
+internal static class Measurement
+{
+    private const int WarmingRuns = 40;
+    private const int LargestFresh = 1 << 20;
+
+    /// <summary>
+    /// All peers are started and warmed up; then they take turns, so that whatever drifts on the machine hits all alike.
+    /// </summary>
+    public static IReadOnlyList<Figure> Take(
+        Kernel kernel,
+        IReadOnlyList<Peer> peers,
+        bool isQuick,
+        Action<string> progress
+    )
+    {
+        (long size, long expected) = isQuick
+            ? (kernel.SmallSize, kernel.SmallExpected)
+            : (kernel.Size, kernel.Expected);
+        int repetitions = isQuick ? 5 : 9;
+        List<PeerProcess> processes = [];
+        try
+        {
+            Dictionary<PeerProcess, double> firstRuns = [];
+            foreach (Peer peer in peers.Where(peer => peer.Runs(kernel)))
+            {
+                progress($"{kernel.Name}: {peer.Name} warms up");
+                PeerProcess process = new(peer, kernel);
+                processes.Add(process);
+                process.Calibrate();
+                firstRuns.Add(process, process.Run(size, expected).TotalMilliseconds);
+                WarmUp(process, kernel);
+                process.Run(size, expected);
+                process.Calibrate();
+            }
+
+            Dictionary<PeerProcess, List<double>> times = processes.ToDictionary(p => p, _ => new List<double>());
+            for (int i = 1; i <= repetitions; i++)
+            {
+                progress($"{kernel.Name}: {i} of {repetitions}");
+                foreach (PeerProcess process in processes)
+                {
+                    times[process].Add(process.Run(size, expected).TotalNanoseconds / kernel.Units(size));
+                }
+            }
+
+            return
+            [
+                .. processes.Select(p => new Figure(
+                    kernel,
+                    p.Peer,
+                    times[p],
+                    p.StartUp.TotalMilliseconds,
+                    firstRuns[p]
+                )),
+            ];
+        }
+        finally
+        {
+            processes.ForEach(process => process.Dispose());
+        }
+    }
+
+    /// <summary>Each engine of ours against the first: programs never seen before, of growing size.</summary>
+    public static IReadOnlyList<BreakEven> TakeBreakEven(Kernel kernel, Action<string> progress)
+    {
+        List<PeerProcess> processes = [.. Peer.All.Where(p => p.IsOurs).Select(p => new PeerProcess(p, kernel))];
+        try
+        {
+            foreach (PeerProcess process in processes)
+            {
+                WarmUp(process, kernel);
+                for (int i = 0; i < WarmingRuns; i++)
+                {
+                    process.FreshNanoseconds(1000 + i);
+                }
+            }
+
+            Dictionary<PeerProcess, long?> found = processes.Skip(1).ToDictionary(p => p, _ => (long?)null);
+            for (long size = 16; size <= LargestFresh && found.ContainsValue(null); size *= 2)
+            {
+                progress($"{kernel.Name}: break-even, {size} iterations");
+                double reference = Fresh(processes[0], size);
+                foreach (PeerProcess process in processes.Skip(1).Where(p => found[p] is null))
+                {
+                    if (Fresh(process, size) <= reference)
+                    {
+                        found[process] = size;
+                    }
+                }
+            }
+
+            return [.. found.Select(f => new BreakEven(kernel, f.Key.Peer, f.Value))];
+        }
+        finally
+        {
+            processes.ForEach(process => process.Dispose());
+        }
+    }
+
+    /// <summary>The median; each try has a size of its own, so that no cache knows the program.</summary>
+    private static double Fresh(PeerProcess process, long size) =>
+        Enumerable.Range(0, 9).Select(i => process.FreshNanoseconds(size + i)).Order().ElementAt(4);
+
+    /// <summary>.NET compiles again what was called 30 times, when nothing new was called for 100 ms; twice, with what it saw.</summary>
+    private static void WarmUp(PeerProcess process, Kernel kernel)
+    {
+        for (int round = 0; round < 2; round++)
+        {
+            for (int i = 0; i < WarmingRuns; i++)
+            {
+                process.Run(kernel.SmallSize, kernel.SmallExpected);
+            }
+
+            Thread.Sleep(150);
+        }
+    }
+}
