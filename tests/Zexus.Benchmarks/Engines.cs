@@ -6,10 +6,16 @@ namespace Zexus.Benchmarks;
 public sealed record ZexusEngine(string Name, int Level, VmOptions Options)
 {
     private static readonly VmOptions Plain = new() { GasLimit = long.MaxValue };
+    private static readonly VmOptions Compiled = Plain with { Jit = JitOptions.Default with { Background = false } };
 
     /// <summary>All of them, gas always on. The first is what break-even is counted against.</summary>
     public static IReadOnlyList<ZexusEngine> All { get; } =
-    [new("interpreter", 0, Plain), new("interpreter-optimized", 3, Plain)];
+    [
+        new("interpreter", 0, Plain),
+        new("interpreter-optimized", 3, Plain),
+        new("jit", 0, Compiled),
+        new("jit-optimized", 3, Compiled),
+    ];
 
     /// <summary>Null when there is none of that name.</summary>
     public static ZexusEngine? Find(string name) => All.FirstOrDefault(engine => engine.Name == name);

@@ -100,7 +100,9 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         where THook : struct, IStepHook
     {
         cancellation.ThrowIfCancellationRequested();
-        _jit = typeof(THook) == typeof(NoHook) && options.Jit is not null ? program.JitFor(options.Jit) : null;
+        // A profile of the heap asks at each allocation which instruction is running; compiled code does not keep that.
+        bool compiles = typeof(THook) == typeof(NoHook) && options.Jit is not null && !options.Collection.Profile;
+        _jit = compiles ? program.JitFor(options.Jit!) : null;
         Start(program, options, state, cancellation);
         Code code = Drive(null, Code.Entered, ref hook);
         if (code == Code.Finished)
