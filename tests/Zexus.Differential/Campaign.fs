@@ -179,8 +179,7 @@ type LevelResult = {
 
     /// A register form in which nothing was converted is the other form once more.
     member this.IsRegisterFormOnlyByName =
-        Levels.isRegisterForm this.Level
-        && (this.Converted = 0L || this.RegisterSteps = 0L)
+        Levels.isRegisterForm this.Level && (this.Converted = 0L || this.RegisterSteps = 0L)
 
 type CampaignResult = {
     Seed: uint64
@@ -224,7 +223,8 @@ type CampaignResult = {
 
     /// A count of compiled executions, over all levels.
     member this.CompiledCount(key: string) =
-        this.Levels |> Array.sumBy (fun level -> level.Compiled |> Map.tryFind key |> Option.defaultValue 0L)
+        this.Levels
+        |> Array.sumBy (fun level -> level.Compiled |> Map.tryFind key |> Option.defaultValue 0L)
 
     /// Operations that compiled code never ran, and side exits that it never took.
     member this.NeverCompiled = [|

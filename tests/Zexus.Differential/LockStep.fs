@@ -1018,7 +1018,8 @@ type LockStep(engine: Engine) =
         compilers[int ((uint64 case.GasLimit + uint64 level) % uint64 compilers.Length)]
 
     /// What the compiler has said of a program so far: only what is new is counted.
-    let told = System.Runtime.CompilerServices.ConditionalWeakTable<ZexusProgram, Dictionary<string, int64>>()
+    let told =
+        System.Runtime.CompilerServices.ConditionalWeakTable<ZexusProgram, Dictionary<string, int64>>()
 
     // A case runs again with less gas: then its code is there already.
     let mutable program: Program voption = ValueNone
@@ -1055,7 +1056,12 @@ type LockStep(engine: Engine) =
             Level = level
     }
 
-    let options (case: Case) (collection: CollectionOptions) (jit: JitOptions) (called: string -> Data[] -> Result<Data, Data> -> unit) =
+    let options
+        (case: Case)
+        (collection: CollectionOptions)
+        (jit: JitOptions)
+        (called: string -> Data[] -> Result<Data, Data> -> unit)
+        =
         let host = HostFunctions()
 
         for f in case.Hosts do
@@ -1104,8 +1110,7 @@ type LockStep(engine: Engine) =
 
         Seq.zip program.Functions conversions
         |> Seq.exists (fun (f, conversion) ->
-            conversion.Outcome = ConversionOutcome.NoRegisters
-            && own f <= Limits.Registers - 4)
+            conversion.Outcome = ConversionOutcome.NoRegisters && own f <= Limits.Registers - 4)
 
     /// The code of a level above 0.
     let translate (source: Code) (level: int) : Result<Code, Divergence> =
@@ -1285,12 +1290,9 @@ type LockStep(engine: Engine) =
             else
                 Some {
                     Divergence.bare
-                        (if not (isNull jit) then
-                             Trouble.Compiled
-                         elif collection.Stress then
-                             Trouble.Collected
-                         else
-                             Trouble.Whole)
+                        (if not (isNull jit) then Trouble.Compiled
+                         elif collection.Stress then Trouble.Collected
+                         else Trouble.Whole)
                         (Show.outcome result) with
                         Level = code.Level
                         Differences = differences.ToArray()
@@ -1300,12 +1302,9 @@ type LockStep(engine: Engine) =
             vm <- new Vm()
 
             let trouble =
-                if not (isNull jit) then
-                    Trouble.Compiled
-                elif collection.Stress then
-                    Trouble.Collected
-                else
-                    Trouble.Engine
+                if not (isNull jit) then Trouble.Compiled
+                elif collection.Stress then Trouble.Collected
+                else Trouble.Engine
 
             Some(threw trouble code.Level error)
 

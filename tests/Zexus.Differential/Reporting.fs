@@ -114,7 +114,11 @@ module Reporting =
             | Trouble.Hang -> "the engine's process did not answer"
 
         let what = what.TrimEnd()
-        if d.Level > 0 then $"at level {Levels.name d.Level}, {what}" else what
+
+        if d.Level > 0 then
+            $"at level {Levels.name d.Level}, {what}"
+        else
+            what
 
     /// The whole report of one divergence.
     let text (report: Report) : string =
@@ -142,7 +146,9 @@ module Reporting =
         line ""
 
         if d.Code <> "" then
-            line $"  optimized code (level {Levels.name d.Level}), each instruction with the one that it acts for and its charges:"
+            line
+                $"  optimized code (level {Levels.name d.Level}), each instruction with the one that it acts for and its charges:"
+
             line ""
             line (indent d.Code)
             line ""

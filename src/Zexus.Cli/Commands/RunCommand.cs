@@ -19,10 +19,7 @@ internal static class RunCommand
         Option<IEngine> engine = EngineChoice.Option();
         Option<long> level = OptimizeCommand.Level(usual: 0);
         Option<bool> registers = OptimizeCommand.Registers();
-        Option<bool> jit = new("--jit")
-        {
-            Description = "Compile what is hot to machine code (docs/jit.md).",
-        };
+        Option<bool> jit = new("--jit") { Description = "Compile what is hot to machine code (docs/jit.md)." };
         HostOptions host = new();
         Option<string?> stateOut = new("--state-out")
         {

@@ -323,7 +323,14 @@ internal sealed unsafe partial class FunctionCompiler
     /// Leaves for the interpreter before an instruction when the branch on the IL stack is taken. The frame is what it is
     /// now; gas of the segment from the instruction on is given back.
     /// </summary>
-    private void Guard(OpCode branch, int i, ExitKind exit, FrameState? state = null, long? giveBack = null, Action? note = null)
+    private void Guard(
+        OpCode branch,
+        int i,
+        ExitKind exit,
+        FrameState? state = null,
+        long? giveBack = null,
+        Action? note = null
+    )
     {
         if (!_il.Enabled)
         {
@@ -342,7 +349,14 @@ internal sealed unsafe partial class FunctionCompiler
     }
 
     /// <summary>The code of a side exit.</summary>
-    private void Exit(Label label, int i, ExitKind exit, FrameState? state = null, long? giveBack = null, Action? note = null)
+    private void Exit(
+        Label label,
+        int i,
+        ExitKind exit,
+        FrameState? state = null,
+        long? giveBack = null,
+        Action? note = null
+    )
     {
         if (!_il.Enabled)
         {
@@ -436,7 +450,9 @@ internal static class Members
     public static readonly int ListItemsOffset = (int)Marshal.OffsetOf<ListCell>(nameof(ListCell.Items));
     public static readonly int VariableValueOffset = (int)Marshal.OffsetOf<VariableCell>(nameof(VariableCell.Value));
 
-    public static readonly MethodInfo LongToDouble = typeof(BitConverter).GetMethod(nameof(BitConverter.Int64BitsToDouble))!;
+    public static readonly MethodInfo LongToDouble = typeof(BitConverter).GetMethod(
+        nameof(BitConverter.Int64BitsToDouble)
+    )!;
     public static readonly MethodInfo Bits = Of(nameof(Machine.BitsOf));
     public static readonly MethodInfo Exit = Of(nameof(Machine.LeaveCompiled));
     public static readonly MethodInfo NoteKind = Of(nameof(Machine.NoteKind));

@@ -732,10 +732,7 @@ internal sealed unsafe partial class FunctionCompiler
             || (kind != AbstractValue.Any && kind != (int)Tag.List)
             || (indexKind != AbstractValue.Any && indexKind != (int)Tag.Int)
             || (kind == AbstractValue.Any && Assumed(_jit.SeenAt(_function, i)->First, Tag.List) != (int)Tag.List)
-            || (
-                indexKind == AbstractValue.Any
-                && Assumed(_jit.SeenAt(_function, i)->Second, Tag.Int) != (int)Tag.Int
-            )
+            || (indexKind == AbstractValue.Any && Assumed(_jit.SeenAt(_function, i)->Second, Tag.Int) != (int)Tag.Int)
         )
         {
             return false;

@@ -388,14 +388,7 @@ internal sealed unsafe partial class FunctionCompiler
             case Op.GteReg:
             case Op.AndReg:
             case Op.OrReg:
-                return Binary(
-                    i,
-                    StackTwin((Op)at->Op),
-                    at->B / Size,
-                    at->C / Size,
-                    at->A / Size,
-                    onStack: false
-                );
+                return Binary(i, StackTwin((Op)at->Op), at->B / Size, at->C / Size, at->A / Size, onStack: false);
 
             case Op.Not:
                 Negate(_state.Top - 1, _state.Top - 1);
@@ -557,10 +550,9 @@ internal sealed unsafe partial class FunctionCompiler
     private void PushConstant(int number)
     {
         Value constant = _program.Constants[number];
-        AbstractValue value =
-            constant.Tag is Tag.Int or Tag.Bool
-                ? AbstractValue.Int(constant.Payload, constant.Payload)
-                : AbstractValue.OfKind((int)constant.Tag);
+        AbstractValue value = constant.Tag is Tag.Int or Tag.Bool
+            ? AbstractValue.Int(constant.Payload, constant.Payload)
+            : AbstractValue.OfKind((int)constant.Tag);
         value.Kind = (int)constant.Tag;
         value.Alias = Alias.Constant;
         value.Of = number;
@@ -569,7 +561,14 @@ internal sealed unsafe partial class FunctionCompiler
 
     private void PushLocal(int slot)
     {
-        _ = Push(new AbstractValue { Kind = AbstractValue.Any, Alias = Alias.Local, Of = slot });
+        _ = Push(
+            new AbstractValue
+            {
+                Kind = AbstractValue.Any,
+                Alias = Alias.Local,
+                Of = slot,
+            }
+        );
     }
 
     private void Duplicate()

@@ -137,7 +137,14 @@ internal sealed unsafe partial class FunctionCompiler
             throw;
         }
 
-        return new CompiledPiece(compiler._method, function, entry, [.. compiler._sites], compiler._guards, compiler._il.Count);
+        return new CompiledPiece(
+            compiler._method,
+            function,
+            entry,
+            [.. compiler._sites],
+            compiler._guards,
+            compiler._il.Count
+        );
     }
 
     private int Slots => _function->Slots;
@@ -495,12 +502,15 @@ internal sealed unsafe partial class FunctionCompiler
         bool newFrame = !_isLoop;
         if (newFrame && _hasHandlers)
         {
-            Call(nameof(Machine.EnterWithHandlers), () =>
-            {
-                _il.Address(_function);
-                _il.Argument(FrameArgument);
-                _il.Argument(SlotsArgument);
-            });
+            Call(
+                nameof(Machine.EnterWithHandlers),
+                () =>
+                {
+                    _il.Address(_function);
+                    _il.Argument(FrameArgument);
+                    _il.Argument(SlotsArgument);
+                }
+            );
         }
 
         for (int s = 0; s < observed.Top; s++)

@@ -85,19 +85,20 @@ internal static unsafe class InstructionEffects
     {
         bool has =
             (Op)at->Op
-                is Op.Jump
-                    or Op.Loop
-                    or Op.JumpIfFalse
-                    or Op.JumpIfTrue
-                    or Op.LoopIfFalse
-                    or Op.LoopIfTrue
-                    or Op.SetupTry;
+            is Op.Jump
+                or Op.Loop
+                or Op.JumpIfFalse
+                or Op.JumpIfTrue
+                or Op.LoopIfFalse
+                or Op.LoopIfTrue
+                or Op.SetupTry;
         target = has ? (Instr*)((byte*)(at + 1) + at->A) : null;
         return has;
     }
 
     /// <summary>Can control go on to the instruction behind?</summary>
-    public static bool FallsThrough(Instr* at) => (Op)at->Op is not (Op.Jump or Op.Loop or Op.Return or Op.End or Op.Throw);
+    public static bool FallsThrough(Instr* at) =>
+        (Op)at->Op is not (Op.Jump or Op.Loop or Op.Return or Op.End or Op.Throw);
 
     public static bool IsBranch(Instr* at) =>
         (Op)at->Op is Op.JumpIfFalse or Op.JumpIfTrue or Op.LoopIfFalse or Op.LoopIfTrue;

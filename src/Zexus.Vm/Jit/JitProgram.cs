@@ -180,7 +180,8 @@ internal sealed unsafe class JitProgram
                 profile.Refused = true;
                 _refusals[refused.Message] = _refusals.GetValueOrDefault(refused.Message) + 1;
             }
-            catch (Exception error) when (error is InvalidProgramException or InvalidOperationException or NotSupportedException)
+            catch (Exception error)
+                when (error is InvalidProgramException or InvalidOperationException or NotSupportedException)
             {
                 // The interpreter does without. A check looks for it.
                 profile.Refused = true;
@@ -292,15 +293,11 @@ public sealed record JitStatistics
 {
     /// <summary>The operations that compiled code has code for, as <see cref="Executed"/> names them.</summary>
     public static ImmutableArray<string> Operations { get; } =
-    [
-        .. Enum.GetValues<Op>().Where(op => op is not Op.End).Select(op => op.ToString()),
-    ];
+    [.. Enum.GetValues<Op>().Where(op => op is not Op.End).Select(op => op.ToString())];
 
     /// <summary>The kinds of side exits, as <see cref="Exits"/> names them.</summary>
     public static ImmutableArray<string> ExitKinds { get; } =
-    [
-        .. Enum.GetValues<ExitKind>().Where(kind => kind is not ExitKind.None).Select(kind => kind.ToString()),
-    ];
+    [.. Enum.GetValues<ExitKind>().Where(kind => kind is not ExitKind.None).Select(kind => kind.ToString())];
 
     /// <summary>Pieces of compiled code: functions, and loops entered while they ran.</summary>
     public required int Pieces { get; init; }

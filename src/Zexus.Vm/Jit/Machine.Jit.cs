@@ -123,13 +123,7 @@ internal sealed unsafe partial class Machine
         if (entry == 0)
         {
             FunctionCode* function = _frame->Function;
-            entry = _jit.Request(
-                function,
-                (int)(_ip - function->Code),
-                loop,
-                _frame->Vars,
-                (int)(_sp - _frame->Vars)
-            );
+            entry = _jit.Request(function, (int)(_ip - function->Code), loop, _frame->Vars, (int)(_sp - _frame->Vars));
             if (entry == 0)
             {
                 _loopHeat[loop] = Math.Max(_jit.Options.LoopThreshold, 8);

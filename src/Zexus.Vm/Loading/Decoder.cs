@@ -554,8 +554,7 @@ internal sealed unsafe class Decoder
             return result;
         }
 
-        Instr Jump(Op forward, Op backward) =>
-            target < 0 ? With(backward, target, LoopCount++) : With(forward, target);
+        Instr Jump(Op forward, Op backward) => target < 0 ? With(backward, target, LoopCount++) : With(forward, target);
 
         Instr Named(Op local, Op cell, Op global)
         {
