@@ -16,23 +16,77 @@ public class ExampleTests
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void An_example_gives_what_stands_beside_it(string name) => Gives(name, CollectionOptions.Default);
+    public void An_example_gives_what_stands_beside_it(string name) => Gives(name, new VmOptions());
 
     /// <summary>Collections forced: at every allocation, or, where there are many, after every few.</summary>
     [Theory]
     [MemberData(nameof(Names))]
     public void An_example_gives_the_same_under_stress(string name)
     {
-        HeapStatistics heap = Gives(name, new CollectionOptions { Stress = true, Verify = true });
+        HeapStatistics heap = Gives(
+            name,
+            new VmOptions
+            {
+                Collection = new CollectionOptions { Stress = true, Verify = true },
+            }
+        );
         Assert.True(heap.AllocatedCells == 0 || heap.Collections > 0);
     }
 
-    private static HeapStatistics Gives(string name, CollectionOptions collection)
+    private static readonly JitOptions Eager = new()
+    {
+        Background = false,
+        CallThreshold = 0,
+        LoopThreshold = 0,
+        CountExecutions = true,
+    };
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void A_compiled_example_gives_the_same(string name)
+    {
+        foreach (int level in (int[])[0, 3])
+        {
+            ZexusProgram program = Load(name, level);
+            _ = Gives(name, new VmOptions { Jit = Eager }, program);
+            JitStatistics statistics = program.JitStatistics(Eager)!;
+            Assert.Empty(statistics.Failures);
+            Assert.Empty(statistics.Refusals);
+            Assert.True(statistics.Entered > 0);
+        }
+    }
+
+    /// <summary>Each guard of the compiled code fails whenever it is reached, one guard after the other.</summary>
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void A_compiled_example_gives_the_same_whichever_guard_fails(string name)
+    {
+        ZexusProgram program = Load(name, 0);
+        _ = Gives(name, new VmOptions { Jit = Eager }, program);
+        int guards = program.JitStatistics(Eager)!.LargestGuardCount;
+        long exits = 0;
+        for (int guard = 0; guard < guards; guard++)
+        {
+            JitOptions jit = Eager with { FailGuard = guard };
+            _ = Gives(name, new VmOptions { Jit = jit }, program);
+            JitStatistics statistics = program.JitStatistics(jit)!;
+            Assert.Empty(statistics.Failures);
+            exits += statistics.Exits.Where(e => e.Key != "Gas").Sum(e => e.Value);
+        }
+
+        Assert.True(guards == 0 || exits > 0);
+    }
+
+    private static HeapStatistics Gives(string name, VmOptions with, ZexusProgram? program = null)
     {
         JsonElement expected = Read($"{name}.expected.json");
-        VmOptions options = Given(name, expected.GetProperty("given")) with { Collection = collection };
+        VmOptions options = Given(name, expected.GetProperty("given")) with
+        {
+            Collection = with.Collection,
+            Jit = with.Jit,
+        };
         using Vm vm = new(options);
-        ExecutionResult result = vm.Execute(Load(name));
+        ExecutionResult result = vm.Execute(program ?? Load(name));
 
         if (expected.TryGetProperty("fault", out JsonElement fault))
         {
@@ -74,6 +128,12 @@ public class ExampleTests
         AssemblyResult assembly = Assembler.Assemble(File.ReadAllText(Path.Combine(Folder, $"{name}.zxa")), name);
         Assert.True(assembly.Succeeded, string.Join('\n', assembly.Diagnostics));
         return ZexusProgram.Load(assembly.Program);
+    }
+
+    private static ZexusProgram Load(string name, int level)
+    {
+        ZexusProgram program = Load(name);
+        return level == 0 ? program : ZexusProgram.Load(Optimizer.Optimize(program, level).Program);
     }
 
     private static VmOptions Given(string name, JsonElement given)

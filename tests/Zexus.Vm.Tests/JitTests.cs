@@ -1,0 +1,319 @@
+using System.Numerics;
+using Xunit;
+using Zexus.Isa;
+
+namespace Zexus.Vm.Tests;
+
+/// <summary>Compiled code does what the interpreter does: the differential check says so at large, these at the places that were hard.</summary>
+public class JitTests
+{
+    private static readonly JitOptions Eager = new()
+    {
+        Background = false,
+        CallThreshold = 0,
+        LoopThreshold = 0,
+        CountExecutions = true,
+    };
+
+    private static ZexusProgram Load(string text, Limits? limits = null)
+    {
+        AssemblyResult assembly = Assembler.Assemble(text, "test");
+        Assert.True(assembly.Succeeded, string.Join('\n', assembly.Diagnostics));
+        return ZexusProgram.Load(assembly.Program, limits);
+    }
+
+    private static ExecutionResult Run(ZexusProgram program, JitOptions? jit, long gas = long.MaxValue)
+    {
+        using Vm vm = new(new VmOptions { GasLimit = gas, Jit = jit });
+        return vm.Execute(program);
+    }
+
+    /// <summary>The compiled execution, which must be the interpreted one, steps included.</summary>
+    private static ExecutionResult Same(ZexusProgram program, JitOptions jit, long gas = long.MaxValue)
+    {
+        ExecutionResult interpreted = Run(program, null, gas);
+        ExecutionResult compiled = Run(program, jit, gas);
+        Assert.Equal(Observables.Of(interpreted), Observables.Of(compiled));
+        Assert.Equal(interpreted.Steps, compiled.Steps);
+        JitStatistics statistics = program.JitStatistics(jit)!;
+        Assert.Empty(statistics.Failures);
+        Assert.Empty(statistics.Refusals);
+        return compiled;
+    }
+
+    private static string CountTo(int iterations, string start) =>
+        $"""
+            .func main() locals sum, i
+                STORE_CONST sum, {start}
+                STORE_CONST i, 0
+            loop:
+                LOAD_NAME i
+                LOAD_CONST {iterations}
+                LT
+                JUMP_IF_FALSE done
+                LOAD_NAME sum
+                LOAD_NAME i
+                ADD
+                STORE_NAME sum
+                LOAD_NAME i
+                LOAD_CONST 1
+                ADD
+                STORE_NAME i
+                JUMP loop
+            done:
+                LOAD_NAME sum
+            .end
+            """;
+
+    [Fact]
+    public void A_loop_that_runs_once_is_entered_while_it_runs()
+    {
+        JitOptions jit = Eager with { CallThreshold = int.MaxValue, LoopThreshold = 10 };
+        ZexusProgram program = Load(CountTo(100_000, "0"));
+        Assert.Equal(4_999_950_000, (long)Same(program, jit).Value.AsInteger);
+        JitStatistics statistics = program.JitStatistics(jit)!;
+        Assert.Equal(1, statistics.Pieces);
+        Assert.Equal(1, statistics.Entered);
+        Assert.True(statistics.Executed["Add"] > 190_000);
+    }
+
+    [Fact]
+    public void A_sum_that_grows_out_of_64_bits_leaves_compiled_code_and_comes_back()
+    {
+        ZexusProgram program = Load(CountTo(10_000, "9223372036854775000"));
+        Assert.Equal(9223372036854775000 + (BigInteger)49_995_000, Same(program, Eager).Value.AsInteger);
+        JitStatistics statistics = program.JitStatistics(Eager)!;
+        Assert.InRange(statistics.Exits["Overflow"], 1, 3);
+
+        // Compiled anew, it does the large sums without leaving.
+        Assert.True(statistics.Executed["Add"] > 19_000);
+    }
+
+    [Fact]
+    public void A_kind_that_changes_in_the_loop_is_learned()
+    {
+        ZexusProgram program = Load(
+            CountTo(10_000, "0").Replace("LOAD_CONST 1\n", "LOAD_CONST 0.5\n", StringComparison.Ordinal)
+        );
+        _ = Same(program, Eager);
+        JitStatistics statistics = program.JitStatistics(Eager)!;
+        Assert.True(statistics.Exits["Kind"] is > 0 and < 10, $"{statistics.Exits["Kind"]}");
+        Assert.True(statistics.Executed["Add"] > 38_000);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public void Gas_runs_out_at_the_same_instruction(int level)
+    {
+        ZexusProgram program = Load(CountTo(20, "0"));
+        program = level == 0 ? program : ZexusProgram.Load(Optimizer.Optimize(program, 3).Program);
+        long all = Run(program, null).GasUsed;
+        for (long gas = 0; gas <= all; gas++)
+        {
+            ExecutionResult result = Same(program, Eager, gas);
+            Assert.Equal(gas == all, result.Fault is null);
+        }
+    }
+
+    [Fact]
+    public void Slices_of_gas_and_steps_add_up_over_a_long_loop() => _ = Same(Load(CountTo(3_000_000, "0")), Eager);
+
+    private const string Recursion = """
+        .func main()
+            LOAD_CONST {0}
+            CALL_FUNC_CONST down, 1
+        .end
+        .func down(n)
+            LOAD_NAME n
+            JUMP_IF_FALSE end
+            LOAD_NAME n
+            LOAD_CONST 1
+            SUB
+            CALL_FUNC_CONST down, 1
+            LOAD_CONST 1
+            ADD
+            RETURN
+        end:
+            LOAD_CONST {1}
+            LOAD_CONST 1
+            ADD
+            RETURN
+        .end
+        """;
+
+    private static string Down(int depth, string atTheEnd) =>
+        Recursion
+            .Replace("{0}", $"{depth}", StringComparison.Ordinal)
+            .Replace("{1}", atTheEnd, StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("0")]
+    [InlineData("9223372036854775807")]
+    [InlineData("[]")]
+    public void Deep_recursion_does_not_end_the_process(string atTheEnd)
+    {
+        Limits limits = new(200_000, 8192, 1 << 20, 1 << 20, 256);
+        foreach (int depth in (int[])[10, 1_000, 199_000, 210_000])
+        {
+            ZexusProgram program = Load(Down(depth, atTheEnd), limits);
+            ExecutionResult? result = null;
+
+            // A small stack of its own, so that what it takes does not depend on who runs the tests.
+            Thread thread = new(() => result = Run(program, Eager), 512 * 1024);
+            thread.Start();
+            thread.Join();
+            Assert.NotNull(result);
+            Assert.Equal(Observables.Of(Run(program, null)), Observables.Of(result));
+            Assert.True(program.JitStatistics(Eager)!.Entered > 0);
+        }
+    }
+
+    [Fact]
+    public void A_fault_goes_through_compiled_frames_to_the_handler()
+    {
+        ZexusProgram program = Load(
+            """
+            .func main() locals caught, i
+                STORE_CONST caught, 0
+                STORE_CONST i, 0
+            loop:
+                SETUP_TRY handler
+                LOAD_NAME i
+                LOAD_CONST 5
+                CALL_FUNC_CONST outer, 2
+                POP
+                POP_TRY
+                JUMP next
+            handler:
+                LOAD_NAME caught
+                ADD
+                STORE_NAME caught
+            next:
+                LOAD_NAME i
+                LOAD_CONST 1
+                ADD
+                STORE_NAME i
+                LOAD_NAME i
+                LOAD_CONST 300
+                LT
+                JUMP_IF_TRUE loop
+                LOAD_NAME caught
+            .end
+            .func outer(i, d)
+                LOAD_NAME d
+                JUMP_IF_FALSE bottom
+                LOAD_NAME i
+                LOAD_NAME d
+                LOAD_CONST 1
+                SUB
+                CALL_FUNC_CONST outer, 2
+                RETURN
+            bottom:
+                LOAD_NAME i
+                LOAD_CONST 2
+                MOD
+                JUMP_IF_FALSE fine
+                LOAD_NAME i
+                THROW
+            fine:
+                LOAD_NAME i
+                RETURN
+            .end
+            """
+        );
+        Assert.Equal(22_500, (long)Same(program, Eager).Value.AsInteger);
+    }
+
+    [Fact]
+    public void Callbacks_of_builtins_run_compiled_and_nest()
+    {
+        ZexusProgram program = Load(
+            """
+            .func main() locals total
+                STORE_FUNC total, square
+                LOAD_CONST 200
+                CALL_BUILTIN range, 1
+                LOAD_NAME total
+                CALL_METHOD map, 1
+            .end
+            .func square(x) locals f
+                STORE_FUNC f, twice
+                LOAD_CONST [1, 2, 3]
+                LOAD_NAME f
+                CALL_METHOD map, 1
+                LOAD_NAME x
+                INDEX
+                LOAD_NAME x
+                LOAD_NAME x
+                MUL
+                BUILD_LIST 2
+                RETURN
+            .end
+            .func twice(y)
+                LOAD_NAME y
+                LOAD_CONST 2
+                MUL
+                RETURN
+            .end
+            """
+        );
+        _ = Same(program, Eager);
+        Assert.True(program.JitStatistics(Eager)!.Entered > 700);
+    }
+
+    [Fact]
+    public void A_compiled_loop_can_be_cancelled()
+    {
+        ZexusProgram program = Load(CountTo(int.MaxValue, "0"));
+        using CancellationTokenSource source = new(TimeSpan.FromMilliseconds(50));
+        using Vm vm = new(new VmOptions { GasLimit = long.MaxValue, Jit = Eager });
+        _ = Assert.Throws<OperationCanceledException>(() => vm.Execute(program, source.Token));
+        vm.Options = new VmOptions { GasLimit = 10_000, Jit = Eager };
+        Assert.Equal(Fault.OutOfGas, vm.Execute(program).Fault);
+    }
+
+    [Fact]
+    public void A_compiled_loop_keeps_the_hosts_guards()
+    {
+        ZexusProgram program = Load(CountTo(int.MaxValue, "0"));
+        using Vm vm = new(
+            new VmOptions
+            {
+                GasLimit = long.MaxValue,
+                StepLimit = 10_000_000,
+                Jit = Eager,
+            }
+        );
+        Assert.Equal(HostGuard.Steps, Assert.Throws<HostGuardException>(() => vm.Execute(program)).Guard);
+    }
+
+    [Fact]
+    public void Threads_share_what_is_compiled_in_the_background()
+    {
+        JitOptions jit = new()
+        {
+            CallThreshold = 3,
+            LoopThreshold = 50,
+            CountExecutions = true,
+        };
+        ZexusProgram program = Load(Down(300, "1"));
+        string expected = Observables.Of(Run(program, null));
+        _ = Parallel.For(0, 200, _ => Assert.Equal(expected, Observables.Of(Run(program, jit))));
+        Assert.True(
+            SpinWait.SpinUntil(() => program.JitStatistics(jit)!.Pieces > 0, TimeSpan.FromSeconds(10)),
+            "nothing was compiled"
+        );
+        Assert.Equal(expected, Observables.Of(Run(program, jit)));
+        Assert.Empty(program.JitStatistics(jit)!.Failures);
+    }
+
+    [Fact]
+    public void What_cannot_be_compiled_well_is_interpreted_and_counted()
+    {
+        string adds = string.Concat(Enumerable.Repeat("LOAD_CONST 1\nADD\n", 3_000));
+        ZexusProgram program = Load($".func main()\nLOAD_CONST 0\n{adds}.end");
+        Assert.Equal(3_000, (long)Run(program, Eager).Value.AsInteger);
+        Assert.Equal(["too many instructions"], program.JitStatistics(Eager)!.Refusals.Keys);
+    }
+}
