@@ -295,7 +295,7 @@ internal sealed unsafe partial class FunctionCompiler
             if (y.Low == y.High)
             {
                 // |a| <= Max / |c|, as one unsigned comparison.
-                long most = long.MaxValue / Math.Abs(Math.Max(y.Low, -long.MaxValue));
+                long most = y.Low == long.MinValue ? 0 : long.MaxValue / Math.Abs(y.Low);
                 PushPayload(a);
                 _il.Long(most);
                 _il.Op(OpCodes.Add);

@@ -115,7 +115,8 @@ internal sealed unsafe partial class Machine
         _loopHeat[loop] = 0;
         if (_jit is null)
         {
-            _loopHeat[loop] = int.MaxValue;
+            // A hook is looking on, or nothing is ever compiled.
+            _loopHeat[loop] = Math.Max(_options.Jit?.LoopThreshold ?? int.MaxValue, 8);
             return Code.Switched;
         }
 
