@@ -79,9 +79,9 @@ public readonly unsafe ref struct MachineView
         ArgumentOutOfRangeException.ThrowIfNegative(index);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, Isa.Limits.Registers);
 
-        // A function without register instructions has no room for them: they are all Null.
+        // A function has no room for registers above those that it uses: they are Null.
         return new HeapValue(
-            _machine.CurrentFunction->HasRegisters ? _machine.Slot(VariableCount + index) : Value.Null
+            index < _machine.CurrentFunction->Registers ? _machine.Slot(VariableCount + index) : Value.Null
         );
     }
 

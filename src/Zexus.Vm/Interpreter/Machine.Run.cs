@@ -48,7 +48,7 @@ internal sealed unsafe partial class Machine
                 }
             }
 
-            switch ((Op)ip->Op)
+            switch ((Op)(typeof(THook) == typeof(NoHook) ? ip->Fast : ip->Op))
             {
                 case Op.LoadConst:
                     Value.Copy(sp, (Value*)((byte*)_constants + ip->A));
@@ -517,6 +517,14 @@ internal sealed unsafe partial class Machine
                             continue;
                         }
                     }
+                    else if (a->Tag == Tag.Float && b->Tag == Tag.Float)
+                    {
+                        double value = a->Float + b->Float;
+                        Value* to = Register(vars, ip->A);
+                        to->Tag = Tag.Float;
+                        StoreFloat(to, value);
+                        continue;
+                    }
 
                     goto BinaryRegisters;
 
@@ -534,6 +542,14 @@ internal sealed unsafe partial class Machine
                             continue;
                         }
                     }
+                    else if (a->Tag == Tag.Float && b->Tag == Tag.Float)
+                    {
+                        double value = a->Float - b->Float;
+                        Value* to = Register(vars, ip->A);
+                        to->Tag = Tag.Float;
+                        StoreFloat(to, value);
+                        continue;
+                    }
 
                     goto BinaryRegisters;
 
@@ -549,6 +565,14 @@ internal sealed unsafe partial class Machine
                             StoreInt(Register(vars, ip->A), x * y);
                             continue;
                         }
+                    }
+                    else if (a->Tag == Tag.Float && b->Tag == Tag.Float)
+                    {
+                        double value = a->Float * b->Float;
+                        Value* to = Register(vars, ip->A);
+                        to->Tag = Tag.Float;
+                        StoreFloat(to, value);
+                        continue;
                     }
 
                     goto BinaryRegisters;
@@ -604,14 +628,147 @@ internal sealed unsafe partial class Machine
 
                 case Op.DivReg:
                 case Op.PowReg:
-                case Op.NeqReg:
-                case Op.GtReg:
-                case Op.GteReg:
-                case Op.AndReg:
-                case Op.OrReg:
                     a = Register(vars, ip->B);
                     b = Register(vars, ip->C);
                     goto BinaryRegisters;
+
+                case Op.AndReg:
+                    StoreBool(Register(vars, ip->A), IsTrue(Register(vars, ip->B)) & IsTrue(Register(vars, ip->C)));
+                    continue;
+
+                case Op.OrReg:
+                    StoreBool(Register(vars, ip->A), IsTrue(Register(vars, ip->B)) | IsTrue(Register(vars, ip->C)));
+                    continue;
+
+                case Op.NeqReg:
+                    a = Register(vars, ip->B);
+                    b = Register(vars, ip->C);
+                    if (a->Tag == Tag.Int && b->Tag == Tag.Int)
+                    {
+                        StoreBool(Register(vars, ip->A), a->Payload != b->Payload);
+                        continue;
+                    }
+
+                    goto BinaryRegisters;
+
+                case Op.GtReg:
+                    a = Register(vars, ip->B);
+                    b = Register(vars, ip->C);
+                    if (a->Tag == Tag.Int && b->Tag == Tag.Int)
+                    {
+                        StoreBool(Register(vars, ip->A), a->Payload > b->Payload);
+                        continue;
+                    }
+
+                    goto BinaryRegisters;
+
+                case Op.GteReg:
+                    a = Register(vars, ip->B);
+                    b = Register(vars, ip->C);
+                    if (a->Tag == Tag.Int && b->Tag == Tag.Int)
+                    {
+                        StoreBool(Register(vars, ip->A), a->Payload >= b->Payload);
+                        continue;
+                    }
+
+                    goto BinaryRegisters;
+
+                case Op.EqRegJump:
+                    a = Register(vars, ip->B);
+                    b = Register(vars, ip->C);
+                    if (a->Tag == Tag.Int && b->Tag == Tag.Int)
+                    {
+                        StoreBool(Register(vars, ip->A), a->Payload == b->Payload);
+                        goto PushAndJump;
+                    }
+
+                    goto BinaryRegisters;
+
+                case Op.NeqRegJump:
+                    a = Register(vars, ip->B);
+                    b = Register(vars, ip->C);
+                    if (a->Tag == Tag.Int && b->Tag == Tag.Int)
+                    {
+                        StoreBool(Register(vars, ip->A), a->Payload != b->Payload);
+                        goto PushAndJump;
+                    }
+
+                    goto BinaryRegisters;
+
+                case Op.LtRegJump:
+                    a = Register(vars, ip->B);
+                    b = Register(vars, ip->C);
+                    if (a->Tag == Tag.Int && b->Tag == Tag.Int)
+                    {
+                        StoreBool(Register(vars, ip->A), a->Payload < b->Payload);
+                        goto PushAndJump;
+                    }
+
+                    goto BinaryRegisters;
+
+                case Op.GtRegJump:
+                    a = Register(vars, ip->B);
+                    b = Register(vars, ip->C);
+                    if (a->Tag == Tag.Int && b->Tag == Tag.Int)
+                    {
+                        StoreBool(Register(vars, ip->A), a->Payload > b->Payload);
+                        goto PushAndJump;
+                    }
+
+                    goto BinaryRegisters;
+
+                case Op.LteRegJump:
+                    a = Register(vars, ip->B);
+                    b = Register(vars, ip->C);
+                    if (a->Tag == Tag.Int && b->Tag == Tag.Int)
+                    {
+                        StoreBool(Register(vars, ip->A), a->Payload <= b->Payload);
+                        goto PushAndJump;
+                    }
+
+                    goto BinaryRegisters;
+
+                case Op.GteRegJump:
+                    a = Register(vars, ip->B);
+                    b = Register(vars, ip->C);
+                    if (a->Tag == Tag.Int && b->Tag == Tag.Int)
+                    {
+                        StoreBool(Register(vars, ip->A), a->Payload >= b->Payload);
+                        goto PushAndJump;
+                    }
+
+                    goto BinaryRegisters;
+
+                case Op.PushRegsIndex:
+                    a = Register(vars, ip->A);
+                    b = Register(vars, ip[1].A);
+                    if (a->Tag == Tag.List && b->Tag == Tag.Int)
+                    {
+                        ListCell* list = a->List;
+                        long both = ip[1].Cost + ip[2].Cost;
+                        if ((ulong)b->Payload < (ulong)list->Count && counter >= both)
+                        {
+                            counter -= both;
+                            Value.Copy(sp, list->At((int)b->Payload));
+                            sp++;
+                            ip += 2;
+                            continue;
+                        }
+                    }
+
+                    Value.Copy(sp, a);
+                    sp++;
+                    continue;
+
+                case Op.LoadReg:
+                    a = _constants + ip->B;
+                    if (a->Tag is Tag.List or Tag.Map or Tag.Set)
+                    {
+                        break;
+                    }
+
+                    Value.Copy(Register(vars, ip->A), a);
+                    continue;
 
                 case Op.NotReg:
                     StoreBool(Register(vars, ip->A), !IsTrue(Register(vars, ip->B)));
@@ -636,6 +793,26 @@ internal sealed unsafe partial class Machine
             _counter = counter;
             code = Rare(ip, sp, vars);
             goto After;
+
+            PushAndJump:
+            {
+                // PUSH_REG and the jump, unless somebody has to look at the gas first.
+                long both = ip[1].Cost + ip[2].Cost;
+                if (counter < both)
+                {
+                    continue;
+                }
+
+                counter -= both;
+                bool jumps = (Register(vars, ip->A)->Payload != 0) == ((Op)ip[2].Op == Op.JumpIfTrue);
+                ip += 2;
+                if (jumps)
+                {
+                    ip = (Instr*)((byte*)ip + ip->A);
+                }
+
+                continue;
+            }
 
             Unary:
             _ip = ip + 1;

@@ -91,6 +91,16 @@ internal enum Op
     /// <summary>NOP, and GAS_CHARGE of an amount that fits the static charge.</summary>
     Nop,
 
+    // Only as Instr.Fast: the instruction with those that follow it, where there is nothing to be looked at between them. A comparison of
+    // registers, PUSH_REG of its result, and a jump forward; two times PUSH_REG, and INDEX.
+    EqRegJump,
+    NeqRegJump,
+    LtRegJump,
+    GtRegJump,
+    LteRegJump,
+    GteRegJump,
+    PushRegsIndex,
+
     // Everything from here on runs in Machine.Rare. Arithmetic under a limit that small integers can break comes first.
     CheckedInc,
     CheckedDec,
@@ -142,10 +152,19 @@ internal struct Instr
 {
     /// <summary>What the loop takes from its counter: the static charge in the upper bits, less the one step in the lower. See <see cref="Fuel"/>.</summary>
     public long Cost;
-    public int Op;
+    private short _op;
+
+    /// <summary>What the loop does when nobody watches its steps: the same, or that and more.</summary>
+    public short Fast;
     public int A;
     public int B;
     public int C;
+
+    public int Op
+    {
+        readonly get => _op;
+        set => _op = (short)value;
+    }
 }
 
 /// <summary>
@@ -196,7 +215,7 @@ internal unsafe struct FunctionCode
     /// <summary>Where the captures begin among the variables.</summary>
     public int FirstCapture;
 
-    /// <summary>Variables, and the registers if it uses any: all that is Null at the start.</summary>
+    /// <summary>Variables, and the registers up to the highest that it uses: all that is Null at the start.</summary>
     public int Slots;
 
     /// <summary>Slots, the highest operand stack, and room for a routine's missing arguments.</summary>
@@ -204,7 +223,9 @@ internal unsafe struct FunctionCode
 
     /// <summary>Has it captures, or variables in cells?</summary>
     public bool HasCells;
-    public bool HasRegisters;
+
+    /// <summary>One more than the highest register that it uses.</summary>
+    public int Registers;
 
     /// <summary>Of each instruction: the operands below those that it takes.</summary>
     public short* Kept;

@@ -131,13 +131,20 @@ internal sealed unsafe class Decoder
 
         int firstCapture = definition.Parameters.Length + definition.Locals.Length;
         HashSet<int> inCells = [.. Enumerable.Range(firstCapture, definition.Captures.Length)];
-        bool registers = false;
+        int registers = 0;
 
         // What the source captures stays captured, also where the translation has dropped the instruction that says so.
         foreach (Instruction instruction in definition.Code.Concat(_translation?.Source.Functions[f].Code ?? []))
         {
             _ = InstructionSet.TryFind(instruction.Number, out OpcodeInfo? info);
-            registers |= info!.Operands.Any(operand => operand.Kind.IsRegister);
+            for (int k = 0; k < info!.Operands.Length; k++)
+            {
+                if (info.Operands[k].Kind.IsRegister)
+                {
+                    registers = Math.Max(registers, (int)Validator.OperandOf(instruction, k) + 1);
+                }
+            }
+
             int named = info.Opcode.Tag switch
             {
                 Opcode.Tags.STORE_FUNC => (int)instruction.B,
@@ -156,8 +163,8 @@ internal sealed unsafe class Decoder
         function->Parameters = definition.Parameters.Length;
         function->Variables = slots.Count;
         function->FirstCapture = firstCapture;
-        function->HasRegisters = registers;
-        function->Slots = slots.Count + (registers ? Limits.Registers : 0);
+        function->Registers = registers;
+        function->Slots = slots.Count + registers;
         function->FrameSize = function->Slots + _heights[f].Highest + Slack;
         int[] captured = [.. inCells.Where(slot => slot < firstCapture).Order()];
         function->Captured = (int*)_allocate((long)captured.Length * sizeof(int));
@@ -173,6 +180,42 @@ internal sealed unsafe class Decoder
         {
             DecodeTranslation(function, _translation.Functions[f].Code, _heights[f].Kept, scope);
         }
+
+        for (int i = 0; i < function->CodeLength; i++)
+        {
+            function->Code[i].Fast = (short)Fused(function->Code + i, function->CodeLength - i);
+        }
+    }
+
+    /// <summary>The instruction with those behind it, if the loop does them together. Whoever lands on one of these finds it as it is.</summary>
+    private static Op Fused(Instr* at, int left)
+    {
+        Op op = (Op)at->Op;
+        if (left < 3 || (Op)at[1].Op != Op.PushReg)
+        {
+            return op;
+        }
+
+        if (op == Op.PushReg && (Op)at[2].Op == Op.Index)
+        {
+            return Op.PushRegsIndex;
+        }
+
+        if ((Op)at[2].Op is not (Op.JumpIfFalse or Op.JumpIfTrue) || at[1].A != at->A)
+        {
+            return op;
+        }
+
+        return op switch
+        {
+            Op.EqReg => Op.EqRegJump,
+            Op.NeqReg => Op.NeqRegJump,
+            Op.LtReg => Op.LtRegJump,
+            Op.GtReg => Op.GtRegJump,
+            Op.LteReg => Op.LteRegJump,
+            Op.GteReg => Op.GteRegJump,
+            _ => op,
+        };
     }
 
     private void DecodeSource(FunctionCode* function, Instruction[] code, short[] kept, Scope scope)
@@ -494,9 +537,13 @@ internal sealed unsafe class Decoder
             case Opcode.Tags.LOAD_REG:
                 return With(Op.LoadReg, Register(source.A), (int)source.B);
             case Opcode.Tags.LOAD_VAR_REG:
-                return With(Op.LoadVarReg, Register(source.A), Place(source.B, scope));
+                return Find(source.B, scope) is (PlaceKind.Local, var from)
+                    ? With(Op.MovReg, Register(source.A), from * sizeof(Value))
+                    : With(Op.LoadVarReg, Register(source.A), Place(source.B, scope));
             case Opcode.Tags.STORE_REG:
-                return With(Op.StoreReg, Register(source.A), Place(source.B, scope));
+                return Find(source.B, scope) is (PlaceKind.Local, var to)
+                    ? With(Op.MovReg, to * sizeof(Value), Register(source.A))
+                    : With(Op.StoreReg, Register(source.A), Place(source.B, scope));
             case Opcode.Tags.MOV_REG:
                 return Registers(Op.MovReg);
             case Opcode.Tags.ADD_REG:
