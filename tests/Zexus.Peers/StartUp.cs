@@ -18,7 +18,7 @@ internal sealed record StartUp(string Name, IReadOnlyList<double> Milliseconds)
     public static IReadOnlyList<StartUp> Take(string root, bool isQuick, Action<string> progress)
     {
         string program = Kernel.Find("fibonacci")!.File("zxa")!;
-        string zexus = Path.Combine(root, "src", "Zexus.Cli", "bin", "Release", "net10.0", "zexus.dll");
+        string zexus = Path.Combine(root, "artifacts", "zexus", "program", "zexus.dll");
         (string Name, ProcessStartInfo Start)[] programs =
         [
             (Zexus, new ProcessStartInfo(Path.Combine(root, "zexus"), ["run", program])),
