@@ -16,13 +16,8 @@ missing_packages() {
     command -v node >/dev/null || echo nodejs
 }
 
-# The command line, too, for its start-up is measured.
 build() {
-    (
-        cd "$root" &&
-            dotnet build tests/Zexus.Peers -c Release -nologo -v quiet -clp:ErrorsOnly &&
-            dotnet build src/Zexus.Cli -c Release -nologo -v quiet -clp:ErrorsOnly
-    ) >&2
+    (cd "$root" && dotnet build tests/Zexus.Peers -c Release -nologo -v quiet -clp:ErrorsOnly) >&2
 }
 
 need_dotnet

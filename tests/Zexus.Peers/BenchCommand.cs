@@ -54,7 +54,9 @@ internal static class BenchCommand
             try
             {
                 Results results = Measure(
-                    "./bench.sh" + string.Concat(arguments.Select(a => " " + a)),
+                    "./bench.sh"
+                        + (isQuick ? " --quick" : "")
+                        + string.Concat(wanted.Select(name => " --kernel " + name)),
                     isQuick,
                     [.. Kernel.All.Where(k => isAll || wanted.Contains(k.Name))],
                     isAll

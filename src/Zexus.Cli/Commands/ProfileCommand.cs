@@ -48,6 +48,7 @@ internal static class ProfileCommand
             }
 
             using Vm.Vm vm = new(Interpreter.Options(inputs));
+            WarmUp(vm);
             ExecutionResult result = Profiler.Execute(vm, loaded, out Profile profile, terminal.Cancellation);
             ProfileReport report = new(program, profile, result.Fault);
             if (parsed.GetValue(html) is string page)
@@ -67,5 +68,12 @@ internal static class ProfileCommand
             return result.IsCompleted ? ExitCode.Completed : ExitCode.Faulted;
         });
         return command;
+    }
+
+    /// <summary>A call and a return, so that .NET compiles the profiler before it is the program's time.</summary>
+    private static void WarmUp(Vm.Vm vm)
+    {
+        const string Text = ".func main()\nCALL_FUNC_CONST callee, 0\n.end\n.func callee()\n.end\n";
+        Profiler.Execute(vm, ZexusProgram.Load(Assembler.Assemble(Text, "warm-up").Program), out _);
     }
 }

@@ -23,6 +23,9 @@ public sealed class Profiler
     private long _gas;
     private long _clock;
 
+    /// <summary>At the first step: what came before, such as compiling the loop for the hook, is nobody's time.</summary>
+    private long _start;
+
     private Profiler(ZexusProgram program)
     {
         _functions = [.. program.Image.Functions.Select((function, number) => new Counts(number, function))];
@@ -48,10 +51,8 @@ public sealed class Profiler
 
         Profiler profiler = new(program);
         Hook hook = new(profiler);
-        long start = Stopwatch.GetTimestamp();
-        profiler._clock = start;
         ExecutionResult result = vm.Execute(program, ref hook, cancellationToken);
-        profile = profiler.Finish(result, start);
+        profile = profiler.Finish(result);
         return result;
     }
 
@@ -93,6 +94,11 @@ public sealed class Profiler
 
     private void ChangeFrame(int depth, int function)
     {
+        if (_last is null)
+        {
+            _start = _clock = Stopwatch.GetTimestamp();
+        }
+
         long now = Tick();
         if (_frames.Count > 0 && _frames[^1].Depth == depth)
         {
@@ -153,7 +159,7 @@ public sealed class Profiler
         return callee;
     }
 
-    private Profile Finish(ExecutionResult result, long start)
+    private Profile Finish(ExecutionResult result)
     {
         Charge(result.GasUsed);
         long now = Tick();
@@ -169,7 +175,7 @@ public sealed class Profiler
         return new Profile(
             result.Steps,
             result.GasUsed,
-            Stopwatch.GetElapsedTime(start, now),
+            Stopwatch.GetElapsedTime(_start, now),
             [.. _functions.SelectMany(f => f.Instructions())],
             [
                 .. _functions
