@@ -149,7 +149,8 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
             ? $"; {level.Converted:N0} functions converted, {level.WithoutRegisters:N0} without registers to spare, {level.RegisterSteps:N0} steps on registers, {level.Spilled:N0} values spilled"
             : "";
         string branches = isWhole ? $"{level.BranchesReached:N0} of {result.Branches:N0} branches; " : "";
-        string collected = $"; {level.Collected:N0} with {level.Collections:N0} collections forced, {level.Freed:N0} cells freed";
+        string collected =
+            $"; {level.Collected:N0} with {level.Collections:N0} collections forced, {level.Freed:N0} cells freed";
         return $"{branches}{level.Executions:N0} executions, {level.Stepwise:N0} of them step by step: {level.Steps:N0} steps, {level.Facts:N0} facts{collected}{(level.Level == 0 ? "" : size)}{registers}";
     }
 
