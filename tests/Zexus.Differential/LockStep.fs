@@ -1271,8 +1271,7 @@ type LockStep(engine: Engine) =
 
             if not (isNull jit) then
                 countCompiled code.Image jit counts
-
-            if collection.Stress then
+            elif collection.Stress then
                 counts.Collected <- counts.Collected + 1L
                 counts.Collections <- counts.Collections + result.Heap.Collections
                 counts.Freed <- counts.Freed + result.Heap.FreedCells

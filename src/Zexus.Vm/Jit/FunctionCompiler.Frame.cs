@@ -447,6 +447,7 @@ internal static class Members
 {
     public static readonly int PayloadOffset = (int)Marshal.OffsetOf<Value>(nameof(Value.Payload));
     public static readonly int ListCountOffset = (int)Marshal.OffsetOf<ListCell>(nameof(ListCell.Count));
+    public static readonly int ListCapacityOffset = (int)Marshal.OffsetOf<ListCell>(nameof(ListCell.Capacity));
     public static readonly int ListItemsOffset = (int)Marshal.OffsetOf<ListCell>(nameof(ListCell.Items));
     public static readonly int VariableValueOffset = (int)Marshal.OffsetOf<VariableCell>(nameof(VariableCell.Value));
 

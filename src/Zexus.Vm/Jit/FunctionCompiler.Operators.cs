@@ -743,13 +743,116 @@ internal sealed unsafe partial class FunctionCompiler
         return true;
     }
 
+    /// <summary>Are these, or may they be assumed to be, a Map and a String?</summary>
+    private bool IsEntry(int i, int map, int key)
+    {
+        Seen* seen = _jit.SeenAt(_function, i);
+        if (
+            _assumeNothing
+            || !Is(map, seen->First, unseen: Tag.List, Tag.Map)
+            || !Is(key, seen->Second, unseen: Tag.String, Tag.String)
+        )
+        {
+            return false;
+        }
+
+        _ = Assume(i, map, first: true, Tag.Map);
+        _ = Assume(i, key, first: false, Tag.String);
+        return true;
+
+        bool Is(int slot, ushort kinds, Tag unseen, Tag wanted)
+        {
+            int kind = Resolve(slot).Kind;
+            return (kind == AbstractValue.Any ? Assumed(kinds, unseen) : kind) == (int)wanted;
+        }
+    }
+
+    /// <summary>Puts the address of an entry's item into a variable; where there is none, the machine does the instruction.</summary>
+    private void FindItem(int map, int key, Label slow)
+    {
+        LocalBuilder item = _entryPointer ??= _il.NewLocal(typeof(nint));
+        PushPayload(map);
+        PushPayload(key);
+        _il.Call(Members.Of(nameof(Machine.FindItem)));
+        _il.Store(item);
+        _il.Load(item);
+        _il.Branch(OpCodes.Brfalse, slow);
+    }
+
+    /// <summary>map[key], found by a short key; a missing one is the machine's.</summary>
+    private int LookUp(int i, int map, int key)
+    {
+        Label slow = _il.NewLabel();
+        Label done = _il.NewLabel();
+        FindItem(map, key, slow);
+        FrameState before = _state.Copy();
+        Pop(2);
+        _il.Load(_entryPointer!);
+        PushFrom();
+        _il.Mark(done);
+        SlowPath(
+            i,
+            slow,
+            done,
+            before,
+            () =>
+            {
+                LoadSlotTag(map);
+                _il.Store(TagOf(map));
+                LoadSlotPayload(map);
+                _il.Store(PayloadOf(map));
+            }
+        );
+        return EndSegment(i);
+    }
+
+    /// <summary>map.set(key, item) -> map, where the key is there already.</summary>
+    private int Replace(int i, int map)
+    {
+        Label slow = _il.NewLabel();
+        Label done = _il.NewLabel();
+        FindItem(map, map + 1, slow);
+        _il.Load(_entryPointer!);
+        StoreAtAddress(map + 2);
+        _il.Mark(done);
+        SlowPath(i, slow, done, _state.Copy(), static () => { });
+        Pop(2);
+        return EndSegment(i);
+    }
+
+    /// <summary>Cold code: the machine does the instruction, and control comes back behind the short way.</summary>
+    private void SlowPath(int i, Label slow, Label done, FrameState before, Action afterwards)
+    {
+        Site* site = NewSite(i, ExitKind.None, before.Top - Slots);
+        _il.Cold(() =>
+        {
+            FrameState kept = _state;
+            _state = before;
+            _il.Mark(slow);
+            FlushAll();
+            _il.Argument(MachineArgument);
+            _il.Address(site);
+            _il.Argument(FrameArgument);
+            _il.Argument(SlotsArgument);
+            _il.Load(_counter);
+            _il.Call(Members.Of(nameof(Machine.RunInstruction)));
+            _il.Store(_counter);
+            _il.Load(_counter);
+            _il.Long(0);
+            _il.Branch(OpCodes.Blt, _leave);
+            afterwards();
+            _il.Branch(OpCodes.Br, done);
+            _state = kept;
+        });
+    }
+
     private int Index(int i)
     {
         int list = _state.Top - 2;
         int index = _state.Top - 1;
         if (!IsElement(i, list, index))
         {
-            return ByMachine(i);
+            return IsEntry(i, list, index) ? LookUp(i, list, index) : ByMachine(i);
         }
 
         ElementAddress(i, list, index);
@@ -758,28 +861,110 @@ internal sealed unsafe partial class FunctionCompiler
         return i + 1;
     }
 
+    /// <summary>Is this, or may it be assumed to be, a List?</summary>
+    private bool IsList(int i, int slot)
+    {
+        int kind = Resolve(slot).Kind;
+        return (kind == AbstractValue.Any && !_assumeNothing ? Assume(i, slot, first: true, Tag.List) : kind)
+            == (int)Tag.List;
+    }
+
+    /// <summary>list.push(item) -> list, while there is room; else the machine does it.</summary>
+    private int PushItem(int i, int list)
+    {
+        int item = list + 1;
+        long gas = (long)Zexus.Isa.Gas.Element << Fuel.Shift;
+        Label slow = _il.NewLabel();
+        Label done = _il.NewLabel();
+        if (_il.Enabled)
+        {
+            LocalBuilder count = _count ??= _il.NewLocal(typeof(int));
+            ListField(list, Members.ListCountOffset);
+            _il.Op(OpCodes.Ldind_I4);
+            _il.Store(count);
+            _il.Load(count);
+            ListField(list, Members.ListCapacityOffset);
+            _il.Op(OpCodes.Ldind_I4);
+            _il.Branch(OpCodes.Bge, slow);
+            _il.Load(count);
+            _il.Int(_program.Limits.CollectionLength);
+            _il.Branch(OpCodes.Bge, slow);
+            _il.Load(_counter);
+            _il.Long(gas);
+            _il.Branch(OpCodes.Blt, slow);
+            _il.Load(_counter);
+            _il.Long(gas);
+            _il.Op(OpCodes.Sub);
+            _il.Store(_counter);
+            ListField(list, Members.ListItemsOffset);
+            _il.Op(OpCodes.Ldind_I);
+            _il.Load(count);
+            _il.Op(OpCodes.Conv_I);
+            _il.Int(4);
+            _il.Op(OpCodes.Shl);
+            _il.Op(OpCodes.Add);
+            StoreAtAddress(item);
+            ListField(list, Members.ListCountOffset);
+            _il.Load(count);
+            _il.Int(1);
+            _il.Op(OpCodes.Add);
+            _il.Op(OpCodes.Stind_I4);
+            _il.Mark(done);
+            SlowPath(i, slow, done, _state.Copy(), static () => { });
+        }
+
+        Pop();
+        return EndSegment(i);
+    }
+
+    private LocalBuilder? _count;
+
+    private void ListField(int list, int offset)
+    {
+        PushPayload(list);
+        _il.Int(offset);
+        _il.Op(OpCodes.Conv_I);
+        _il.Op(OpCodes.Add);
+    }
+
+    /// <summary>Writes a value to the address on the IL stack.</summary>
+    private void StoreAtAddress(int slot)
+    {
+        _il.Op(OpCodes.Dup);
+        PushTag(slot);
+        _il.Op(OpCodes.Stind_I8);
+        _il.Int(Members.PayloadOffset);
+        _il.Op(OpCodes.Conv_I);
+        _il.Op(OpCodes.Add);
+        PushPayload(slot);
+        _il.Op(OpCodes.Stind_I8);
+    }
+
     private int CallMethod(int i)
     {
         Instr* at = At(i);
         const int ListReceiver = 2;
         int routine = _program.Routines[(at->C * Decoder.Receivers) + ListReceiver];
         int target = _state.Top - at->B - 1;
-        if (routine != Zexus.Isa.Routine.Tags.ListSet || at->B != 2 || !IsElement(i, target, target + 1))
+        if (routine == Zexus.Isa.Routine.Tags.ListPush && at->B == 1 && IsList(i, target))
+        {
+            return PushItem(i, target);
+        }
+
+        if (at->B != 2 || routine != Zexus.Isa.Routine.Tags.ListSet)
         {
             return ByMachine(i);
+        }
+
+        if (!IsElement(i, target, target + 1))
+        {
+            return IsEntry(i, target, target + 1) ? Replace(i, target) : ByMachine(i);
         }
 
         // list.set(index, item) -> list
         int item = target + 2;
         ElementAddress(i, target, target + 1);
-        _il.Op(OpCodes.Dup);
-        PushTag(item);
-        _il.Op(OpCodes.Stind_I8);
-        _il.Int(Members.PayloadOffset);
-        _il.Op(OpCodes.Conv_I);
-        _il.Op(OpCodes.Add);
-        PushPayload(item);
-        _il.Op(OpCodes.Stind_I8);
+        StoreAtAddress(item);
         Pop(2);
         return i + 1;
     }

@@ -739,11 +739,17 @@ internal sealed unsafe partial class FunctionCompiler
             _il.Argument(MachineArgument);
             _il.Field(Members.Field("_stackLimit"));
             _il.Branch(OpCodes.Blt_Un, slow);
-            _il.Address(_jit.EntryOf(at->A));
-            _il.Op(OpCodes.Ldind_I);
-            _il.Store(entry);
-            _il.Load(entry);
-            _il.Branch(OpCodes.Brfalse, slow);
+
+            // A function that calls itself stays in this piece, also when a newer one has taken its place.
+            bool isSelf = callee == _function && !_isLoop;
+            if (!isSelf)
+            {
+                _il.Address(_jit.EntryOf(at->A));
+                _il.Op(OpCodes.Ldind_I);
+                _il.Store(entry);
+                _il.Load(entry);
+                _il.Branch(OpCodes.Brfalse, slow);
+            }
 
             _il.Argument(MachineArgument);
             _il.Argument(FrameArgument);
@@ -752,8 +758,16 @@ internal sealed unsafe partial class FunctionCompiler
             _il.Op(OpCodes.Add);
             SlotAddress(arguments);
             _il.Load(_counter);
-            _il.Load(entry);
-            _il.CallPointer(typeof(long), typeof(Machine), typeof(Frame*), typeof(Value*), typeof(long));
+            if (isSelf)
+            {
+                _il.Call(_method);
+            }
+            else
+            {
+                _il.Load(entry);
+                _il.CallPointer(typeof(long), typeof(Machine), typeof(Frame*), typeof(Value*), typeof(long));
+            }
+
             _il.Store(_counter);
             _il.Load(_counter);
             _il.Long(0);

@@ -368,6 +368,21 @@ internal sealed unsafe partial class Machine
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal static void NoteKind(ushort* seen, long tag) => *seen |= (ushort)(1 << (int)tag);
 
+    /// <summary>The address of the item under a String whose length costs nothing; null when there is none, or the key is longer.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static nint FindItem(long map, long key)
+    {
+        Value text = new(Tag.String, key);
+        if (text.String->Length >= Zexus.Isa.Gas.ScalarsPerUnit)
+        {
+            return 0;
+        }
+
+        TableCell* table = (TableCell*)map;
+        int at = CellHeap.Find(table, &text);
+        return at < 0 ? 0 : (nint)(&table->At(at)->Item);
+    }
+
     internal static long BitsOf(double value) =>
         double.IsNaN(value) ? Floats.NaNBits : BitConverter.DoubleToInt64Bits(value);
 
