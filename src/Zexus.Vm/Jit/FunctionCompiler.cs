@@ -453,7 +453,7 @@ internal sealed unsafe partial class FunctionCompiler
             .. Enumerable
                 .Range(0, _function->Parameters)
                 .Select(slot => (Slot: slot, Kind: ObservedKind(slot)))
-                .Where(parameter => parameter.Kind is not (AbstractValue.Any or (int)Tag.Null))
+                .Where(parameter => parameter.Kind is not (AbstractValue.Any or (int)Tag.Null or (int)Tag.Variable))
                 .Take(Convention.MostRegisters),
         ];
 

@@ -262,6 +262,25 @@ internal sealed unsafe class JitProgram
         }
     }
 
+    /// <summary>
+    /// Is a call's callee compiled by now, and the call not made for that? Then its piece is left to those who are in it and compiled anew.
+    /// </summary>
+    public bool Respecializes(Site* site)
+    {
+        EntryPoint* callee = _entries[site->Seen->Callee - 1];
+        bool isDirect = site->Code != null && *site->Code != 0;
+        if (callee == null || isDirect || site->Taken < Options.ExitsBeforeRecompilation)
+        {
+            return false;
+        }
+
+        lock (_lock)
+        {
+            Drop(_pieces[site->Piece]!);
+            return true;
+        }
+    }
+
     private void Drop(CompiledPiece piece)
     {
         if (_entries[piece.Function->Number] == piece.Entry)
