@@ -430,6 +430,12 @@ internal sealed unsafe partial class FunctionCompiler
             case Op.CallGlobal:
                 return CallValue(i, () => GlobalAddress(at->A));
 
+            case Op.LoadConstCopy:
+                return CopyConstant(i);
+
+            case Op.BuildList:
+                return BuildList(i);
+
             case Op.Index:
                 return Index(i);
 
@@ -466,7 +472,6 @@ internal sealed unsafe partial class FunctionCompiler
                 Reload(at->A / Size);
                 return EndSegment(i);
 
-            case Op.LoadConstCopy:
             case Op.CallTop:
             case Op.CallBuiltin:
             case Op.GetAttr:
@@ -481,7 +486,6 @@ internal sealed unsafe partial class FunctionCompiler
             case Op.CheckedDiv:
             case Op.GasCharge:
             case Op.TakeCharges:
-            case Op.BuildList:
             case Op.BuildMap:
             case Op.BuildSet:
             case Op.Slice:

@@ -33,6 +33,7 @@ internal sealed unsafe partial class FunctionCompiler
     private readonly bool _isLoop;
     private readonly ushort[] _observed;
     private readonly bool[] _nonNegative;
+    private readonly (ElementGuess Elements, ElementGuess Inner)[] _elements;
     private readonly bool _assumeNothing;
     private readonly int _piece;
     private readonly Il _il;
@@ -62,6 +63,7 @@ internal sealed unsafe partial class FunctionCompiler
         bool isLoop,
         ushort[] observed,
         bool[] nonNegative,
+        (ElementGuess, ElementGuess)[] elements,
         bool assumeNothing,
         int piece
     )
@@ -72,6 +74,7 @@ internal sealed unsafe partial class FunctionCompiler
         _entry = entry;
         _observed = observed;
         _nonNegative = nonNegative;
+        _elements = elements;
         _isLoop = isLoop;
         _assumeNothing = assumeNothing;
         _piece = piece;
@@ -120,11 +123,22 @@ internal sealed unsafe partial class FunctionCompiler
         bool isLoop,
         ushort[] observed,
         bool[] nonNegative,
+        (ElementGuess, ElementGuess)[] elements,
         bool assumeNothing,
         int piece
     )
     {
-        FunctionCompiler compiler = new(jit, function, entry, isLoop, observed, nonNegative, assumeNothing, piece);
+        FunctionCompiler compiler = new(
+            jit,
+            function,
+            entry,
+            isLoop,
+            observed,
+            nonNegative,
+            elements,
+            assumeNothing,
+            piece
+        );
         try
         {
             compiler.FindLiveness();
@@ -436,6 +450,7 @@ internal sealed unsafe partial class FunctionCompiler
 
             values[s] = AbstractValue.OfKind(kind);
             values[s].Clean = true;
+            (values[s].Elements, values[s].Inner) = _elements[s];
             if (kind == (int)Tag.Int && _nonNegative[s])
             {
                 values[s].Low = 0;

@@ -14,6 +14,9 @@ internal enum ExitKind
     /// <summary>The result does not fit 64 bits.</summary>
     Overflow,
 
+    /// <summary>A List stores its items in another way than was assumed, or an item does not fit it.</summary>
+    Elements,
+
     /// <summary>An operand that the short way does not have: a divisor below one, an index outside the list.</summary>
     Range,
 
@@ -67,4 +70,7 @@ internal struct Seen
     public ushort Second;
     public ushort Overflow;
     public ushort Range;
+
+    /// <summary>Bits by <see cref="ElementKind"/>: how the List stored its items; all of them when an item did not fit.</summary>
+    public ushort Elements;
 }
