@@ -291,6 +291,8 @@ internal sealed unsafe partial class FunctionCompiler
         refined.Clean = value.Clean;
         refined.Alias = value.Alias;
         refined.Of = value.Of;
+        refined.Elements = value.Elements;
+        refined.Inner = value.Inner;
         value = refined;
         if (kind == (int)Tag.Float)
         {
@@ -407,6 +409,27 @@ internal sealed unsafe partial class FunctionCompiler
         };
     }
 
+    /// <summary>Notes how a List stores its items instead; that an item did not fit it, as all ways.</summary>
+    private Action NoteElements(int i, int list, bool fits)
+    {
+        int holder = Holder(list);
+        return () =>
+        {
+            Seen* seen = _jit.SeenAt(_function, i);
+            _il.Address(&seen->Elements);
+            if (fits)
+            {
+                _il.Load(PayloadOf(holder));
+                _il.Call(Members.Of(nameof(Machine.NoteElements)));
+            }
+            else
+            {
+                _il.Int(ushort.MaxValue);
+                _il.Op(OpCodes.Stind_I2);
+            }
+        };
+    }
+
     private Action NoteFlag(int i, bool overflow) =>
         () =>
         {
@@ -451,6 +474,7 @@ internal sealed unsafe partial class FunctionCompiler
 internal static class Members
 {
     public static readonly int PayloadOffset = (int)Marshal.OffsetOf<Value>(nameof(Value.Payload));
+    public static readonly int ElementKindOffset = (int)Marshal.OffsetOf<Cell>(nameof(Cell.Width));
     public static readonly int ListCountOffset = (int)Marshal.OffsetOf<ListCell>(nameof(ListCell.Count));
     public static readonly int ListCapacityOffset = (int)Marshal.OffsetOf<ListCell>(nameof(ListCell.Capacity));
     public static readonly int ListItemsOffset = (int)Marshal.OffsetOf<ListCell>(nameof(ListCell.Items));

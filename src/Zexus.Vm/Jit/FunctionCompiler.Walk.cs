@@ -454,6 +454,12 @@ internal sealed unsafe partial class FunctionCompiler
             case Op.CallGlobal:
                 return CallVariable(i, () => GlobalAddress(at->A));
 
+            case Op.LoadConstCopy:
+                return CopyConstant(i);
+
+            case Op.BuildList:
+                return BuildList(i);
+
             case Op.Index:
                 return Index(i);
 
@@ -501,7 +507,6 @@ internal sealed unsafe partial class FunctionCompiler
             case Op.CheckedDiv:
             case Op.GasCharge:
             case Op.TakeCharges:
-            case Op.BuildList:
             case Op.BuildMap:
             case Op.BuildSet:
             case Op.Slice:

@@ -75,6 +75,10 @@ internal sealed unsafe class JitProgram
 
         /// <summary>By slot: was it never a negative Int?</summary>
         public bool[] NonNegative { get; } = [.. Enumerable.Repeat(true, slots)];
+
+        /// <summary>By slot: how its Lists stored their items, and those of the first of them if it was a List.</summary>
+        public (ElementGuess Elements, ElementGuess Inner)[] Elements { get; } =
+        [.. Enumerable.Repeat((ElementGuess.Empty, ElementGuess.Empty), slots)];
         public int Compilations { get; set; }
         public bool Busy { get; set; }
         public bool Refused { get; set; }
@@ -152,6 +156,7 @@ internal sealed unsafe class JitProgram
         EntryProfile? profile;
         ushort[] seen;
         bool[] nonNegative;
+        (ElementGuess, ElementGuess)[] elements;
         lock (_lock)
         {
             if (!_profiles.TryGetValue((function->Number, instruction, loop >= 0), out profile))
@@ -170,20 +175,29 @@ internal sealed unsafe class JitProgram
             {
                 profile.Seen[s] |= (ushort)(1 << (int)slots[s].Tag);
                 profile.NonNegative[s] &= slots[s].Tag != Tag.Int || (slots[s].Payload >= 0 && loop >= 0);
+                if (slots[s].Tag == Tag.List)
+                {
+                    ListCell* list = slots[s].List;
+                    profile.Elements[s] = (
+                        profile.Elements[s].Elements.Join(ElementGuesses.Of(list)),
+                        profile.Elements[s].Inner.Join(ElementGuesses.InnerOf(list))
+                    );
+                }
             }
 
             profile.Busy = true;
             seen = [.. profile.Seen];
             nonNegative = [.. profile.NonNegative];
+            elements = [.. profile.Elements];
         }
 
         if (Options.Background)
         {
-            _ = Task.Run(() => Compile(function, instruction, loop, profile, seen, nonNegative));
+            _ = Task.Run(() => Compile(function, instruction, loop, profile, seen, nonNegative, elements));
             return null;
         }
 
-        Compile(function, instruction, loop, profile, seen, nonNegative);
+        Compile(function, instruction, loop, profile, seen, nonNegative, elements);
         return *target;
     }
 
@@ -193,7 +207,8 @@ internal sealed unsafe class JitProgram
         int loop,
         EntryProfile profile,
         ushort[] seen,
-        bool[] nonNegative
+        bool[] nonNegative,
+        (ElementGuess, ElementGuess)[] elements
     )
     {
         // One at a time: what was seen is read and written without further care.
@@ -213,6 +228,7 @@ internal sealed unsafe class JitProgram
                     isLoop: loop >= 0,
                     seen,
                     nonNegative,
+                    elements,
                     assumeNothing: profile.Compilations >= Options.CompilationsPerEntry,
                     number
                 );

@@ -498,6 +498,10 @@ internal sealed unsafe partial class Machine
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal static void NoteKind(ushort* seen, long tag) => *seen |= (ushort)(1 << (int)tag);
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static void NoteElements(ushort* seen, long list) =>
+        *seen |= (ushort)(1 << (int)new Value(Tag.List, list).List->Kind);
+
     /// <summary>The address of the item under a String whose length costs nothing; null when there is none, or the key is longer.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal static nint FindItem(long map, long key)

@@ -14,6 +14,9 @@ internal enum ExitKind
     /// <summary>The result does not fit 64 bits.</summary>
     Overflow,
 
+    /// <summary>A List stores its items in another way than was assumed, or an item does not fit it.</summary>
+    Elements,
+
     /// <summary>An operand that the short way does not have: a divisor below one, an index outside the list.</summary>
     Range,
 
@@ -76,4 +79,7 @@ internal struct Seen
 
     /// <summary>One more than the number of the function that was called; -1 when there were several.</summary>
     public int Callee;
+
+    /// <summary>Bits by <see cref="ElementKind"/>: how the List stored its items; all of them when an item did not fit.</summary>
+    public ushort Elements;
 }
