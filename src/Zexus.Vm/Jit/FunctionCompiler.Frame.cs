@@ -451,6 +451,8 @@ internal static class Members
     public static readonly int ListItemsOffset = (int)Marshal.OffsetOf<ListCell>(nameof(ListCell.Items));
     public static readonly int VariableValueOffset = (int)Marshal.OffsetOf<VariableCell>(nameof(VariableCell.Value));
 
+    public const int FirstRegister = 4;
+
     public static readonly MethodInfo LongToDouble = typeof(BitConverter).GetMethod(
         nameof(BitConverter.Int64BitsToDouble)
     )!;

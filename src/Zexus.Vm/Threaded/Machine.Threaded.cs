@@ -173,7 +173,7 @@ internal sealed unsafe partial class Machine
     }
 
     private bool StaysInterpreted(int function) =>
-        *_jit!.EntryOf(function) == 0 && _callHeat[function] > 0 && --_callHeat[function] >= 0;
+        _jit!.EntryOf(function) == null && _callHeat[function] > 0 && --_callHeat[function] >= 0;
 
     private long Leave(Code code)
     {
