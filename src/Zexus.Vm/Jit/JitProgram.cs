@@ -397,7 +397,7 @@ public sealed record JitStatistics
     [
         // The end is no instruction, and what the interpreter does in one stride is several to the compiler.
         .. Enum.GetValues<Op>()
-            .Where(op => op is not Op.End and not (>= Op.EqRegJump and <= Op.PushRegsIndex))
+            .Where(op => op is not Op.End and not (>= Op.EqRegJump and <= Op.EnterThreaded))
             .Select(op => op.ToString()),
         .. Enum.GetNames<ShortWay>(),
     ];
