@@ -241,22 +241,22 @@ internal sealed unsafe partial class FunctionCompiler
         }
     }
 
-    /// <summary>The machine has put a value into a slot of the frame: of any kind, unless it is known.</summary>
-    private void Reload(int slot, int kind = AbstractValue.Any)
+    /// <summary>The machine has put a value into a slot of the frame, or into another for it: of any kind, unless it is known.</summary>
+    private void Reload(int slot, int kind = AbstractValue.Any, int? from = null)
     {
         Unalias(slot);
         AbstractValue value = AbstractValue.OfKind(kind);
-        value.Clean = true;
+        value.Clean = (from ?? slot) == slot;
         Values[slot] = value;
         if (kind == AbstractValue.Any)
         {
-            LoadSlotTag(slot);
+            LoadSlotTag(from ?? slot);
             _il.Store(TagOf(slot));
         }
 
         if (kind != (int)Tag.Null)
         {
-            LoadSlotPayload(slot);
+            LoadSlotPayload(from ?? slot);
             if (value.IsFloat)
             {
                 _il.Call(Members.LongToDouble);
@@ -318,6 +318,11 @@ internal sealed unsafe partial class FunctionCompiler
         site->Piece = _piece;
         site->Exit = exit;
         site->HasHandlers = _hasHandlers;
+        if (exit == ExitKind.None && !_assumeNothing && (Op)At(i)->Op is >= Op.CallLocal and <= Op.CallTop)
+        {
+            site->Seen = _jit.SeenAt(_function, i);
+        }
+
         return site;
     }
 
@@ -479,6 +484,19 @@ internal static class Members
     public static readonly int TableEntriesOffset = (int)Marshal.OffsetOf<TableCell>(nameof(TableCell.Entries));
     public static readonly int EntryItemOffset = (int)Marshal.OffsetOf<Entry>(nameof(Entry.Item));
     public static readonly int VariableValueOffset = (int)Marshal.OffsetOf<VariableCell>(nameof(VariableCell.Value));
+
+    public const int FirstRegister = 4;
+
+    public static readonly int ClassNextOffset = (int)Marshal.OffsetOf<SizeClass>(nameof(SizeClass.Next));
+    public static readonly int ClassEndOffset = (int)Marshal.OffsetOf<SizeClass>(nameof(SizeClass.End));
+    public static readonly int ClassHeaderOffset = (int)Marshal.OffsetOf<SizeClass>(nameof(SizeClass.Header));
+    public static readonly FieldInfo HeapClasses =
+        typeof(CellHeap).GetField("_classes", BindingFlags.Instance | BindingFlags.NonPublic)
+        ?? throw new InvalidOperationException("the heap has no size classes");
+    public static readonly int ClosureCapturesOffset = (int)
+        Marshal.OffsetOf<FunctionCell>(nameof(FunctionCell.Captures));
+    public static readonly int ClosureFunctionOffset = (int)
+        Marshal.OffsetOf<FunctionCell>(nameof(FunctionCell.Function));
 
     public static readonly MethodInfo LongToDouble = typeof(BitConverter).GetMethod(
         nameof(BitConverter.Int64BitsToDouble)

@@ -16,8 +16,9 @@ internal sealed unsafe class JitProgram
     private readonly Dictionary<string, int> _refusals = [];
     private readonly Dictionary<string, int> _failures = [];
     private readonly Seen*[] _seen;
-    private readonly nint* _entries;
-    private readonly nint* _loopEntries;
+    private readonly Dictionary<(int Function, Convention Convention), nint> _codes = [];
+    private readonly EntryPoint** _entries;
+    private readonly EntryPoint** _loopEntries;
     private readonly long* _opcodes;
     private long _compileTicks;
     private int _invalidated;
@@ -28,8 +29,8 @@ internal sealed unsafe class JitProgram
         Program = program;
         Options = options;
         _seen = new Seen*[program.FunctionCount];
-        _entries = (nint*)NativeMemory.AllocZeroed((nuint)program.FunctionCount + 1, (nuint)sizeof(nint));
-        _loopEntries = (nint*)NativeMemory.AllocZeroed((nuint)program.LoopCount + 1, (nuint)sizeof(nint));
+        _entries = (EntryPoint**)NativeMemory.AllocZeroed((nuint)program.FunctionCount + 1, (nuint)sizeof(nint));
+        _loopEntries = (EntryPoint**)NativeMemory.AllocZeroed((nuint)program.LoopCount + 1, (nuint)sizeof(nint));
         _opcodes = (long*)NativeMemory.AllocZeroed((nuint)OpcodeCount, sizeof(long));
     }
 
@@ -43,6 +44,11 @@ internal sealed unsafe class JitProgram
         foreach (nint counter in _counters ?? [])
         {
             NativeMemory.Free((void*)counter);
+        }
+
+        foreach (KeyValuePair<(int Function, Convention Convention), nint> code in _codes ?? [])
+        {
+            NativeMemory.Free((void*)code.Value);
         }
 
         for (int i = 0; i < (_seen?.Length ?? 0); i++)
@@ -78,10 +84,48 @@ internal sealed unsafe class JitProgram
         public bool Refused { get; set; }
     }
 
-    /// <summary>Where the address of a function's compiled code stands; zero while there is none.</summary>
-    public nint* EntryOf(int function) => _entries + function;
+    /// <summary>Where a function's compiled code is entered; null while there is none.</summary>
+    public EntryPoint* EntryOf(int function) => _entries[function];
 
-    public nint* LoopEntryOf(int loop) => _loopEntries + loop;
+    public EntryPoint* LoopEntryOf(int loop) => _loopEntries[loop];
+
+    /// <summary>How a function's compiled code is called; null while there is none. Only the compiler asks, under the lock.</summary>
+    public Convention? ConventionOf(int function)
+    {
+        EntryPoint* entry = _entries[function];
+        return entry == null ? null : _pieces[entry->Piece]!.Convention;
+    }
+
+    /// <summary>Where the address of a function's code stands as long as it is called in one way; zero else.</summary>
+    public nint* CodeOf(int function, Convention convention)
+    {
+        if (!_codes.TryGetValue((function, convention), out nint code))
+        {
+            code = (nint)NativeMemory.AllocZeroed((nuint)sizeof(nint));
+            _codes.Add((function, convention), code);
+        }
+
+        return (nint*)code;
+    }
+
+    /// <summary>From now on this is the function's code, if any is.</summary>
+    private void Install(int function, CompiledPiece? piece)
+    {
+        foreach (((int of, Convention convention), nint code) in _codes)
+        {
+            if (of == function)
+            {
+                *(nint*)code = piece?.Convention.Equals(convention) == true ? piece.Entry->Code : 0;
+            }
+        }
+
+        if (piece is not null)
+        {
+            *CodeOf(function, piece.Convention) = piece.Entry->Code;
+        }
+
+        _entries[function] = piece is null ? null : piece.Entry;
+    }
 
     public long* OpcodeCounter(Op op) => _opcodes + (int)op;
 
@@ -106,9 +150,9 @@ internal sealed unsafe class JitProgram
     /// <param name="loop">The loop's number; -1 for a function.</param>
     /// <param name="slots">The frame's slots and operands.</param>
     /// <param name="count">How many there are.</param>
-    public nint Request(FunctionCode* function, int instruction, int loop, Value* slots, int count)
+    public EntryPoint* Request(FunctionCode* function, int instruction, int loop, Value* slots, int count)
     {
-        nint* target = loop < 0 ? EntryOf(function->Number) : LoopEntryOf(loop);
+        EntryPoint** target = loop < 0 ? _entries + function->Number : _loopEntries + loop;
         EntryProfile? profile;
         ushort[] seen;
         bool[] nonNegative;
@@ -121,7 +165,7 @@ internal sealed unsafe class JitProgram
                 _profiles.Add((function->Number, instruction, loop >= 0), profile);
             }
 
-            if (*target != 0 || profile.Busy || profile.Refused)
+            if (*target != null || profile.Busy || profile.Refused)
             {
                 return *target;
             }
@@ -150,7 +194,7 @@ internal sealed unsafe class JitProgram
         if (Options.Background)
         {
             _ = Task.Run(() => Compile(function, instruction, loop, profile, seen, nonNegative, elements));
-            return 0;
+            return null;
         }
 
         Compile(function, instruction, loop, profile, seen, nonNegative, elements);
@@ -189,7 +233,15 @@ internal sealed unsafe class JitProgram
                     number
                 );
                 _pieces[number] = piece;
-                *(loop < 0 ? EntryOf(function->Number) : LoopEntryOf(loop)) = piece.Pointer;
+                piece.Entry->Piece = number;
+                if (loop < 0)
+                {
+                    Install(function->Number, piece);
+                }
+                else
+                {
+                    _loopEntries[loop] = piece.Entry;
+                }
             }
             catch (CompilationRefusedException refused)
             {
@@ -222,26 +274,44 @@ internal sealed unsafe class JitProgram
                 return;
             }
 
-            for (int i = 0; i < Program.FunctionCount; i++)
-            {
-                _invalidated += Drop(_entries + i, piece);
-            }
+            Drop(piece);
+        }
+    }
 
-            for (int i = 0; i < Program.LoopCount; i++)
-            {
-                _invalidated += Drop(_loopEntries + i, piece);
-            }
+    /// <summary>
+    /// Is a call's callee compiled by now, and the call not made for that? Then its piece is left to those who are in it and compiled anew.
+    /// </summary>
+    public bool Respecializes(Site* site)
+    {
+        EntryPoint* callee = _entries[site->Seen->Callee - 1];
+        bool isDirect = site->Code != null && *site->Code != 0;
+        if (callee == null || isDirect || site->Taken < Options.ExitsBeforeRecompilation)
+        {
+            return false;
         }
 
-        static int Drop(nint* entry, CompiledPiece piece)
+        lock (_lock)
         {
-            if (*entry != piece.Pointer)
-            {
-                return 0;
-            }
+            Drop(_pieces[site->Piece]!);
+            return true;
+        }
+    }
 
-            *entry = 0;
-            return 1;
+    private void Drop(CompiledPiece piece)
+    {
+        if (_entries[piece.Function->Number] == piece.Entry)
+        {
+            Install(piece.Function->Number, null);
+            _invalidated++;
+        }
+
+        for (int i = 0; i < Program.LoopCount; i++)
+        {
+            if (_loopEntries[i] == piece.Entry)
+            {
+                _loopEntries[i] = null;
+                _invalidated++;
+            }
         }
     }
 

@@ -14,14 +14,26 @@ internal sealed unsafe partial class Machine
     /// <summary>The compiled frame that a nested loop of the interpreter returns to; null for the outermost.</summary>
     private Frame* _until;
 
-    /// <summary>Compiled calls go no deeper on the native stack than this without asking.</summary>
+    /// <summary>There is native stack down to here.</summary>
     private nuint _stackLimit;
+
+    /// <summary>
+    /// Compiled code that stands below this address on the native stack does not call compiled code by itself: there may be no native
+    /// stack for more, no frame, or no room on the value stack. Of the compiled frames above the latest <see cref="RunCompiled"/>.
+    /// </summary>
+    private nuint _callLimit;
 
     // A fault on its way through compiled frames: raised already, and not yet caught.
     private Code _faultCode;
     private bool _unwinding;
 
     private const int StackReserve = 32 * 1024;
+
+    /// <summary>
+    /// The least that a compiled frame that calls takes on the native stack: the return address, machine, frame and slots, which it
+    /// needs afterwards, and the variable whose address it compares with <see cref="_callLimit"/>.
+    /// </summary>
+    private const int LeastNativeFrame = 48;
 
     private void BindHeat(ZexusProgram program, JitOptions? options)
     {
@@ -89,8 +101,8 @@ internal sealed unsafe partial class Machine
         }
 
         FunctionCode* function = _frame->Function;
-        nint entry = *_jit.EntryOf(function->Number);
-        if (entry == 0)
+        EntryPoint* entry = _jit.EntryOf(function->Number);
+        if (entry == null)
         {
             if (--_callHeat[function->Number] >= 0)
             {
@@ -98,7 +110,7 @@ internal sealed unsafe partial class Machine
             }
 
             entry = _jit.Request(function, 0, -1, _frame->Vars, function->Slots);
-            if (entry == 0)
+            if (entry == null)
             {
                 _callHeat[function->Number] = Math.Max(_jit.Options.CallThreshold, 8);
                 return Code.Switched;
@@ -120,12 +132,12 @@ internal sealed unsafe partial class Machine
             return Code.Switched;
         }
 
-        nint entry = *_jit.LoopEntryOf(loop);
-        if (entry == 0)
+        EntryPoint* entry = _jit.LoopEntryOf(loop);
+        if (entry == null)
         {
             FunctionCode* function = _frame->Function;
             entry = _jit.Request(function, (int)(_ip - function->Code), loop, _frame->Vars, (int)(_sp - _frame->Vars));
-            if (entry == 0)
+            if (entry == null)
             {
                 _loopHeat[loop] = Math.Max(_jit.Options.LoopThreshold, 8);
                 return Code.Switched;
@@ -136,7 +148,7 @@ internal sealed unsafe partial class Machine
     }
 
     /// <summary>Runs compiled code on the current frame, whose record is complete.</summary>
-    private Code RunCompiled(nint entry)
+    private Code RunCompiled(EntryPoint* entry)
     {
         Frame* frame = _frame;
         FrameFlags flags = frame->Flags;
@@ -147,7 +159,10 @@ internal sealed unsafe partial class Machine
 
         // Compiled code may write the record anew, with what all frames have that compiled code calls.
         Value* result = frame->Result;
-        long status = ((delegate* <Machine, Frame*, Value*, long, long>)entry)(this, frame, frame->Vars, _counter);
+        nuint limit = _callLimit;
+        _callLimit = CallLimit(frame);
+        long status = Call(entry, frame);
+        _callLimit = limit;
         frame->Result = result;
         frame->Flags = flags;
         if (status >= 0)
@@ -165,6 +180,77 @@ internal sealed unsafe partial class Machine
         _frame = frame - 1;
         _ip = _frame->Ip;
         return _faultCode;
+    }
+
+    /// <summary>Calls compiled code on a frame that is complete in memory; the result goes to its first slot.</summary>
+    private long Call(EntryPoint* entry, Frame* frame)
+    {
+        Value* slots = frame->Vars;
+        long* arguments = stackalloc long[Convention.MostRegisters];
+        for (int r = 0; r < entry->Registers; r++)
+        {
+            Value* argument = slots + entry->Slots[r];
+            if ((int)argument->Tag != entry->Kinds[r] || (entry->Failing & (1 << r)) != 0)
+            {
+                // As a guard that fails at the first instruction. What was seen there, the next request looks at.
+                entry->Mismatch->Taken++;
+                _jit!.Exited(entry->Mismatch);
+                return ExitStatus.Interpret;
+            }
+
+            arguments[r] = argument->Payload;
+        }
+
+        nint code = entry->Code;
+        return entry->Registers switch
+        {
+            0 => ((delegate* <Machine, Frame*, Value*, long, long>)code)(this, frame, slots, _counter),
+            1 => ((delegate* <Machine, Frame*, Value*, long, long, long>)code)(
+                this,
+                frame,
+                slots,
+                _counter,
+                arguments[0]
+            ),
+            2 => ((delegate* <Machine, Frame*, Value*, long, long, long, long>)code)(
+                this,
+                frame,
+                slots,
+                _counter,
+                arguments[0],
+                arguments[1]
+            ),
+            3 => ((delegate* <Machine, Frame*, Value*, long, long, long, long, long>)code)(
+                this,
+                frame,
+                slots,
+                _counter,
+                arguments[0],
+                arguments[1],
+                arguments[2]
+            ),
+            _ => ((delegate* <Machine, Frame*, Value*, long, long, long, long, long, long>)code)(
+                this,
+                frame,
+                slots,
+                _counter,
+                arguments[0],
+                arguments[1],
+                arguments[2],
+                arguments[3]
+            ),
+        };
+    }
+
+    /// <summary>
+    /// Where compiled frames must ask again, if this one is entered now. Each is at least <see cref="LeastNativeFrame"/> below the one that
+    /// called it, takes one frame, and no more values than the program's largest.
+    /// </summary>
+    private nuint CallLimit(Frame* frame)
+    {
+        int here;
+        long frames = Math.Min(_lastFrame - frame, ((_segmentEnd - frame->Vars) / _program.LargestFrame) - 1);
+        return Math.Max(_stackLimit, (nuint)(&here) - (nuint)(Math.Max(frames, 0) * LeastNativeFrame));
     }
 
     /// <summary>
@@ -295,10 +381,54 @@ internal sealed unsafe partial class Machine
     {
         machine.Publish(site, frame, slots, counter);
         site->Taken++;
+        NoteCallee(site, callee);
         Instr* at = site->At;
         Code code = machine.CallValue(callee, machine._sp - at->B, at->B, at->C);
-        return machine.Settle(code, site, frame);
+        return machine.Called(machine.Settle(code, site, frame), site);
     }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static long CallTopAt(Machine machine, Site* site, Frame* frame, Value* slots, long counter)
+    {
+        machine.Publish(site, frame, slots, counter);
+        site->Taken++;
+        NoteCallee(site, machine._sp - site->At->B - 1);
+        return machine.Called(machine.Settle(machine.Rare(site->At, machine._sp, slots), site, frame), site);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static long CallFunctionAt(Machine machine, Site* site, Frame* frame, Value* slots, long counter)
+    {
+        machine.Publish(site, frame, slots, counter);
+        site->Taken++;
+        if (site->Seen != null)
+        {
+            site->Seen->Callee = site->At->A + 1;
+        }
+
+        return machine.Called(machine.Settle(machine.CallFunction(site->At), site, frame), site);
+    }
+
+    private static void NoteCallee(Site* site, Value* callee)
+    {
+        if (site->Seen == null || callee->Tag != Tag.Function)
+        {
+            return;
+        }
+
+        int number = callee->Function->Function + 1;
+        int seen = site->Seen->Callee;
+        site->Seen->Callee = seen == 0 || seen == number ? number : -1;
+    }
+
+    /// <summary>
+    /// A call that the machine has made for compiled code is over. When compiled code could make it by itself by now, the interpreter goes on
+    /// behind it, and the piece is compiled anew.
+    /// </summary>
+    private long Called(long status, Site* site) =>
+        status >= 0 && site->Seen != null && site->Seen->Callee > 0 && _jit!.Respecializes(site)
+            ? ExitStatus.Interpret
+            : status;
 
     /// <summary>A compiled function was called and has not returned by itself.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -44,6 +44,12 @@ internal unsafe struct Site
     /// <summary>Has the function a SETUP_TRY? Then its frame record is complete from its entry on.</summary>
     public bool HasHandlers;
 
+    /// <summary>Of a call that assumptions may make direct: what was seen there.</summary>
+    public Seen* Seen;
+
+    /// <summary>Of a direct call: where the address of the callee's code stands.</summary>
+    public nint* Code;
+
     /// <summary>How often it was taken. Threads may lose counts to each other.</summary>
     public long Taken;
 }
@@ -70,6 +76,9 @@ internal struct Seen
     public ushort Second;
     public ushort Overflow;
     public ushort Range;
+
+    /// <summary>One more than the number of the function that was called; -1 when there were several.</summary>
+    public int Callee;
 
     /// <summary>Bits by <see cref="ElementKind"/>: how the List stored its items; all of them when an item did not fit.</summary>
     public ushort Elements;

@@ -33,6 +33,11 @@ public sealed unsafe class ZexusProgram
         Functions = decoder.Functions;
         FunctionCount = code.Functions.Length;
         LoopCount = decoder.LoopCount;
+        for (int f = 0; f < FunctionCount; f++)
+        {
+            LargestFrame = Math.Max(LargestFrame, Functions[f].FrameSize);
+        }
+
         Constants = decoder.Constants;
         ConstantElements = decoder.ConstantElements;
         CaptureSlots = decoder.CaptureSlots;
@@ -65,6 +70,9 @@ public sealed unsafe class ZexusProgram
     internal FunctionCode* Functions { get; }
 
     internal int FunctionCount { get; }
+
+    /// <summary>The largest frame of its functions, in values.</summary>
+    internal int LargestFrame { get; }
 
     /// <summary>Backward jumps.</summary>
     internal int LoopCount { get; }
