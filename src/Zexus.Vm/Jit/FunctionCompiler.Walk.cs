@@ -493,7 +493,6 @@ internal sealed unsafe partial class FunctionCompiler
             case Op.CallTop:
                 return CallTop(i);
 
-            case Op.LoadConstCopy:
             case Op.CallBuiltin:
             case Op.GetAttr:
             case Op.ForIter:
