@@ -68,6 +68,13 @@ public sealed record VmOptions
     /// <summary>When the heap is collected.</summary>
     public CollectionOptions Collection { get; init; } = CollectionOptions.Default;
 
+    internal void Check()
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(GasLimit);
+        ArgumentNullException.ThrowIfNull(Collection);
+        Collection.Check();
+    }
+
     internal SignatureVerifier Verifier => VerifySignature ?? Ed25519.Verify;
 }
 
