@@ -485,7 +485,7 @@ internal sealed unsafe partial class Machine
                         ListCell* list = a->List;
                         if ((ulong)b->Payload < (ulong)list->Count)
                         {
-                            Value.Copy(a, list->At((int)b->Payload));
+                            list->Get((int)b->Payload, a);
                             sp = b;
                             continue;
                         }
@@ -753,7 +753,7 @@ internal sealed unsafe partial class Machine
                         if ((ulong)b->Payload < (ulong)list->Count && counter >= both)
                         {
                             counter -= both;
-                            Value.Copy(sp, list->At((int)b->Payload));
+                            list->Get((int)b->Payload, sp);
                             sp++;
                             ip += 2;
                             continue;

@@ -443,13 +443,22 @@ internal sealed unsafe partial class FunctionCompiler
                 return CallFunction(i);
 
             case Op.CallLocal:
-                return CallValue(i, at->A / Size, () => SlotAddress(at->A / Size));
+            {
+                int slot = at->A / Size;
+                return CallVariable(i, () => SlotAddress(slot), () => PushTag(slot), () => PushPayload(slot));
+            }
 
             case Op.CallCell:
-                return CallValue(i, -1, () => CellAddress(at->A / Size));
+                return CallVariable(i, () => CellAddress(at->A / Size));
 
             case Op.CallGlobal:
-                return CallValue(i, -1, () => GlobalAddress(at->A));
+                return CallVariable(i, () => GlobalAddress(at->A));
+
+            case Op.LoadConstCopy:
+                return CopyConstant(i);
+
+            case Op.BuildList:
+                return BuildList(i);
 
             case Op.Index:
                 return Index(i);
@@ -461,13 +470,7 @@ internal sealed unsafe partial class FunctionCompiler
                 return i + 1;
 
             case Op.StoreFunction:
-                MachineDoes(i, 0, 0, AbstractValue.Any);
-                if ((PlaceKind)(at->A & 3) == PlaceKind.Local)
-                {
-                    Reload(at->A >> 2);
-                }
-
-                return EndSegment(i);
+                return StoreFunction(i);
 
             case Op.Throw:
                 MachineDoes(i, 1, 0, AbstractValue.Any);
@@ -487,8 +490,9 @@ internal sealed unsafe partial class FunctionCompiler
                 Reload(at->A / Size);
                 return EndSegment(i);
 
-            case Op.LoadConstCopy:
             case Op.CallTop:
+                return CallTop(i);
+
             case Op.CallBuiltin:
             case Op.GetAttr:
             case Op.ForIter:
@@ -502,7 +506,6 @@ internal sealed unsafe partial class FunctionCompiler
             case Op.CheckedDiv:
             case Op.GasCharge:
             case Op.TakeCharges:
-            case Op.BuildList:
             case Op.BuildMap:
             case Op.BuildSet:
             case Op.Slice:

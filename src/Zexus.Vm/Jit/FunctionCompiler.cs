@@ -33,6 +33,7 @@ internal sealed unsafe partial class FunctionCompiler
     private readonly bool _isLoop;
     private readonly ushort[] _observed;
     private readonly bool[] _nonNegative;
+    private readonly (ElementGuess Elements, ElementGuess Inner)[] _elements;
     private readonly bool _assumeNothing;
     private readonly int _piece;
     private readonly Il _il;
@@ -68,6 +69,7 @@ internal sealed unsafe partial class FunctionCompiler
         bool isLoop,
         ushort[] observed,
         bool[] nonNegative,
+        (ElementGuess, ElementGuess)[] elements,
         bool assumeNothing,
         int piece
     )
@@ -78,6 +80,7 @@ internal sealed unsafe partial class FunctionCompiler
         _entry = entry;
         _observed = observed;
         _nonNegative = nonNegative;
+        _elements = elements;
         _isLoop = isLoop;
         _assumeNothing = assumeNothing;
         _piece = piece;
@@ -128,11 +131,22 @@ internal sealed unsafe partial class FunctionCompiler
         bool isLoop,
         ushort[] observed,
         bool[] nonNegative,
+        (ElementGuess, ElementGuess)[] elements,
         bool assumeNothing,
         int piece
     )
     {
-        FunctionCompiler compiler = new(jit, function, entry, isLoop, observed, nonNegative, assumeNothing, piece);
+        FunctionCompiler compiler = new(
+            jit,
+            function,
+            entry,
+            isLoop,
+            observed,
+            nonNegative,
+            elements,
+            assumeNothing,
+            piece
+        );
         try
         {
             compiler.FindLiveness();
@@ -453,7 +467,7 @@ internal sealed unsafe partial class FunctionCompiler
             .. Enumerable
                 .Range(0, _function->Parameters)
                 .Select(slot => (Slot: slot, Kind: ObservedKind(slot)))
-                .Where(parameter => parameter.Kind is not (AbstractValue.Any or (int)Tag.Null))
+                .Where(parameter => parameter.Kind is not (AbstractValue.Any or (int)Tag.Null or (int)Tag.Variable))
                 .Take(Convention.MostRegisters),
         ];
 
@@ -480,6 +494,7 @@ internal sealed unsafe partial class FunctionCompiler
 
             values[s] = AbstractValue.OfKind(kind);
             values[s].Clean = true;
+            (values[s].Elements, values[s].Inner) = _elements[s];
             if (kind == (int)Tag.Int && _nonNegative[s])
             {
                 values[s].Low = 0;

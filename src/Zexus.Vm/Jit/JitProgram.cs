@@ -31,7 +31,7 @@ internal sealed unsafe class JitProgram
         _seen = new Seen*[program.FunctionCount];
         _entries = (EntryPoint**)NativeMemory.AllocZeroed((nuint)program.FunctionCount + 1, (nuint)sizeof(nint));
         _loopEntries = (EntryPoint**)NativeMemory.AllocZeroed((nuint)program.LoopCount + 1, (nuint)sizeof(nint));
-        _opcodes = (long*)NativeMemory.AllocZeroed((nuint)OpcodeCount, sizeof(long));
+        _opcodes = (long*)NativeMemory.AllocZeroed((nuint)(OpcodeCount + WayCount), sizeof(long));
     }
 
     ~JitProgram()
@@ -63,6 +63,8 @@ internal sealed unsafe class JitProgram
 
     private static int OpcodeCount => (int)Op.Print + 1;
 
+    private static int WayCount => Enum.GetValues<ShortWay>().Length;
+
     public ZexusProgram Program { get; }
 
     public JitOptions Options { get; }
@@ -75,6 +77,10 @@ internal sealed unsafe class JitProgram
 
         /// <summary>By slot: was it never a negative Int?</summary>
         public bool[] NonNegative { get; } = [.. Enumerable.Repeat(true, slots)];
+
+        /// <summary>By slot: how its Lists stored their items, and those of the first of them if it was a List.</summary>
+        public (ElementGuess Elements, ElementGuess Inner)[] Elements { get; } =
+        [.. Enumerable.Repeat((ElementGuess.Empty, ElementGuess.Empty), slots)];
         public int Compilations { get; set; }
         public bool Busy { get; set; }
         public bool Refused { get; set; }
@@ -125,6 +131,8 @@ internal sealed unsafe class JitProgram
 
     public long* OpcodeCounter(Op op) => _opcodes + (int)op;
 
+    public long* WayCounter(ShortWay way) => _opcodes + OpcodeCount + (int)way;
+
     public long* EntryCounter(int piece) => (long*)_counters[piece];
 
     public Seen* SeenAt(FunctionCode* function, int instruction)
@@ -152,6 +160,7 @@ internal sealed unsafe class JitProgram
         EntryProfile? profile;
         ushort[] seen;
         bool[] nonNegative;
+        (ElementGuess, ElementGuess)[] elements;
         lock (_lock)
         {
             if (!_profiles.TryGetValue((function->Number, instruction, loop >= 0), out profile))
@@ -170,20 +179,29 @@ internal sealed unsafe class JitProgram
             {
                 profile.Seen[s] |= (ushort)(1 << (int)slots[s].Tag);
                 profile.NonNegative[s] &= slots[s].Tag != Tag.Int || (slots[s].Payload >= 0 && loop >= 0);
+                if (slots[s].Tag == Tag.List)
+                {
+                    ListCell* list = slots[s].List;
+                    profile.Elements[s] = (
+                        profile.Elements[s].Elements.Join(ElementGuesses.Of(list)),
+                        profile.Elements[s].Inner.Join(ElementGuesses.InnerOf(list))
+                    );
+                }
             }
 
             profile.Busy = true;
             seen = [.. profile.Seen];
             nonNegative = [.. profile.NonNegative];
+            elements = [.. profile.Elements];
         }
 
         if (Options.Background)
         {
-            _ = Task.Run(() => Compile(function, instruction, loop, profile, seen, nonNegative));
+            _ = Task.Run(() => Compile(function, instruction, loop, profile, seen, nonNegative, elements));
             return null;
         }
 
-        Compile(function, instruction, loop, profile, seen, nonNegative);
+        Compile(function, instruction, loop, profile, seen, nonNegative, elements);
         return *target;
     }
 
@@ -193,7 +211,8 @@ internal sealed unsafe class JitProgram
         int loop,
         EntryProfile profile,
         ushort[] seen,
-        bool[] nonNegative
+        bool[] nonNegative,
+        (ElementGuess, ElementGuess)[] elements
     )
     {
         // One at a time: what was seen is read and written without further care.
@@ -213,6 +232,7 @@ internal sealed unsafe class JitProgram
                     isLoop: loop >= 0,
                     seen,
                     nonNegative,
+                    elements,
                     assumeNothing: profile.Compilations >= Options.CompilationsPerEntry,
                     number
                 );
@@ -259,6 +279,25 @@ internal sealed unsafe class JitProgram
             }
 
             Drop(piece);
+        }
+    }
+
+    /// <summary>
+    /// Is a call's callee compiled by now, and the call not made for that? Then its piece is left to those who are in it and compiled anew.
+    /// </summary>
+    public bool Respecializes(Site* site)
+    {
+        EntryPoint* callee = _entries[site->Seen->Callee - 1];
+        bool isDirect = site->Code != null && *site->Code != 0;
+        if (callee == null || isDirect || site->Taken < Options.ExitsBeforeRecompilation)
+        {
+            return false;
+        }
+
+        lock (_lock)
+        {
+            Drop(_pieces[site->Piece]!);
+            return true;
         }
     }
 
@@ -321,6 +360,14 @@ internal sealed unsafe class JitProgram
                 }
             }
 
+            foreach (ShortWay way in Enum.GetValues<ShortWay>())
+            {
+                if (*WayCounter(way) > 0)
+                {
+                    opcodes[way.ToString()] = *WayCounter(way);
+                }
+            }
+
             return new JitStatistics
             {
                 Pieces = compiled,
@@ -342,13 +389,17 @@ internal sealed unsafe class JitProgram
 /// <summary>What was compiled of a program and how it went. Counts of several threads may miss a few.</summary>
 public sealed record JitStatistics
 {
-    /// <summary>The operations that compiled code has code for, as <see cref="Executed"/> names them.</summary>
+    /// <summary>
+    /// The operations that compiled code has code for, and what it does by itself where the machine has a rule, as <see cref="Executed"/> names
+    /// them.
+    /// </summary>
     public static ImmutableArray<string> Operations { get; } =
     [
         // The end is no instruction, and what the interpreter does in one stride is several to the compiler.
         .. Enum.GetValues<Op>()
             .Where(op => op is not Op.End and not (>= Op.EqRegJump and <= Op.EnterThreaded))
             .Select(op => op.ToString()),
+        .. Enum.GetNames<ShortWay>(),
     ];
 
     /// <summary>The kinds of side exits, as <see cref="Exits"/> names them.</summary>
@@ -379,7 +430,7 @@ public sealed record JitStatistics
     /// <summary>Side exits taken, by kind.</summary>
     public required ImmutableSortedDictionary<string, long> Exits { get; init; }
 
-    /// <summary>Instructions run in compiled code, by operation; empty unless <see cref="JitOptions.CountExecutions"/>.</summary>
+    /// <summary>Instructions run in compiled code, by operation, and rules of the machine that it did without; empty unless <see cref="JitOptions.CountExecutions"/>.</summary>
     public required ImmutableSortedDictionary<string, long> Executed { get; init; }
 
     /// <summary>What was not compiled because a limit of the compiler says so, by reason.</summary>

@@ -423,10 +423,54 @@ internal sealed unsafe partial class Machine
     {
         machine.Publish(site, frame, slots, counter);
         site->Taken++;
+        NoteCallee(site, callee);
         Instr* at = site->At;
         Code code = machine.CallValue(callee, machine._sp - at->B, at->B, at->C);
-        return machine.Settle(code, site, frame);
+        return machine.Called(machine.Settle(code, site, frame), site);
     }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static long CallTopAt(Machine machine, Site* site, Frame* frame, Value* slots, long counter)
+    {
+        machine.Publish(site, frame, slots, counter);
+        site->Taken++;
+        NoteCallee(site, machine._sp - site->At->B - 1);
+        return machine.Called(machine.Settle(machine.Rare(site->At, machine._sp, slots), site, frame), site);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static long CallFunctionAt(Machine machine, Site* site, Frame* frame, Value* slots, long counter)
+    {
+        machine.Publish(site, frame, slots, counter);
+        site->Taken++;
+        if (site->Seen != null)
+        {
+            site->Seen->Callee = site->At->A + 1;
+        }
+
+        return machine.Called(machine.Settle(machine.CallFunction(site->At), site, frame), site);
+    }
+
+    private static void NoteCallee(Site* site, Value* callee)
+    {
+        if (site->Seen == null || callee->Tag != Tag.Function)
+        {
+            return;
+        }
+
+        int number = callee->Function->Function + 1;
+        int seen = site->Seen->Callee;
+        site->Seen->Callee = seen == 0 || seen == number ? number : -1;
+    }
+
+    /// <summary>
+    /// A call that the machine has made for compiled code is over. When compiled code could make it by itself by now, the interpreter goes on
+    /// behind it, and the piece is compiled anew.
+    /// </summary>
+    private long Called(long status, Site* site) =>
+        status >= 0 && site->Seen != null && site->Seen->Callee > 0 && _jit!.Respecializes(site)
+            ? ExitStatus.Interpret
+            : status;
 
     /// <summary>A compiled function was called and has not returned by itself.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -495,6 +539,10 @@ internal sealed unsafe partial class Machine
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal static void NoteKind(ushort* seen, long tag) => *seen |= (ushort)(1 << (int)tag);
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static void NoteElements(ushort* seen, long list) =>
+        *seen |= (ushort)(1 << (int)new Value(Tag.List, list).List->Kind);
 
     /// <summary>The address of the item under a String whose length costs nothing; null when there is none, or the key is longer.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
