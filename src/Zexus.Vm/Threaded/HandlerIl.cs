@@ -27,15 +27,15 @@ internal sealed unsafe class HandlerIl
 
     private readonly ILGenerator _il;
     private readonly HandlerKey _key;
-    private readonly nint _exec;
+    private readonly nint _otherwise;
     private readonly Label _slow;
     private bool _hasSlow;
 
-    public HandlerIl(ILGenerator il, HandlerKey key, nint exec)
+    public HandlerIl(ILGenerator il, HandlerKey key, nint otherwise)
     {
         _il = il;
         _key = key;
-        _exec = exec;
+        _otherwise = otherwise;
         _slow = il.DefineLabel();
     }
 
@@ -105,6 +105,12 @@ internal sealed unsafe class HandlerIl
             case WideOp.ListSet:
                 ListSet();
                 break;
+            case WideOp.EntryIndex:
+                EntryIndex();
+                break;
+            case WideOp.EntrySet:
+                EntrySet();
+                break;
             case WideOp.ListPush:
                 ListPush();
                 break;
@@ -138,7 +144,7 @@ internal sealed unsafe class HandlerIl
             _il.Emit(OpCodes.Ldarg_S, (byte)MachineArgument);
             _il.Emit(OpCodes.Ldarg_S, (byte)AtArgument);
             PushRest();
-            _il.Emit(OpCodes.Ldc_I8, (long)_exec);
+            _il.Emit(OpCodes.Ldc_I8, (long)_otherwise);
             _il.Emit(OpCodes.Conv_I);
             TailCall();
         }
@@ -921,6 +927,42 @@ internal sealed unsafe class HandlerIl
         LocalBuilder b = Slot(B);
         Expect(b, Tag.Int, Slow);
         _il.Emit(OpCodes.Ldloc, Element(list, Integer(b)));
+        CopyTo(_key.Second, C);
+        Next();
+    }
+
+    /// <summary>The address of a Map's item; slow unless it is there under a String that costs nothing.</summary>
+    private LocalBuilder Item(LocalBuilder map, LocalBuilder key)
+    {
+        Expect(map, Tag.Map, Slow);
+        Expect(key, Tag.String, Slow);
+        PushPayloadAddress(map);
+        _il.Emit(OpCodes.Ldind_I8);
+        PushPayloadAddress(key);
+        _il.Emit(OpCodes.Ldind_I8);
+        _il.Emit(OpCodes.Call, Members.Of(nameof(Machine.FindItem)));
+        LocalBuilder item = Keep(typeof(nint));
+        _il.Emit(OpCodes.Ldloc, item);
+        _il.Emit(OpCodes.Brfalse, Slow);
+        return item;
+    }
+
+    private void EntryIndex()
+    {
+        if (_key.Second == Form.Slot)
+        {
+            Copy(Item(Slot(B), Slot(C)), Slot(A));
+            Next();
+        }
+        else
+        {
+            _il.Emit(OpCodes.Br, Slow);
+        }
+    }
+
+    private void EntrySet()
+    {
+        _il.Emit(OpCodes.Ldloc, Item(Slot(A), Slot(B)));
         CopyTo(_key.Second, C);
         Next();
     }
