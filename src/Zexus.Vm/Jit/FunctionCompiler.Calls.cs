@@ -261,7 +261,7 @@ internal sealed unsafe partial class FunctionCompiler
             {
                 _il.Argument(MachineArgument);
                 _il.Address(site);
-                _il.Argument(FrameArgument);
+                PushFrame();
                 _il.Argument(SlotsArgument);
                 _il.Load(_counter);
                 more();
@@ -337,7 +337,7 @@ internal sealed unsafe partial class FunctionCompiler
         }
 
         _il.Argument(MachineArgument);
-        _il.Argument(FrameArgument);
+        PushFrame();
         _il.Int(sizeof(Frame));
         _il.Op(OpCodes.Conv_I);
         _il.Op(OpCodes.Add);

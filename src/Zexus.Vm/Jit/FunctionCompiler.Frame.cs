@@ -24,6 +24,16 @@ internal sealed unsafe partial class FunctionCompiler
         return local;
     }
 
+    /// <summary>
+    /// The frame's record: from the native stack, where it is kept since the entry. Only calls and cold code need it, and in a register it would
+    /// drive out the counter, which each loop needs.
+    /// </summary>
+    private void PushFrame()
+    {
+        _il.AddressOf(_frame);
+        _il.Volatile(OpCodes.Ldind_I);
+    }
+
     private void SlotAddress(int slot, int offset = 0)
     {
         _il.Argument(SlotsArgument);
@@ -381,7 +391,7 @@ internal sealed unsafe partial class FunctionCompiler
             FlushAll();
             _il.Argument(MachineArgument);
             _il.Address(NewSite(i, exit, now.Top - Slots));
-            _il.Argument(FrameArgument);
+            PushFrame();
             _il.Argument(SlotsArgument);
             _il.Load(_counter);
             if (back != 0)

@@ -732,7 +732,7 @@ internal sealed unsafe partial class FunctionCompiler
             FlushAll();
             _il.Argument(MachineArgument);
             _il.Address(site);
-            _il.Argument(FrameArgument);
+            PushFrame();
             _il.Argument(SlotsArgument);
             _il.Load(_counter);
             _il.Call(Members.Of(nameof(Machine.RunInstruction)));

@@ -73,14 +73,10 @@ internal sealed unsafe partial class FunctionCompiler
         _il.Cold(() =>
         {
             _il.Mark(refill);
-            Call(
-                nameof(Machine.RefillSegment),
-                () =>
-                {
-                    _il.Load(_counter);
-                    _il.Long(cost);
-                }
-            );
+            _il.Load(_counter);
+            _il.Long(cost);
+            _il.Argument(MachineArgument);
+            _il.Call(Members.Of(nameof(Machine.RefillSegment)));
             _il.Store(_counter);
             _il.Load(_counter);
             _il.Long(0);
@@ -297,7 +293,7 @@ internal sealed unsafe partial class FunctionCompiler
 
         if (_hasHandlers)
         {
-            Call(nameof(Machine.DropHandlers), () => _il.Argument(FrameArgument));
+            Call(nameof(Machine.DropHandlers), () => PushFrame());
         }
 
         _il.Load(_counter);
@@ -552,7 +548,7 @@ internal sealed unsafe partial class FunctionCompiler
         {
             _il.Argument(MachineArgument);
             _il.Address(NewSite(i, ExitKind.None, _state.Top - Slots));
-            _il.Argument(FrameArgument);
+            PushFrame();
             _il.Argument(SlotsArgument);
             _il.Load(_counter);
             arguments();

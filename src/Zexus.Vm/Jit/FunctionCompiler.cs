@@ -25,6 +25,7 @@ internal sealed unsafe partial class FunctionCompiler
     private const int MachineArgument = 0;
     private const int FrameArgument = 1;
     private const int SlotsArgument = 2;
+    private const int CounterArgument = 3;
 
     private readonly JitProgram _jit;
     private readonly ZexusProgram _program;
@@ -42,6 +43,7 @@ internal sealed unsafe partial class FunctionCompiler
     private readonly Label _leave;
     private readonly LocalBuilder _counter;
     private readonly LocalBuilder _long;
+    private readonly LocalBuilder _frame;
     private readonly Dictionary<int, LocalBuilder> _payloads = [];
     private readonly Dictionary<int, LocalBuilder> _tags = [];
     private readonly Dictionary<int, LocalBuilder> _doubles = [];
@@ -98,6 +100,7 @@ internal sealed unsafe partial class FunctionCompiler
         _il = new Il(generator);
         _counter = _il.NewLocal(typeof(long));
         _long = _il.NewLocal(typeof(long));
+        _frame = _il.NewLocal(typeof(nint));
         _leave = generator.DefineLabel();
         int length = LengthOf(function);
         _blockAt = new Block?[length];
@@ -550,8 +553,11 @@ internal sealed unsafe partial class FunctionCompiler
     {
         _state = _blockAt[_entry]!.Entry!.Copy();
         _segmentStart = _entry;
-        _il.Argument(3);
+        _il.Argument(CounterArgument);
         _il.Store(_counter);
+        _il.AddressOf(_frame);
+        _il.Argument(FrameArgument);
+        _il.Volatile(OpCodes.Stind_I);
         if (_jit.Options.CountExecutions)
         {
             Increment(_jit.EntryCounter(_piece));
@@ -566,7 +572,7 @@ internal sealed unsafe partial class FunctionCompiler
                 () =>
                 {
                     _il.Address(_function);
-                    _il.Argument(FrameArgument);
+                    PushFrame();
                     _il.Argument(SlotsArgument);
                 }
             );

@@ -57,6 +57,17 @@ internal sealed class Il(ILGenerator generator)
         }
     }
 
+    /// <summary>A load or store that the compiler may not turn into a register's.</summary>
+    public void Volatile(OpCode code)
+    {
+        if (Enabled)
+        {
+            generator.Emit(OpCodes.Volatile);
+            generator.Emit(code);
+            Count += 2;
+        }
+    }
+
     public void Branch(OpCode code, Label label)
     {
         if (Enabled)

@@ -512,9 +512,10 @@ internal sealed unsafe partial class Machine
 
     /// <summary>
     /// The slice does not have a segment's cost. A new slice may; else the counter stays as it was before the segment and the result is negative.
+    /// The counter is the first parameter, so that compiled code's is in that register already and is not spilled for this.
     /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    internal static long RefillSegment(Machine machine, long counter, long cost)
+    internal static long RefillSegment(long counter, long cost, Machine machine)
     {
         machine._counter = counter + cost;
         _ = machine.Refill(0);
