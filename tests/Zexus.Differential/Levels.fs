@@ -76,11 +76,8 @@ module LevelPlan =
     /// Of generated programs, one in so many runs with collections forced.
     let collectedShare = 4UL
 
-    /// One in so many runs compiled.
-    let compiledShare = 3UL
-
-    /// Step by step at level 0, and at one of the others; every fourth with collections forced, at one level. Which ones,
-    /// has nothing to do with what the generators make of the index.
+    /// Step by step at level 0, and at one of the others; compiled at one level; every fourth with collections forced, at one. Which
+    /// ones, has nothing to do with what the generators make of the index.
     let inTurn (levels: int[]) (index: int64) =
         let others = others levels
         let mixed = (uint64 index * 0x9E3779B97F4A7C15UL) >>> 32
@@ -99,9 +96,9 @@ module LevelPlan =
                 if turn % collectedShare = 0UL then
                     levels[int (turn / collectedShare % uint64 levels.Length)]
             |]
+            // Apart from those that are collected: the two meet in every way.
             Compiled = [|
-                if turn % compiledShare = 0UL then
-                    levels[int (turn / compiledShare % uint64 levels.Length)]
+                levels[int (turn / collectedShare / uint64 levels.Length % uint64 levels.Length)]
             |]
         }
 
@@ -190,6 +187,33 @@ module Translated =
         Zexus.Spec.Translation.load source (Seq.toArray program.Constants) [|
             for f in program.Functions -> [| for i in f.Code -> instruction i |]
         |]
+
+    let private areSameCharges (a: ImmutableArray<Charge>) (b: ImmutableArray<Charge>) =
+        a.AsSpan().SequenceEqual(b.AsSpan())
+
+    let private areSameInstructions (a: TranslatedInstruction) (b: TranslatedInstruction) =
+        a.Opcode = b.Opcode
+        && a.A = b.A
+        && a.B = b.B
+        && a.C = b.C
+        && a.Source = b.Source
+        && areSameCharges a.Charges b.Charges
+        && areSameCharges a.JumpCharges b.JumpCharges
+
+    /// The same code of the same source, charges included, whatever level it comes from.
+    let areSame (a: TranslatedProgram) (b: TranslatedProgram) : bool =
+        let all (same: 'T -> 'T -> bool) (a: ImmutableArray<'T>) (b: ImmutableArray<'T>) =
+            a.Length = b.Length
+            && (let mutable i = 0
+
+                while i < a.Length && same a[i] b[i] do
+                    i <- i + 1
+
+                i = a.Length)
+
+        Object.ReferenceEquals(a.Source, b.Source)
+        && all (fun (x: Data) y -> x.Equals y) a.Constants b.Constants
+        && all (fun (f: TranslatedFunction) g -> all areSameInstructions f.Code g.Code) a.Functions b.Functions
 
     let rec private showAmount (amount: Amount) : string =
         match amount with

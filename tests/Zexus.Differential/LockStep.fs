@@ -1002,9 +1002,10 @@ type LockStep(engine: Engine) =
     let forced =
         CollectionOptions(Stress = true, StressCollections = 200, Verify = true)
 
-    /// Everything is compiled before its first run, its second or its third; one exit, and it is compiled anew.
+    /// Everything is compiled before its first run, its second or its third; one exit, and it is compiled anew. Half the time before its
+    /// first: most functions run once.
     let compilers = [|
-        for threshold in 0..2 ->
+        for threshold in [ 0; 1; 0; 2 ] ->
             JitOptions(
                 Background = false,
                 CallThreshold = threshold,
@@ -1014,8 +1015,9 @@ type LockStep(engine: Engine) =
             )
     |]
 
-    let compilerFor (case: Case) (level: int) =
-        compilers[int ((uint64 case.GasLimit + uint64 level) % uint64 compilers.Length)]
+    /// A case that runs again with less gas runs what is compiled already.
+    let compilerFor (code: Code) =
+        compilers[(code.Level + code.Loaded.Functions[0].Code.Length) % compilers.Length]
 
     /// What the compiler has said of a program so far: only what is new is counted.
     let told =
@@ -1025,6 +1027,26 @@ type LockStep(engine: Engine) =
     let mutable program: Program voption = ValueNone
     let mutable limits = Limits.Default
     let mutable codes: Code option[] = [||]
+    /// By the optimizer's level: a register form is made of the same.
+    let mutable optimized: OptimizationResult option[] = [||]
+
+    let optimize (source: Code) (level: int) =
+        match optimized[level] with
+        | Some result -> result
+        | None ->
+            let result = engine.Optimize source.Image level
+            optimized[level] <- Some result
+            result
+
+    /// Code of another level that is the same: it is loaded already.
+    let twinOf (program: TranslatedProgram) =
+        codes
+        |> Array.tryPick (fun code ->
+            match code with
+            | Some code when not (isNull code.Image.Translation) && Translated.areSame code.Image.Translation program ->
+                Some code
+            | Some _
+            | None -> None)
 
     let refused (refusal: Refusal) =
         $"{refusal.Reason} (function {refusal.Function}, index {refusal.Index})"
@@ -1115,7 +1137,7 @@ type LockStep(engine: Engine) =
     /// The code of a level above 0.
     let translate (source: Code) (level: int) : Result<Code, Divergence> =
         try
-            let result = engine.Optimize source.Image (Levels.optimization level)
+            let result = optimize source (Levels.optimization level)
 
             let program, conversions =
                 if Levels.isRegisterForm level then
@@ -1124,22 +1146,29 @@ type LockStep(engine: Engine) =
                 else
                     result.Program, ImmutableArray.Empty
 
-            match Translated.load source.Loaded program with
+            let loaded =
+                match twinOf program with
+                | Some twin -> Ok(twin.Image, twin.Loaded, twin.Facts)
+                | None ->
+                    Translated.load source.Loaded program
+                    |> Result.map (fun loaded ->
+                        let image = ZexusProgram.Load(program, source.Loaded.Limits)
+                        image, loaded, lazy engine.Facts image)
+
+            match loaded with
             | Ok _ when isUnexpected result.Program conversions ->
                 Error {
                     Divergence.bare Trouble.Optimizer "a function with registers to spare was not converted" with
                         Level = level
                         Code = Translated.show result program
                 }
-            | Ok loaded ->
-                let image = ZexusProgram.Load(program, source.Loaded.Limits)
-
+            | Ok(image, loaded, facts) ->
                 Ok {
                     Level = level
                     Image = image
                     Loaded = loaded
                     Conversions = conversions
-                    Facts = lazy engine.Facts image
+                    Facts = facts
                     Listing = lazy Translated.show result program
                 }
             | Error refusal ->
@@ -1386,7 +1415,7 @@ type LockStep(engine: Engine) =
                                      CollectionOptions.Default
                                  else
                                      forced)
-                                (compilerFor case level)
+                                (compilerFor code)
 
         {
             Case = case
@@ -1448,6 +1477,7 @@ type LockStep(engine: Engine) =
                 program <- ValueSome case.Program
                 limits <- case.Limits
                 codes <- Array.init Levels.count (fun level -> if level = 0 then Some source else None)
+                optimized <- Array.create Levels.count None
                 let size = instructions loaded
                 counts[0].Before <- counts[0].Before + size
                 counts[0].After <- counts[0].After + size
