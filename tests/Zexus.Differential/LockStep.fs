@@ -1002,26 +1002,12 @@ type LockStep(engine: Engine) =
     let forced =
         CollectionOptions(Stress = true, StressCollections = 200, Verify = true)
 
-    /// Everything is compiled before its first run, its second or its third; one exit, and it is compiled anew. Half the time before its
-    /// first: most functions run once.
-    let compilers = [|
-        for threshold in [ 0; 1; 0; 2 ] ->
-            JitOptions(
-                Background = false,
-                CallThreshold = threshold,
-                LoopThreshold = threshold,
-                ExitsBeforeRecompilation = 1,
-                CountExecutions = true
-            )
-    |]
-
-    /// A case that runs again with less gas runs what is compiled already.
-    let compilerFor (code: Code) =
-        compilers[(code.Level + code.Loaded.Functions[0].Code.Length) % compilers.Length]
-
     /// What the compiler has said of a program so far: only what is new is counted.
     let told =
-        System.Runtime.CompilerServices.ConditionalWeakTable<ZexusProgram, Dictionary<string, int64>>()
+        System.Runtime.CompilerServices.ConditionalWeakTable<
+            ZexusProgram,
+            Dictionary<Compiler, Dictionary<string, int64>>
+         >()
 
     // A case runs again with less gas: then its code is there already.
     let mutable program: Program voption = ValueNone
@@ -1227,26 +1213,31 @@ type LockStep(engine: Engine) =
         comparer
 
     /// What the compiler did with a program since it was last asked. A failure is an error, and not a program to interpret.
-    let countCompiled (image: ZexusProgram) (jit: JitOptions) (counts: LevelCounts) =
-        let statistics = image.JitStatistics jit
+    let countCompiled (image: ZexusProgram) (compiler: Compiler) (counts: LevelCounts) =
+        let statistics = image.JitStatistics compiler.Options
 
         for failure in statistics.Failures do
             invalidOp $"not compiled: {failure.Key}"
 
-        let before = told.GetValue(image, fun _ -> Dictionary())
+        let before =
+            let ofImage = told.GetValue(image, fun _ -> Dictionary())
+
+            match ofImage.TryGetValue compiler with
+            | true, known -> known
+            | false, _ ->
+                let known = Dictionary<string, int64>()
+                ofImage[compiler] <- known
+                known
+
+        let news (key: string) (n: int64) =
+            let known = before.GetValueOrDefault key
+            before[key] <- n
+            n - known
 
         let tell (key: string) (n: int64) =
-            let own = $"{jit.CallThreshold} {key}"
-
-            let known =
-                match before.TryGetValue own with
-                | true, m -> m
-                | false, _ -> 0L
-
-            before[own] <- n
-
-            if n > known then
-                counts.AddCompiled key (n - known)
+            match news key n with
+            | 0L -> ()
+            | more -> counts.AddCompiled key more
 
         counts.AddCompiled "executions" 1L
         tell "pieces" (int64 statistics.Pieces)
@@ -1261,11 +1252,22 @@ type LockStep(engine: Engine) =
         for entry in statistics.Refusals do
             tell ("refused " + entry.Key) (int64 entry.Value)
 
+        if compiler.IsOnStack then
+            counts.AddCompiled "loop executions" 1L
+            let entered = news "loop entered" statistics.LoopsEntered
+
+            if entered > 0L then
+                counts.AddCompiled "loop executions entered" 1L
+                counts.AddCompiled "loop entered" entered
+
+            for entry in statistics.LoopExits do
+                tell ("loop exit " + entry.Key) entry.Value
+
     /// At full speed, compared with the source's execution.
     let whole
         (case: Case)
         (collection: CollectionOptions)
-        (jit: JitOptions)
+        (compiler: Compiler voption)
         (code: Code)
         (source: SourceRun)
         (counts: LevelCounts)
@@ -1293,19 +1295,23 @@ type LockStep(engine: Engine) =
             && Array.forall2 (fun (a: Data) b -> a.Equals b) calls[i].Arguments source.Calls[i].Arguments
 
         try
+            let jit =
+                match compiler with
+                | ValueSome compiler -> compiler.Options
+                | ValueNone -> null
+
             vm.Options <-
                 options case collection jit (fun name arguments _ -> calls.Add { Name = name; Arguments = arguments })
 
             let result = vm.Execute code.Image
 
-            if not (isNull jit) then
-                countCompiled code.Image jit counts
-            elif collection.Stress then
+            match compiler with
+            | ValueSome compiler -> countCompiled code.Image compiler counts
+            | ValueNone when collection.Stress ->
                 counts.Collected <- counts.Collected + 1L
                 counts.Collections <- counts.Collections + result.Heap.Collections
                 counts.Freed <- counts.Freed + result.Heap.FreedCells
-            else
-                counts.Executions <- counts.Executions + 1L
+            | ValueNone -> counts.Executions <- counts.Executions + 1L
 
             Outcomes.compare differ source.State source.Ending result
 
@@ -1318,7 +1324,7 @@ type LockStep(engine: Engine) =
             else
                 Some {
                     Divergence.bare
-                        (if not (isNull jit) then Trouble.Compiled
+                        (if compiler.IsSome then Trouble.Compiled
                          elif collection.Stress then Trouble.Collected
                          else Trouble.Whole)
                         (Show.outcome result) with
@@ -1330,7 +1336,7 @@ type LockStep(engine: Engine) =
             vm <- new Vm()
 
             let trouble =
-                if not (isNull jit) then Trouble.Compiled
+                if compiler.IsSome then Trouble.Compiled
                 elif collection.Stress then Trouble.Collected
                 else Trouble.Engine
 
@@ -1398,24 +1404,25 @@ type LockStep(engine: Engine) =
                                 |> ValueOption.map (inCode code)
                                 |> ValueOption.toOption
 
-                        let wholly collection jit =
+                        let wholly collection compiler =
                             if divergence.IsNone then
                                 divergence <-
-                                    whole case collection jit code run counts[level] |> Option.map (inCode code)
+                                    whole case collection compiler code run counts[level] |> Option.map (inCode code)
 
-                        wholly CollectionOptions.Default null
+                        wholly CollectionOptions.Default ValueNone
 
                         if Array.contains level plan.Collected then
-                            wholly forced null
+                            wholly forced ValueNone
 
                         // Compiled code is left in peace by the collector on one case, and never on the next.
                         if Array.contains level plan.Compiled then
-                            wholly
-                                (if (case.GasLimit + int64 level) / 3L % 2L = 0L then
-                                     CollectionOptions.Default
-                                 else
-                                     forced)
-                                (compilerFor code)
+                            for compiler in plan.Compilers do
+                                wholly
+                                    (if (case.GasLimit + int64 level) / 3L % 2L = 0L then
+                                         CollectionOptions.Default
+                                     else
+                                         forced)
+                                    (ValueSome compiler)
 
         {
             Case = case

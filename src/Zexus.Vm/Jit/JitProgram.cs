@@ -12,6 +12,7 @@ internal sealed unsafe class JitProgram
     private readonly Lock _lock = new();
     private readonly Dictionary<(int Function, int Entry, bool Loop), EntryProfile> _profiles = [];
     private readonly List<CompiledPiece?> _pieces = [];
+    private readonly List<bool> _areLoops = [];
     private readonly List<nint> _counters = [];
     private readonly Dictionary<string, int> _refusals = [];
     private readonly Dictionary<string, int> _failures = [];
@@ -158,6 +159,7 @@ internal sealed unsafe class JitProgram
             long start = System.Diagnostics.Stopwatch.GetTimestamp();
             int number = _pieces.Count;
             _pieces.Add(null);
+            _areLoops.Add(loop >= 0);
             _counters.Add((nint)NativeMemory.AllocZeroed(sizeof(long)));
             profile.Compilations++;
             try
@@ -235,8 +237,10 @@ internal sealed unsafe class JitProgram
         lock (_lock)
         {
             Dictionary<string, long> exits = [];
+            Dictionary<string, long> loopExits = [];
             Dictionary<string, long> opcodes = [];
             long entered = 0;
+            long loopsEntered = 0;
             int guards = 0;
             long il = 0;
             int compiled = 0;
@@ -249,6 +253,7 @@ internal sealed unsafe class JitProgram
 
                 compiled++;
                 entered += *(long*)_counters[i];
+                loopsEntered += _areLoops[i] ? *(long*)_counters[i] : 0;
                 guards += piece.Guards;
                 il += piece.IlCount;
                 foreach (nint at in piece.Sites)
@@ -258,6 +263,10 @@ internal sealed unsafe class JitProgram
                     {
                         string name = site->Exit.ToString();
                         exits[name] = exits.GetValueOrDefault(name) + site->Taken;
+                        if (_areLoops[i])
+                        {
+                            loopExits[name] = loopExits.GetValueOrDefault(name) + site->Taken;
+                        }
                     }
                 }
             }
@@ -274,12 +283,14 @@ internal sealed unsafe class JitProgram
             {
                 Pieces = compiled,
                 Entered = entered,
+                LoopsEntered = loopsEntered,
                 Guards = guards,
                 LargestGuardCount = _pieces.Max(piece => piece?.Guards) ?? 0,
                 IlInstructions = il,
                 Invalidated = _invalidated,
                 CompileTime = TimeSpan.FromSeconds((double)_compileTicks / System.Diagnostics.Stopwatch.Frequency),
                 Exits = exits.ToImmutableSortedDictionary(StringComparer.Ordinal),
+                LoopExits = loopExits.ToImmutableSortedDictionary(StringComparer.Ordinal),
                 Executed = opcodes.ToImmutableSortedDictionary(StringComparer.Ordinal),
                 Refusals = _refusals.ToImmutableSortedDictionary(StringComparer.Ordinal),
                 Failures = _failures.ToImmutableSortedDictionary(StringComparer.Ordinal),
@@ -310,6 +321,9 @@ public sealed record JitStatistics
     /// <summary>Entries into them; zero unless <see cref="JitOptions.CountExecutions"/>.</summary>
     public required long Entered { get; init; }
 
+    /// <summary>Those of them into a loop that was running: on-stack replacements.</summary>
+    public required long LoopsEntered { get; init; }
+
     /// <summary>Guards in them, together.</summary>
     public required int Guards { get; init; }
 
@@ -327,6 +341,9 @@ public sealed record JitStatistics
 
     /// <summary>Side exits taken, by kind.</summary>
     public required ImmutableSortedDictionary<string, long> Exits { get; init; }
+
+    /// <summary>Those of them out of code that was entered at a loop.</summary>
+    public required ImmutableSortedDictionary<string, long> LoopExits { get; init; }
 
     /// <summary>Instructions run in compiled code, by operation; empty unless <see cref="JitOptions.CountExecutions"/>.</summary>
     public required ImmutableSortedDictionary<string, long> Executed { get; init; }
