@@ -1002,6 +1002,9 @@ type LockStep(engine: Engine) =
     let forced =
         CollectionOptions(Stress = true, StressCollections = 200, Verify = true)
 
+    /// So few programs that what is compiled goes while others run, and is made anew.
+    let cache = JitCache(maximumPrograms = 12)
+
     /// What the compiler has said of a program so far: only what is new is counted.
     let told =
         System.Runtime.CompilerServices.ConditionalWeakTable<
@@ -1101,6 +1104,7 @@ type LockStep(engine: Engine) =
             Host = host,
             Collection = collection,
             Jit = jit,
+            JitCache = cache,
             VerifySignature = SignatureVerifier(fun signature message key -> Host.verify signature message key)
         )
 
@@ -1232,7 +1236,8 @@ type LockStep(engine: Engine) =
         let news (key: string) (n: int64) =
             let known = before.GetValueOrDefault key
             before[key] <- n
-            n - known
+            // Fewer than before: evicted, and compiled once more.
+            if n >= known then n - known else n
 
         let tell (key: string) (n: int64) =
             match news key n with

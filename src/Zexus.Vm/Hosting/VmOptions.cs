@@ -59,6 +59,9 @@ public sealed record VmOptions
     /// <summary>Compile what is hot to machine code; null interprets everything. A run with a hook is always interpreted.</summary>
     public JitOptions? Jit { get; init; }
 
+    /// <summary>Where compiled code is kept and looked for. One of its own keeps a host's executions apart from all others.</summary>
+    public JitCache JitCache { get; init; } = JitCache.Shared;
+
     /// <summary>When the heap is collected.</summary>
     public CollectionOptions Collection { get; init; } = CollectionOptions.Default;
 

@@ -23,11 +23,12 @@ internal sealed unsafe class JitProgram
     private long _compileTicks;
     private int _invalidated;
 
-    public JitProgram(ZexusProgram program, JitOptions options)
+    public JitProgram(ZexusProgram program, JitOptions options, JitCache cache)
     {
         options.Check();
         Program = program;
         Options = options;
+        Cache = cache;
         _seen = new Seen*[program.FunctionCount];
         _entries = (nint*)NativeMemory.AllocZeroed((nuint)program.FunctionCount + 1, (nuint)sizeof(nint));
         _loopEntries = (nint*)NativeMemory.AllocZeroed((nuint)program.LoopCount + 1, (nuint)sizeof(nint));
@@ -61,6 +62,17 @@ internal sealed unsafe class JitProgram
     public ZexusProgram Program { get; }
 
     public JitOptions Options { get; }
+
+    public JitCache Cache { get; }
+
+    /// <summary>The cache has let go of it: the next execution will have another in its place.</summary>
+    public volatile bool IsEvicted;
+
+    /// <summary>The number of its last use among those of the cache.</summary>
+    public long LastUse;
+
+    /// <summary>What the cache counts for it, under the cache's lock.</summary>
+    public long CachedIlInstructions;
 
     /// <summary>What is known of one entry into compiled code.</summary>
     private sealed class EntryProfile(int slots)
@@ -176,6 +188,7 @@ internal sealed unsafe class JitProgram
                 );
                 _pieces[number] = piece;
                 *(loop < 0 ? EntryOf(function->Number) : LoopEntryOf(loop)) = piece.Pointer;
+                Cache.Grow(this, piece.IlCount);
             }
             catch (CompilationRefusedException refused)
             {
