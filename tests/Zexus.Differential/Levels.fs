@@ -166,6 +166,8 @@ type LevelCounts() =
     /// Of compiled executions: how many, how often compiled code was entered, executions by operation (`op Add`), side exits by
     /// kind (`exit Gas`), and what the compiler's limits refused (`refused ...`). Where loops were to be entered while they ran, also
     /// how many did so (`loop executions`, `loop executions entered`), how often (`loop entered`), and the exits from there (`loop exit Gas`).
+    /// Of executions with threaded code the same, as `threaded op Add`; and how often an operation was left to its source instruction
+    /// (`threaded source Add`).
     member val Compiled = Dictionary<string, int64>()
 
     member this.AddCompiled (key: string) (n: int64) =

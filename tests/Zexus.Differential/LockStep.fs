@@ -1005,12 +1005,23 @@ type LockStep(engine: Engine) =
     /// So few programs that what is compiled goes while others run, and is made anew.
     let cache = JitCache(maximumPrograms = 12)
 
-    /// What the compiler has said of a program so far: only what is new is counted.
+    /// Everything becomes threaded code before its first run, its second or its third.
+    let threads = [|
+        for threshold in 0..2 ->
+            ThreadedOptions(CallThreshold = threshold, LoopThreshold = threshold, CountExecutions = true)
+    |]
+
+    /// One case in four runs without threaded code; compiled code goes with any of these.
+    let threadsFor (case: Case) (level: int) =
+        let turn = (uint64 case.GasLimit * 0x9E3779B97F4A7C15UL >>> 40) + uint64 level
+
+        match int (turn % 4UL) with
+        | 3 -> null
+        | threshold -> threads[threshold]
+
+    /// What the compiler, and what makes threaded code, has said of a program so far: only what is new is counted.
     let told =
-        System.Runtime.CompilerServices.ConditionalWeakTable<
-            ZexusProgram,
-            Dictionary<Compiler, Dictionary<string, int64>>
-         >()
+        System.Runtime.CompilerServices.ConditionalWeakTable<ZexusProgram, Dictionary<obj, Dictionary<string, int64>>>()
 
     // A case runs again with less gas: then its code is there already.
     let mutable program: Program voption = ValueNone
@@ -1071,6 +1082,7 @@ type LockStep(engine: Engine) =
         (case: Case)
         (collection: CollectionOptions)
         (jit: JitOptions)
+        (threaded: ThreadedOptions)
         (called: string -> Data[] -> Result<Data, Data> -> unit)
         =
         let host = HostFunctions()
@@ -1105,6 +1117,7 @@ type LockStep(engine: Engine) =
             Collection = collection,
             Jit = jit,
             JitCache = cache,
+            Threaded = threaded,
             VerifySignature = SignatureVerifier(fun signature message key -> Host.verify signature message key)
         )
 
@@ -1202,7 +1215,7 @@ type LockStep(engine: Engine) =
 
         try
             vm.Options <-
-                options case CollectionOptions.Default null (fun name arguments outcome ->
+                options case CollectionOptions.Default null null (fun name arguments outcome ->
                     comparer.Called(name, arguments, outcome))
 
             comparer.Ended(vm.Execute(code.Image, &hook))
@@ -1216,6 +1229,48 @@ type LockStep(engine: Engine) =
         counts.Steps <- counts.Steps + comparer.Steps
         comparer
 
+    /// What is new of a count that only grows. `owner`: the options that it belongs to.
+    let news (image: ZexusProgram) (owner: obj) (key: string) (n: int64) : int64 =
+        let ofImage = told.GetValue(image, fun _ -> Dictionary(HashIdentity.Reference))
+
+        let before =
+            match ofImage.TryGetValue owner with
+            | true, known -> known
+            | false, _ ->
+                let known = Dictionary<string, int64>()
+                ofImage[owner] <- known
+                known
+
+        let known = before.GetValueOrDefault key
+        before[key] <- n
+        // Fewer than before: evicted, and compiled once more.
+        if n >= known then n - known else n
+
+    /// Adds that.
+    let tell (image: ZexusProgram) (owner: obj) (counts: LevelCounts) (key: string) (n: int64) =
+        match news image owner key n with
+        | 0L -> ()
+        | more -> counts.AddCompiled key more
+
+    /// What threaded code did since it was last asked.
+    let countThreaded (image: ZexusProgram) (threaded: ThreadedOptions) (counts: LevelCounts) =
+        let statistics = image.ThreadedStatistics threaded
+        let tell = tell image threaded counts
+        counts.AddCompiled "threaded executions" 1L
+        tell "threaded functions" (int64 statistics.Functions)
+
+        for entry in statistics.Executed do
+            tell ("threaded op " + entry.Key) entry.Value
+
+        for entry in statistics.DoneBySource do
+            tell ("threaded source " + entry.Key) entry.Value
+
+        for entry in statistics.Exits do
+            tell ("threaded exit " + entry.Key) entry.Value
+
+        for entry in statistics.Refusals do
+            tell ("threaded refused " + entry.Key) (int64 entry.Value)
+
     /// What the compiler did with a program since it was last asked. A failure is an error, and not a program to interpret.
     let countCompiled (image: ZexusProgram) (compiler: Compiler) (counts: LevelCounts) =
         let statistics = image.JitStatistics compiler.Options
@@ -1223,27 +1278,7 @@ type LockStep(engine: Engine) =
         for failure in statistics.Failures do
             invalidOp $"not compiled: {failure.Key}"
 
-        let before =
-            let ofImage = told.GetValue(image, fun _ -> Dictionary())
-
-            match ofImage.TryGetValue compiler with
-            | true, known -> known
-            | false, _ ->
-                let known = Dictionary<string, int64>()
-                ofImage[compiler] <- known
-                known
-
-        let news (key: string) (n: int64) =
-            let known = before.GetValueOrDefault key
-            before[key] <- n
-            // Fewer than before: evicted, and compiled once more.
-            if n >= known then n - known else n
-
-        let tell (key: string) (n: int64) =
-            match news key n with
-            | 0L -> ()
-            | more -> counts.AddCompiled key more
-
+        let tell = tell image compiler.Options counts
         counts.AddCompiled "executions" 1L
         tell "pieces" (int64 statistics.Pieces)
         tell "entered" statistics.Entered
@@ -1259,7 +1294,7 @@ type LockStep(engine: Engine) =
 
         if compiler.IsOnStack then
             counts.AddCompiled "loop executions" 1L
-            let entered = news "loop entered" statistics.LoopsEntered
+            let entered = news image compiler.Options "loop entered" statistics.LoopsEntered
 
             if entered > 0L then
                 counts.AddCompiled "loop executions entered" 1L
@@ -1277,6 +1312,7 @@ type LockStep(engine: Engine) =
         (source: SourceRun)
         (counts: LevelCounts)
         : Divergence option =
+        let threaded = threadsFor case code.Level
         let calls = ResizeArray<HostCall>()
         let differences = ResizeArray<Difference>()
 
@@ -1306,9 +1342,13 @@ type LockStep(engine: Engine) =
                 | ValueNone -> null
 
             vm.Options <-
-                options case collection jit (fun name arguments _ -> calls.Add { Name = name; Arguments = arguments })
+                options case collection jit threaded (fun name arguments _ ->
+                    calls.Add { Name = name; Arguments = arguments })
 
             let result = vm.Execute code.Image
+
+            if not (isNull threaded) then
+                countThreaded code.Image threaded counts
 
             match compiler with
             | ValueSome compiler -> countCompiled code.Image compiler counts

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
 using Spectre.Console;
@@ -64,6 +65,7 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
             ("loops", Json.Of(result.Loops)),
             ("loopsNeverCompiled", Json.Array(result.LoopsNeverCompiled.Select(Json.Of))),
             ("neverCompiled", Json.Array(result.NeverCompiled.Select(Json.Of))),
+            ("neverThreaded", Json.Array(result.NeverThreaded.Select(Json.Of))),
             ("faults", Counts(result.Faults)),
             ("refusals", Counts(result.Refusals)),
             ("divergences", Json.Of(result.Divergences)),
@@ -121,7 +123,12 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
             }
         }
 
-        // One level's programs do not reach all that compiled code can do; everything that is saved does.
+        // One level's programs do not reach all that threaded and compiled code can do; everything that is saved does.
+        if (isWhole && result.NeverThreaded.Length > 0)
+        {
+            reds.Add("threaded code never came to: " + string.Join(", ", result.NeverThreaded));
+        }
+
         if (isWhole && result.NeverCompiled.Length > 0)
         {
             reds.Add("compiled code never came to: " + string.Join(", ", result.NeverCompiled));
@@ -183,10 +190,24 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
             );
         }
 
+        rows.Add(("threaded", SpellThreaded()));
         rows.Add(("faults seen", Seen(result.Faults)));
         rows.Add(("refusals seen", Seen(result.Refusals)));
         rows.Add(("divergences", $"{result.Divergences:N0}"));
         return rows;
+    }
+
+    private string SpellThreaded()
+    {
+        ImmutableArray<string> operations = ThreadedStatistics.Operations;
+        string exits = string.Join(
+            ", ",
+            ThreadedStatistics.ExitKinds.Select(kind => $"{kind} {result.CompiledCount("threaded exit " + kind):N0}")
+        );
+        return $"{result.CompiledCount("threaded executions"):N0} executions, {result.CompiledCount("threaded functions"):N0} functions: "
+            + $"{operations.Sum(op => result.CompiledCount("threaded op " + op)):N0} wide instructions, "
+            + $"{operations.Count(op => result.CompiledCount("threaded op " + op) > 0)} of {operations.Length} operations, "
+            + $"{operations.Sum(op => result.CompiledCount("threaded source " + op)):N0} done by the source; exits: {exits}";
     }
 
     private string Spell(LevelResult level)

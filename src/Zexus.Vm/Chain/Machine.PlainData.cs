@@ -41,7 +41,8 @@ internal sealed unsafe partial class Machine
                 Data[] items = new Data[list->Count];
                 for (int i = 0; i < items.Length; i++)
                 {
-                    Code code = Plain(list->At(i), depth + 1, out items[i]);
+                    Value item = list->Get(i);
+                    Code code = Plain(&item, depth + 1, out items[i]);
                     if (code != Code.Done)
                     {
                         return code;

@@ -138,7 +138,7 @@ internal sealed unsafe partial class CellHeap
             switch ((CellKind)(byte)header)
             {
                 case CellKind.String:
-                    Cell* text = (Cell*)((StringCell*)cell)->Owner;
+                    Cell* text = (Cell*)StringCell.Owner((StringCell*)cell);
                     if (text is not null)
                     {
                         // Strings share buffers: this one may have been here.
@@ -151,8 +151,13 @@ internal sealed unsafe partial class CellHeap
                 case CellKind.List:
                     ListCell* list = (ListCell*)cell;
                     MarkOwned(list->Owner, colour, ref cells, ref units);
+                    if (list->Kind != ElementKind.Value)
+                    {
+                        continue;
+                    }
+
                     children.Start = (nint)list->Items;
-                    children.End = (nint)(list->Items + list->Count);
+                    children.End = (nint)((Value*)list->Items + list->Count);
                     break;
 
                 case CellKind.Map:

@@ -14,14 +14,14 @@ internal static unsafe class Tracing
             case CellKind.BigInt:
                 break;
             case CellKind.String:
-                Push((Cell*)((StringCell*)cell)->Owner, pending);
+                Push((Cell*)StringCell.Owner((StringCell*)cell), pending);
                 break;
             case CellKind.List:
                 ListCell* list = (ListCell*)cell;
                 Push((Cell*)list->Owner, pending);
                 for (int i = 0; i < list->Count; i++)
                 {
-                    Push(list->Items[i], pending);
+                    Push(list->Get(i), pending);
                 }
 
                 break;

@@ -104,6 +104,10 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         bool compiles = typeof(THook) == typeof(NoHook) && options.Jit is not null && !options.Collection.Profile;
         _jit = compiles ? options.JitCache.For(program, options.Jit!) : null;
         program = _jit?.Program ?? program;
+        _threaded =
+            typeof(THook) == typeof(NoHook) && options.Threaded is not null
+                ? program.ThreadedFor(options.Threaded)
+                : null;
         Start(program, options, state, cancellation);
         Code code = Drive(null, Code.Entered, ref hook);
         if (code == Code.Finished)
@@ -160,7 +164,7 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         _options = options;
         _functions = program.Functions;
         _constants = program.Constants;
-        BindHeat(program, options.Jit);
+        BindHeat(program, options);
         Limits limits = program.Limits;
         _integerBits = limits.IntegerBits;
         _stringLength = limits.StringLength;

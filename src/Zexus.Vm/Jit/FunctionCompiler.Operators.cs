@@ -698,29 +698,6 @@ internal sealed unsafe partial class FunctionCompiler
         return Branch(i, whenTrue ? OpCodes.Brtrue : OpCodes.Brfalse, _state.Copy(), _state.Copy());
     }
 
-    /// <summary>Puts the address of an element on the IL stack, or leaves when the index is outside the List.</summary>
-    private void ElementAddress(int i, int list, int index)
-    {
-        PushPayload(index);
-        PushPayload(list);
-        _il.Int(Members.ListCountOffset);
-        _il.Op(OpCodes.Conv_I);
-        _il.Op(OpCodes.Add);
-        _il.Op(OpCodes.Ldind_I4);
-        _il.Op(OpCodes.Conv_U8);
-        Guard(OpCodes.Bge_Un, i, ExitKind.Range, note: NoteFlag(i, overflow: false));
-        PushPayload(list);
-        _il.Int(Members.ListItemsOffset);
-        _il.Op(OpCodes.Conv_I);
-        _il.Op(OpCodes.Add);
-        _il.Op(OpCodes.Ldind_I);
-        PushPayload(index);
-        _il.Int(4);
-        _il.Op(OpCodes.Shl);
-        _il.Op(OpCodes.Conv_I);
-        _il.Op(OpCodes.Add);
-    }
-
     /// <summary>Are these, or may they be assumed to be, a List and a small Int?</summary>
     private bool IsElement(int i, int list, int index)
     {
@@ -741,83 +718,6 @@ internal sealed unsafe partial class FunctionCompiler
         _ = Assume(i, list, first: true, Tag.List);
         _ = Assume(i, index, first: false, Tag.Int);
         return true;
-    }
-
-    /// <summary>Are these, or may they be assumed to be, a Map and a String?</summary>
-    private bool IsEntry(int i, int map, int key)
-    {
-        Seen* seen = _jit.SeenAt(_function, i);
-        if (
-            _assumeNothing
-            || !Is(map, seen->First, unseen: Tag.List, Tag.Map)
-            || !Is(key, seen->Second, unseen: Tag.String, Tag.String)
-        )
-        {
-            return false;
-        }
-
-        _ = Assume(i, map, first: true, Tag.Map);
-        _ = Assume(i, key, first: false, Tag.String);
-        return true;
-
-        bool Is(int slot, ushort kinds, Tag unseen, Tag wanted)
-        {
-            int kind = Resolve(slot).Kind;
-            return (kind == AbstractValue.Any ? Assumed(kinds, unseen) : kind) == (int)wanted;
-        }
-    }
-
-    /// <summary>Puts the address of an entry's item into a variable; where there is none, the machine does the instruction.</summary>
-    private void FindItem(int map, int key, Label slow)
-    {
-        LocalBuilder item = _entryPointer ??= _il.NewLocal(typeof(nint));
-        PushPayload(map);
-        PushPayload(key);
-        _il.Call(Members.Of(nameof(Machine.FindItem)));
-        _il.Store(item);
-        _il.Load(item);
-        _il.Branch(OpCodes.Brfalse, slow);
-    }
-
-    /// <summary>map[key], found by a short key; a missing one is the machine's.</summary>
-    private int LookUp(int i, int map, int key)
-    {
-        Label slow = _il.NewLabel();
-        Label done = _il.NewLabel();
-        FindItem(map, key, slow);
-        FrameState before = _state.Copy();
-        Pop(2);
-        _il.Load(_entryPointer!);
-        PushFrom();
-        _il.Mark(done);
-        SlowPath(
-            i,
-            slow,
-            done,
-            before,
-            () =>
-            {
-                LoadSlotTag(map);
-                _il.Store(TagOf(map));
-                LoadSlotPayload(map);
-                _il.Store(PayloadOf(map));
-            }
-        );
-        return EndSegment(i);
-    }
-
-    /// <summary>map.set(key, item) -> map, where the key is there already.</summary>
-    private int Replace(int i, int map)
-    {
-        Label slow = _il.NewLabel();
-        Label done = _il.NewLabel();
-        FindItem(map, map + 1, slow);
-        _il.Load(_entryPointer!);
-        StoreAtAddress(map + 2);
-        _il.Mark(done);
-        SlowPath(i, slow, done, _state.Copy(), static () => { });
-        Pop(2);
-        return EndSegment(i);
     }
 
     /// <summary>Cold code: the machine does the instruction, and control comes back behind the short way.</summary>
@@ -852,13 +752,10 @@ internal sealed unsafe partial class FunctionCompiler
         int index = _state.Top - 1;
         if (!IsElement(i, list, index))
         {
-            return IsEntry(i, list, index) ? LookUp(i, list, index) : ByMachine(i);
+            return IsEntry(i, list, index) ? GetEntry(i, list, index) : ByMachine(i);
         }
 
-        ElementAddress(i, list, index);
-        Pop(2);
-        PushFrom();
-        return i + 1;
+        return GetItem(i, list, index);
     }
 
     /// <summary>Is this, or may it be assumed to be, a List?</summary>
@@ -867,64 +764,6 @@ internal sealed unsafe partial class FunctionCompiler
         int kind = Resolve(slot).Kind;
         return (kind == AbstractValue.Any && !_assumeNothing ? Assume(i, slot, first: true, Tag.List) : kind)
             == (int)Tag.List;
-    }
-
-    /// <summary>list.push(item) -> list, while there is room; else the machine does it.</summary>
-    private int PushItem(int i, int list)
-    {
-        int item = list + 1;
-        long gas = (long)Zexus.Isa.Gas.Element << Fuel.Shift;
-        Label slow = _il.NewLabel();
-        Label done = _il.NewLabel();
-        if (_il.Enabled)
-        {
-            LocalBuilder count = _count ??= _il.NewLocal(typeof(int));
-            ListField(list, Members.ListCountOffset);
-            _il.Op(OpCodes.Ldind_I4);
-            _il.Store(count);
-            _il.Load(count);
-            ListField(list, Members.ListCapacityOffset);
-            _il.Op(OpCodes.Ldind_I4);
-            _il.Branch(OpCodes.Bge, slow);
-            _il.Load(count);
-            _il.Int(_program.Limits.CollectionLength);
-            _il.Branch(OpCodes.Bge, slow);
-            _il.Load(_counter);
-            _il.Long(gas);
-            _il.Branch(OpCodes.Blt, slow);
-            _il.Load(_counter);
-            _il.Long(gas);
-            _il.Op(OpCodes.Sub);
-            _il.Store(_counter);
-            ListField(list, Members.ListItemsOffset);
-            _il.Op(OpCodes.Ldind_I);
-            _il.Load(count);
-            _il.Op(OpCodes.Conv_I);
-            _il.Int(4);
-            _il.Op(OpCodes.Shl);
-            _il.Op(OpCodes.Add);
-            StoreAtAddress(item);
-            ListField(list, Members.ListCountOffset);
-            _il.Load(count);
-            _il.Int(1);
-            _il.Op(OpCodes.Add);
-            _il.Op(OpCodes.Stind_I4);
-            _il.Mark(done);
-            SlowPath(i, slow, done, _state.Copy(), static () => { });
-        }
-
-        Pop();
-        return EndSegment(i);
-    }
-
-    private LocalBuilder? _count;
-
-    private void ListField(int list, int offset)
-    {
-        PushPayload(list);
-        _il.Int(offset);
-        _il.Op(OpCodes.Conv_I);
-        _il.Op(OpCodes.Add);
     }
 
     /// <summary>Writes a value to the address on the IL stack.</summary>
@@ -958,14 +797,9 @@ internal sealed unsafe partial class FunctionCompiler
 
         if (!IsElement(i, target, target + 1))
         {
-            return IsEntry(i, target, target + 1) ? Replace(i, target) : ByMachine(i);
+            return IsEntry(i, target, target + 1) ? SetEntry(i, target) : ByMachine(i);
         }
 
-        // list.set(index, item) -> list
-        int item = target + 2;
-        ElementAddress(i, target, target + 1);
-        StoreAtAddress(item);
-        Pop(2);
-        return i + 1;
+        return SetItem(i, target, target + 1, target + 2);
     }
 }

@@ -25,6 +25,7 @@ public sealed unsafe class ZexusProgram
     // What its executions found compiled. The cache decides how long that lives, not the program.
     private readonly ConcurrentDictionary<JitOptions, WeakReference<JitProgram>> _compiled = new();
     private readonly Lazy<ProgramHash> _hash;
+    private readonly ConcurrentDictionary<ThreadedOptions, ThreadedProgram> _threaded = new();
 
     private ZexusProgram(Program code, TranslatedProgram? translation, Limits limits, StackHeights[] heights)
     {
@@ -37,6 +38,11 @@ public sealed unsafe class ZexusProgram
         Functions = decoder.Functions;
         FunctionCount = code.Functions.Length;
         LoopCount = decoder.LoopCount;
+        for (int f = 0; f < FunctionCount; f++)
+        {
+            LargestFrame = Math.Max(LargestFrame, Functions[f].FrameSize);
+        }
+
         Constants = decoder.Constants;
         ConstantElements = decoder.ConstantElements;
         CaptureSlots = decoder.CaptureSlots;
@@ -69,6 +75,9 @@ public sealed unsafe class ZexusProgram
     internal FunctionCode* Functions { get; }
 
     internal int FunctionCount { get; }
+
+    /// <summary>The largest frame of its functions, in values.</summary>
+    internal int LargestFrame { get; }
 
     /// <summary>Backward jumps.</summary>
     internal int LoopCount { get; }
@@ -182,6 +191,30 @@ public sealed unsafe class ZexusProgram
             : null;
 
     internal void Remember(JitProgram jit) => _compiled[jit.Options] = new WeakReference<JitProgram>(jit);
+
+    /// <summary>The threaded code of it under these options; null when it never ran under them.</summary>
+    /// <param name="options">The options of the executions.</param>
+    public ThreadedStatistics? ThreadedStatistics(ThreadedOptions options)
+    {
+        if (_threaded.TryGetValue(options, out ThreadedProgram? threaded))
+        {
+            return threaded.Statistics();
+        }
+
+        // Another load of it may have run in its place.
+        foreach (WeakReference<JitProgram> known in _compiled.Values)
+        {
+            if (known.TryGetTarget(out JitProgram? jit) && !ReferenceEquals(jit.Program, this))
+            {
+                return jit.Program.ThreadedStatistics(options);
+            }
+        }
+
+        return null;
+    }
+
+    internal ThreadedProgram ThreadedFor(ThreadedOptions options) =>
+        _threaded.GetOrAdd(options, it => new ThreadedProgram(this, it));
 
     private nint Allocate(long bytes)
     {
