@@ -18,7 +18,14 @@ public sealed class CheckTests
     [Fact]
     public void A_check_runs_vectors_examples_and_generated_programs()
     {
-        using System.Diagnostics.Process process = Workshop.Start("check", "--programs", "300", "--json");
+        using System.Diagnostics.Process process = Workshop.Start(
+            "check",
+            "--programs",
+            "300",
+            "--loops",
+            "60",
+            "--json"
+        );
         Outcome outcome = Workshop.Finish(process);
         JsonElement result = outcome.Json;
         Assert.Equal((0, "passed"), (outcome.Code, result.GetProperty("status").GetString()));
@@ -26,7 +33,7 @@ public sealed class CheckTests
         Assert.Equal(0, result.GetProperty("branches").GetProperty("missing").GetArrayLength());
         int saved = result.GetProperty("saved").GetInt32();
         Assert.True(saved >= Workshop.Examples.Count());
-        Assert.Equal(saved + 300, result.GetProperty("programs").GetInt32());
+        Assert.Equal(saved + 360, result.GetProperty("programs").GetInt32());
         Assert.True(result.GetProperty("steps").GetInt64() > 1000);
         JsonElement[] levels = [.. result.GetProperty("levels").EnumerateArray()];
         Assert.Equal([0, 1, 2, 3, 0, 3], levels.Select(level => level.GetProperty("level").GetInt32()));

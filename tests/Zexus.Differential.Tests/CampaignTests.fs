@@ -203,3 +203,24 @@ let ``a campaign can be cancelled`` () =
     let options = campaign "none" 10_000_000L
     options.Cancel <- cancel.Token
     Assert.ThrowsAny<OperationCanceledException>(fun () -> Campaign.run options |> ignore)
+
+[<Fact>]
+let ``loop-heavy programs enter compiled loops while they run, and leave them in the middle`` () =
+    let options = campaign "none" 10L
+    options.Loops <- 60L
+    let result = Campaign.run options
+    Assert.Equal(70L, result.Programs)
+    Assert.Empty result.Reports
+    Assert.Empty result.LoopsNeverCompiled
+    let executions = result.CompiledCount "loop executions"
+    Assert.InRange(result.CompiledCount "loop executions entered", executions / 2L, executions)
+    Assert.True(result.Levels |> Array.exists (fun level -> level.Spilled > 0L))
+
+[<Fact>]
+let ``loops that no compiled code enters are named`` () =
+    let options = campaign "interpreted" 0L
+    options.Loops <- 10L
+    let result = Campaign.run options
+    Assert.Equal(10L, result.Programs)
+    Assert.Contains("an entry into a running loop", result.LoopsNeverCompiled)
+    Assert.Contains("exit Kind from a loop", result.LoopsNeverCompiled)

@@ -20,6 +20,9 @@ let ``rule-directed programs load`` (RuleDirectedCase case) = Assert.Equal("", r
 [<Cases(2000)>]
 let ``workouts load`` (WorkoutCase case) = Assert.Equal("", refusal case)
 
+[<Cases(2000)>]
+let ``loop-heavy programs load`` (LoopCase case) = Assert.Equal("", refusal case)
+
 [<Cases(500)>]
 let ``a case survives its way through JSON`` (case: Case) =
     let again = Vector.parse (Vector.toText "what for" case)

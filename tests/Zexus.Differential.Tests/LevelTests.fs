@@ -93,6 +93,7 @@ let private unwatched level = {
     Stepwise = [||]
     Collected = [||]
     Compiled = [||]
+    Compilers = Compilers.inTurn[..0]
 }
 
 let twins: obj[] seq =
@@ -194,6 +195,7 @@ let ``a kind that the analysis forgets is found out`` (level: int) (kind: KindSe
                 Stepwise = [| 0; level |]
                 Collected = [||]
                 Compiled = [||]
+                Compilers = Compilers.inTurn[..0]
             }
             3000
 

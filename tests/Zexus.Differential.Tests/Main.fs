@@ -44,6 +44,12 @@ let main arguments =
                 | "hang" -> Thread.Sleep Timeout.Infinite
                 | _ -> ()
 
+            let plan =
+                if sabotage = "interpreted" then
+                    { plan with Compiled = [||] }
+                else
+                    plan
+
             lockStep.Check(counts, plan, case))
 
         0

@@ -8,6 +8,7 @@ type WellFormedCase = WellFormedCase of Case
 type IllFormedCase = IllFormedCase of Case
 type RuleDirectedCase = RuleDirectedCase of Case
 type WorkoutCase = WorkoutCase of Case
+type LoopCase = LoopCase of Case
 
 /// The generators and the shrinker as FsCheck takes them: `[<Property(Arbitrary = [| typeof<Arbitraries> |])>]`.
 /// FsCheck draws a seed and an index; the case is the one that a campaign of this seed has there.
@@ -38,3 +39,6 @@ type Arbitraries =
 
     static member WorkoutCase() : Arbitrary<WorkoutCase> =
         Arbitraries.OfFamily(Family.Workout, WorkoutCase, (fun (WorkoutCase case) -> case))
+
+    static member LoopCase() : Arbitrary<LoopCase> =
+        Arbitraries.OfFamily(Family.Loop, LoopCase, (fun (LoopCase case) -> case))

@@ -186,6 +186,8 @@ type CampaignResult = {
     Programs: int64
     /// Saved cases among the programs.
     Saved: int
+    /// Loop-heavy programs among them.
+    Loops: int64
     Accepted: int64
     Refused: int64
     /// Steps compared, at all levels.
@@ -237,6 +239,20 @@ type CampaignResult = {
                 $"exit {exit}"
     |]
 
+    /// What loop-heavy programs are there for, and none of them has come to.
+    member this.LoopsNeverCompiled =
+        if this.Loops = 0L then
+            [||]
+        else
+            [|
+                if this.CompiledCount "loop executions entered" = 0L then
+                    "an entry into a running loop"
+
+                for exit in JitStatistics.ExitKinds do
+                    if this.CompiledCount("loop exit " + exit) = 0L then
+                        $"exit {exit} from a loop"
+            |]
+
     /// Operations that threaded code never ran, those that it never left to the source, and exits that it never took.
     member this.NeverThreaded = [|
         for kind, names in
@@ -269,6 +285,8 @@ type CampaignOptions() =
     member val First = 0L with get, set
     /// Generated programs.
     member val Programs = 100_000L with get, set
+    /// Loop-heavy programs besides, the first of them `Generate.firstLoop`.
+    member val Loops = 0L with get, set
     /// The optimization levels that are checked, in ascending order.
     member val Levels = Levels.all with get, set
     /// Generated programs are compared step by step at level 0 and, in turns, one of the others; or at each.
@@ -634,13 +652,14 @@ module Campaign =
 
     /// Runs the campaign; CampaignFailed when its children cannot work, OperationCanceledException when it is cancelled.
     let run (options: CampaignOptions) : CampaignResult =
-        if options.Programs + int64 options.Saved.Length <= 0L then
+        let total = options.Programs + options.Loops + int64 options.Saved.Length
+
+        if total <= 0L then
             raise (CampaignFailed "A check of zero programs checks nothing.")
 
         if options.Levels.Length = 0 then
             raise (CampaignFailed "A check at no level checks nothing.")
 
-        let total = options.Programs + int64 options.Saved.Length
         let ledger = Ledger(options, total)
         let jobs = ConcurrentQueue<Job>()
 
@@ -649,12 +668,13 @@ module Campaign =
             let case = Vector.parse saved.Value
             jobs.Enqueue(Job.Saved(saved.Key, Vector.toLine case))
 
-        let mutable first = options.First
-        let past = options.First + options.Programs
+        let enqueue (first: int64) (past: int64) (chunk: int64) =
+            for first in first..chunk .. past - 1L do
+                jobs.Enqueue(Job.Range(first, min past (first + chunk)))
 
-        while first < past do
-            jobs.Enqueue(Job.Range(first, min past (first + chunk)))
-            first <- first + chunk
+        // Those that take longest begin first, so that no worker waits for another at the end.
+        enqueue Generate.firstLoop (Generate.firstLoop + options.Loops) (chunk / 10L)
+        enqueue options.First (options.First + options.Programs) chunk
 
         let failures = ConcurrentQueue<exn>()
         use stop = CancellationTokenSource.CreateLinkedTokenSource options.Cancel
@@ -735,6 +755,7 @@ module Campaign =
             Seed = options.Seed
             Programs = ledger.Programs
             Saved = options.Saved.Length
+            Loops = options.Loops
             Accepted = ledger.Accepted
             Refused = ledger.Programs - ledger.Accepted
             Steps = ledger.Steps

@@ -9,6 +9,7 @@ type Family =
     | IllFormed
     | RuleDirected
     | Workout
+    | Loop
 
 /// Case k of seed S: always the same one.
 [<RequireQualifiedAccess>]
@@ -192,8 +193,12 @@ module Generate =
             Hosts = hosts
         }
 
+    /// From this index on a seed has loop-heavy programs, and before it all others.
+    let firstLoop = 1_000_000_000_000L
+
     let family (index: int64) =
         match index % 8L with
+        | _ when index >= firstLoop -> Family.Loop
         | 0L
         | 4L -> Family.RuleDirected
         | 7L -> Family.IllFormed
@@ -215,8 +220,20 @@ module Generate =
             | Family.IllFormed -> IllFormed.program r hosts
             | Family.RuleDirected -> RuleDirected.program r (turn seed index) hosts
             | Family.Workout -> Workout.generate r
+            | Family.Loop -> Loops.generate r
 
         let case = around r hosts program
+
+        let case =
+            if family = Family.Loop then
+                // The last rounds are those that matter.
+                {
+                    case with
+                        GasLimit = 2L * case.GasLimit
+                        GasShare = if r.Chance 400 then case.GasShare else None
+                }
+            else
+                case
 
         if family <> Family.IllFormed && r.Chance 50 then
             withCharge r case

@@ -49,6 +49,39 @@ module Levels =
             | Some level -> level
             | None -> raise (FormatException $"no level: {word}"))
 
+/// When code is compiled. One side exit, and it is compiled anew.
+[<ReferenceEquality>]
+type Compiler = {
+    /// Of these options the compiled code of a program belongs together.
+    Options: JitOptions
+    /// Does it enter loops that are running already, and nothing that calls?
+    IsOnStack: bool
+}
+
+[<RequireQualifiedAccess>]
+module Compilers =
+    let private compiler isOnStack calls rounds = {
+        Options =
+            JitOptions(
+                Background = false,
+                CallThreshold = calls,
+                LoopThreshold = rounds,
+                ExitsBeforeRecompilation = 1,
+                CountExecutions = true
+            )
+        IsOnStack = isOnStack
+    }
+
+    /// Before the first run of a function or loop, the second or the third.
+    let byCall = [| for threshold in 0..2 -> compiler false threshold threshold |]
+
+    /// Loops while they run, and of the functions none, or those that are called again.
+    let onStack = [| compiler true Int32.MaxValue 1; compiler true 1 4 |]
+    let all = Array.append byCall onStack
+
+    /// As generated programs take turns: half of them before the first run, since most functions have no other.
+    let inTurn = [| byCall[0]; byCall[1]; byCall[0]; byCall[2]; byCall[0]; onStack[1] |]
+
 /// The optimization levels that a case is checked at.
 type LevelPlan = {
     /// The engine runs the code of each of these, and what it comes to is compared with the oracle's run of the source.
@@ -57,18 +90,26 @@ type LevelPlan = {
     Stepwise: int[]
     /// At these of them the engine runs its code once more, with a collection at every allocation.
     Collected: int[]
-    /// At these of them the engine runs its code once more, compiled.
+    /// At these of them the engine runs its code once more for each of the compilers.
     Compiled: int[]
+    Compilers: Compiler[]
 }
 
 [<RequireQualifiedAccess>]
 module LevelPlan =
-    /// Step by step, and with collections forced, at each level.
+    /// Step by step, with collections forced and compiled in every way, at each level.
     let every (levels: int[]) = {
         Levels = levels
         Stepwise = levels
         Collected = levels
         Compiled = levels
+        Compilers = Compilers.all
+    }
+
+    /// The same, compiled in two ways.
+    let saved (levels: int[]) = {
+        every levels with
+            Compilers = [| Compilers.byCall[0]; Compilers.onStack[0] |]
     }
 
     let private others (levels: int[]) = levels |> Array.filter (fun l -> l > 0)
@@ -76,15 +117,13 @@ module LevelPlan =
     /// Of generated programs, one in so many runs with collections forced.
     let collectedShare = 4UL
 
-    /// One in so many runs compiled.
-    let compiledShare = 3UL
-
-    /// Step by step at level 0, and at one of the others; every fourth with collections forced, at one level. Which ones,
-    /// has nothing to do with what the generators make of the index.
+    /// Step by step at level 0, and at one of the others; compiled at one level; every fourth with collections forced, at one. Which
+    /// ones, has nothing to do with what the generators make of the index.
     let inTurn (levels: int[]) (index: int64) =
         let others = others levels
         let mixed = (uint64 index * 0x9E3779B97F4A7C15UL) >>> 32
         let turn = (uint64 index * 0xD1B54A32D192ED03UL) >>> 32
+        let pick (items: 'a[]) (turn: uint64) = items[int (turn % uint64 items.Length)]
 
         {
             Levels = levels
@@ -93,17 +132,23 @@ module LevelPlan =
                     0
 
                 if others.Length > 0 then
-                    others[int (mixed % uint64 others.Length)]
+                    pick others mixed
             |]
             Collected = [|
                 if turn % collectedShare = 0UL then
-                    levels[int (turn / collectedShare % uint64 levels.Length)]
+                    pick levels (turn / collectedShare)
             |]
-            Compiled = [|
-                if turn % compiledShare = 0UL then
-                    levels[int (turn / compiledShare % uint64 levels.Length)]
-            |]
+            // Apart from those that are collected: the two meet in every way.
+            Compiled = [| pick levels (turn / 64UL) |]
+            Compilers = [| pick Compilers.inTurn (turn / 4096UL) |]
         }
+
+    /// Of a loop-heavy program: compiled at every level, while its loops run.
+    let loops (levels: int[]) (index: int64) = {
+        inTurn levels index with
+            Compiled = levels
+            Compilers = [| Compilers.onStack[int (index % int64 Compilers.onStack.Length)] |]
+    }
 
 /// What was checked at one level.
 [<Sealed>]
@@ -119,8 +164,10 @@ type LevelCounts() =
     member val Collections = 0L with get, set
     member val Freed = 0L with get, set
     /// Of compiled executions: how many, how often compiled code was entered, executions by operation (`op Add`), side exits by
-    /// kind (`exit Gas`), and what the compiler's limits refused (`refused ...`). Of executions with threaded code the same, as
-    /// `threaded op Add`; and how often an operation was left to its source instruction (`threaded source Add`).
+    /// kind (`exit Gas`), and what the compiler's limits refused (`refused ...`). Where loops were to be entered while they ran, also
+    /// how many did so (`loop executions`, `loop executions entered`), how often (`loop entered`), and the exits from there (`loop exit Gas`).
+    /// Of executions with threaded code the same, as `threaded op Add`; and how often an operation was left to its source instruction
+    /// (`threaded source Add`).
     member val Compiled = Dictionary<string, int64>()
 
     member this.AddCompiled (key: string) (n: int64) =
@@ -191,6 +238,33 @@ module Translated =
         Zexus.Spec.Translation.load source (Seq.toArray program.Constants) [|
             for f in program.Functions -> [| for i in f.Code -> instruction i |]
         |]
+
+    let private areSameCharges (a: ImmutableArray<Charge>) (b: ImmutableArray<Charge>) =
+        a.AsSpan().SequenceEqual(b.AsSpan())
+
+    let private areSameInstructions (a: TranslatedInstruction) (b: TranslatedInstruction) =
+        a.Opcode = b.Opcode
+        && a.A = b.A
+        && a.B = b.B
+        && a.C = b.C
+        && a.Source = b.Source
+        && areSameCharges a.Charges b.Charges
+        && areSameCharges a.JumpCharges b.JumpCharges
+
+    /// The same code of the same source, charges included, whatever level it comes from.
+    let areSame (a: TranslatedProgram) (b: TranslatedProgram) : bool =
+        let all (same: 'T -> 'T -> bool) (a: ImmutableArray<'T>) (b: ImmutableArray<'T>) =
+            a.Length = b.Length
+            && (let mutable i = 0
+
+                while i < a.Length && same a[i] b[i] do
+                    i <- i + 1
+
+                i = a.Length)
+
+        Object.ReferenceEquals(a.Source, b.Source)
+        && all (fun (x: Data) y -> x.Equals y) a.Constants b.Constants
+        && all (fun (f: TranslatedFunction) g -> all areSameInstructions f.Code g.Code) a.Functions b.Functions
 
     let rec private showAmount (amount: Amount) : string =
         match amount with

@@ -1002,20 +1002,8 @@ type LockStep(engine: Engine) =
     let forced =
         CollectionOptions(Stress = true, StressCollections = 200, Verify = true)
 
-    /// Everything is compiled before its first run, its second or its third; one exit, and it is compiled anew.
-    let compilers = [|
-        for threshold in 0..2 ->
-            JitOptions(
-                Background = false,
-                CallThreshold = threshold,
-                LoopThreshold = threshold,
-                ExitsBeforeRecompilation = 1,
-                CountExecutions = true
-            )
-    |]
-
-    let compilerFor (case: Case) (level: int) =
-        compilers[int ((uint64 case.GasLimit + uint64 level) % uint64 compilers.Length)]
+    /// So few programs that what is compiled goes while others run, and is made anew.
+    let cache = JitCache(maximumPrograms = 12)
 
     /// Everything becomes threaded code before its first run, its second or its third.
     let threads = [|
@@ -1033,12 +1021,32 @@ type LockStep(engine: Engine) =
 
     /// What the compiler, and what makes threaded code, has said of a program so far: only what is new is counted.
     let told =
-        System.Runtime.CompilerServices.ConditionalWeakTable<ZexusProgram, Dictionary<string, int64>>()
+        System.Runtime.CompilerServices.ConditionalWeakTable<ZexusProgram, Dictionary<obj, Dictionary<string, int64>>>()
 
     // A case runs again with less gas: then its code is there already.
     let mutable program: Program voption = ValueNone
     let mutable limits = Limits.Default
     let mutable codes: Code option[] = [||]
+    /// By the optimizer's level: a register form is made of the same.
+    let mutable optimized: OptimizationResult option[] = [||]
+
+    let optimize (source: Code) (level: int) =
+        match optimized[level] with
+        | Some result -> result
+        | None ->
+            let result = engine.Optimize source.Image level
+            optimized[level] <- Some result
+            result
+
+    /// Code of another level that is the same: it is loaded already.
+    let twinOf (program: TranslatedProgram) =
+        codes
+        |> Array.tryPick (fun code ->
+            match code with
+            | Some code when not (isNull code.Image.Translation) && Translated.areSame code.Image.Translation program ->
+                Some code
+            | Some _
+            | None -> None)
 
     let refused (refusal: Refusal) =
         $"{refusal.Reason} (function {refusal.Function}, index {refusal.Index})"
@@ -1108,6 +1116,7 @@ type LockStep(engine: Engine) =
             Host = host,
             Collection = collection,
             Jit = jit,
+            JitCache = cache,
             Threaded = threaded,
             VerifySignature = SignatureVerifier(fun signature message key -> Host.verify signature message key)
         )
@@ -1131,7 +1140,7 @@ type LockStep(engine: Engine) =
     /// The code of a level above 0.
     let translate (source: Code) (level: int) : Result<Code, Divergence> =
         try
-            let result = engine.Optimize source.Image (Levels.optimization level)
+            let result = optimize source (Levels.optimization level)
 
             let program, conversions =
                 if Levels.isRegisterForm level then
@@ -1140,22 +1149,29 @@ type LockStep(engine: Engine) =
                 else
                     result.Program, ImmutableArray.Empty
 
-            match Translated.load source.Loaded program with
+            let loaded =
+                match twinOf program with
+                | Some twin -> Ok(twin.Image, twin.Loaded, twin.Facts)
+                | None ->
+                    Translated.load source.Loaded program
+                    |> Result.map (fun loaded ->
+                        let image = ZexusProgram.Load(program, source.Loaded.Limits)
+                        image, loaded, lazy engine.Facts image)
+
+            match loaded with
             | Ok _ when isUnexpected result.Program conversions ->
                 Error {
                     Divergence.bare Trouble.Optimizer "a function with registers to spare was not converted" with
                         Level = level
                         Code = Translated.show result program
                 }
-            | Ok loaded ->
-                let image = ZexusProgram.Load(program, source.Loaded.Limits)
-
+            | Ok(image, loaded, facts) ->
                 Ok {
                     Level = level
                     Image = image
                     Loaded = loaded
                     Conversions = conversions
-                    Facts = lazy engine.Facts image
+                    Facts = facts
                     Listing = lazy Translated.show result program
                 }
             | Error refusal ->
@@ -1213,25 +1229,33 @@ type LockStep(engine: Engine) =
         counts.Steps <- counts.Steps + comparer.Steps
         comparer
 
-    /// Adds what is new of a count that only grows.
-    let tell (image: ZexusProgram) (owner: string) (counts: LevelCounts) (key: string) (n: int64) =
-        let before = told.GetValue(image, fun _ -> Dictionary())
-        let own = $"{owner} {key}"
+    /// What is new of a count that only grows. `owner`: the options that it belongs to.
+    let news (image: ZexusProgram) (owner: obj) (key: string) (n: int64) : int64 =
+        let ofImage = told.GetValue(image, fun _ -> Dictionary(HashIdentity.Reference))
 
-        let known =
-            match before.TryGetValue own with
-            | true, m -> m
-            | false, _ -> 0L
+        let before =
+            match ofImage.TryGetValue owner with
+            | true, known -> known
+            | false, _ ->
+                let known = Dictionary<string, int64>()
+                ofImage[owner] <- known
+                known
 
-        before[own] <- n
+        let known = before.GetValueOrDefault key
+        before[key] <- n
+        // Fewer than before: evicted, and compiled once more.
+        if n >= known then n - known else n
 
-        if n > known then
-            counts.AddCompiled key (n - known)
+    /// Adds that.
+    let tell (image: ZexusProgram) (owner: obj) (counts: LevelCounts) (key: string) (n: int64) =
+        match news image owner key n with
+        | 0L -> ()
+        | more -> counts.AddCompiled key more
 
     /// What threaded code did since it was last asked.
     let countThreaded (image: ZexusProgram) (threaded: ThreadedOptions) (counts: LevelCounts) =
         let statistics = image.ThreadedStatistics threaded
-        let tell = tell image $"threaded {threaded.CallThreshold}" counts
+        let tell = tell image threaded counts
         counts.AddCompiled "threaded executions" 1L
         tell "threaded functions" (int64 statistics.Functions)
 
@@ -1248,13 +1272,13 @@ type LockStep(engine: Engine) =
             tell ("threaded refused " + entry.Key) (int64 entry.Value)
 
     /// What the compiler did with a program since it was last asked. A failure is an error, and not a program to interpret.
-    let countCompiled (image: ZexusProgram) (jit: JitOptions) (counts: LevelCounts) =
-        let statistics = image.JitStatistics jit
+    let countCompiled (image: ZexusProgram) (compiler: Compiler) (counts: LevelCounts) =
+        let statistics = image.JitStatistics compiler.Options
 
         for failure in statistics.Failures do
             invalidOp $"not compiled: {failure.Key}"
 
-        let tell = tell image $"{jit.CallThreshold}" counts
+        let tell = tell image compiler.Options counts
         counts.AddCompiled "executions" 1L
         tell "pieces" (int64 statistics.Pieces)
         tell "entered" statistics.Entered
@@ -1268,11 +1292,22 @@ type LockStep(engine: Engine) =
         for entry in statistics.Refusals do
             tell ("refused " + entry.Key) (int64 entry.Value)
 
+        if compiler.IsOnStack then
+            counts.AddCompiled "loop executions" 1L
+            let entered = news image compiler.Options "loop entered" statistics.LoopsEntered
+
+            if entered > 0L then
+                counts.AddCompiled "loop executions entered" 1L
+                counts.AddCompiled "loop entered" entered
+
+            for entry in statistics.LoopExits do
+                tell ("loop exit " + entry.Key) entry.Value
+
     /// At full speed, compared with the source's execution.
     let whole
         (case: Case)
         (collection: CollectionOptions)
-        (jit: JitOptions)
+        (compiler: Compiler voption)
         (code: Code)
         (source: SourceRun)
         (counts: LevelCounts)
@@ -1301,6 +1336,11 @@ type LockStep(engine: Engine) =
             && Array.forall2 (fun (a: Data) b -> a.Equals b) calls[i].Arguments source.Calls[i].Arguments
 
         try
+            let jit =
+                match compiler with
+                | ValueSome compiler -> compiler.Options
+                | ValueNone -> null
+
             vm.Options <-
                 options case collection jit threaded (fun name arguments _ ->
                     calls.Add { Name = name; Arguments = arguments })
@@ -1310,14 +1350,13 @@ type LockStep(engine: Engine) =
             if not (isNull threaded) then
                 countThreaded code.Image threaded counts
 
-            if not (isNull jit) then
-                countCompiled code.Image jit counts
-            elif collection.Stress then
+            match compiler with
+            | ValueSome compiler -> countCompiled code.Image compiler counts
+            | ValueNone when collection.Stress ->
                 counts.Collected <- counts.Collected + 1L
                 counts.Collections <- counts.Collections + result.Heap.Collections
                 counts.Freed <- counts.Freed + result.Heap.FreedCells
-            else
-                counts.Executions <- counts.Executions + 1L
+            | ValueNone -> counts.Executions <- counts.Executions + 1L
 
             Outcomes.compare differ source.State source.Ending result
 
@@ -1330,7 +1369,7 @@ type LockStep(engine: Engine) =
             else
                 Some {
                     Divergence.bare
-                        (if not (isNull jit) then Trouble.Compiled
+                        (if compiler.IsSome then Trouble.Compiled
                          elif collection.Stress then Trouble.Collected
                          else Trouble.Whole)
                         (Show.outcome result) with
@@ -1342,7 +1381,7 @@ type LockStep(engine: Engine) =
             vm <- new Vm()
 
             let trouble =
-                if not (isNull jit) then Trouble.Compiled
+                if compiler.IsSome then Trouble.Compiled
                 elif collection.Stress then Trouble.Collected
                 else Trouble.Engine
 
@@ -1410,24 +1449,25 @@ type LockStep(engine: Engine) =
                                 |> ValueOption.map (inCode code)
                                 |> ValueOption.toOption
 
-                        let wholly collection jit =
+                        let wholly collection compiler =
                             if divergence.IsNone then
                                 divergence <-
-                                    whole case collection jit code run counts[level] |> Option.map (inCode code)
+                                    whole case collection compiler code run counts[level] |> Option.map (inCode code)
 
-                        wholly CollectionOptions.Default null
+                        wholly CollectionOptions.Default ValueNone
 
                         if Array.contains level plan.Collected then
-                            wholly forced null
+                            wholly forced ValueNone
 
                         // Compiled code is left in peace by the collector on one case, and never on the next.
                         if Array.contains level plan.Compiled then
-                            wholly
-                                (if (case.GasLimit + int64 level) / 3L % 2L = 0L then
-                                     CollectionOptions.Default
-                                 else
-                                     forced)
-                                (compilerFor case level)
+                            for compiler in plan.Compilers do
+                                wholly
+                                    (if (case.GasLimit + int64 level) / 3L % 2L = 0L then
+                                         CollectionOptions.Default
+                                     else
+                                         forced)
+                                    (ValueSome compiler)
 
         {
             Case = case
@@ -1489,6 +1529,7 @@ type LockStep(engine: Engine) =
                 program <- ValueSome case.Program
                 limits <- case.Limits
                 codes <- Array.init Levels.count (fun level -> if level = 0 then Some source else None)
+                optimized <- Array.create Levels.count None
                 let size = instructions loaded
                 counts[0].Before <- counts[0].Before + size
                 counts[0].After <- counts[0].After + size

@@ -39,6 +39,7 @@ module Witness =
                 Stepwise = [||]
                 Collected = [||]
                 Compiled = [||]
+                Compilers = [||]
             },
             case
         )

@@ -12,8 +12,8 @@ type Check = delegate of LevelCounts[] * LevelPlan * Case -> Verdict
 /// The child process of a campaign. It takes one command a line and answers in lines; before each program it says which one,
 /// so that whoever reads knows what it died of.
 ///
-///     run LEVELS SEED FIRST PAST    the programs from FIRST up to PAST, each announced as `@INDEX`, step by step at level 0 and one other, some with collections forced; then {"type": "done"}
-///     each LEVELS SEED FIRST PAST   the same, step by step at every level
+///     run LEVELS SEED FIRST PAST    the programs from FIRST up to PAST, each announced as `@INDEX`, step by step at level 0 and one other, compiled at one, some with collections forced; then {"type": "done"}
+///     each LEVELS SEED FIRST PAST   the same, step by step, with collections forced and compiled in every way at every level
 ///     saved LEVELS JSON             one case, announced as `@0`, step by step at every level; then {"type": "done"}
 ///     probe LEVELS JSON             one case for the shrinker, answered as {"type": "probe", "divergence": …}
 [<Sealed>]
@@ -189,6 +189,8 @@ type Worker(check: Check, output: TextWriter) =
                     let plan =
                         if how = "each" then
                             LevelPlan.every levels
+                        elif Generate.family index = Family.Loop then
+                            LevelPlan.loops levels index
                         else
                             LevelPlan.inTurn levels index
 
@@ -196,7 +198,7 @@ type Worker(check: Check, output: TextWriter) =
 
                 this.Done()
             | [| "saved"; levels; json |] ->
-                this.Case("0", LevelPlan.every (Levels.parse levels), Vector.parse json)
+                this.Case("0", LevelPlan.saved (Levels.parse levels), Vector.parse json)
                 this.Done()
             | [| "probe"; levels; json |] ->
                 send "@0"

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using Xunit;
 using Zexus.Isa;
 
@@ -22,9 +23,20 @@ public class JitTests
         return ZexusProgram.Load(assembly.Program, limits);
     }
 
+    // Each program by itself, so that its counts are of one test.
+    private static readonly ConditionalWeakTable<ZexusProgram, JitCache> Caches = [];
+
     private static ExecutionResult Run(ZexusProgram program, JitOptions? jit, long gas = long.MaxValue)
     {
-        using Vm vm = new(new VmOptions { GasLimit = gas, Jit = jit });
+        JitCache cache = Caches.GetValue(program, _ => new JitCache());
+        using Vm vm = new(
+            new VmOptions
+            {
+                GasLimit = gas,
+                Jit = jit,
+                JitCache = cache,
+            }
+        );
         return vm.Execute(program);
     }
 

@@ -16,6 +16,7 @@ internal static class CheckCommand
     public const string Worker = "check-worker";
 
     private const long UsualPrograms = 100_000;
+    private const long UsualLoops = 1_000;
 
     public static Command Create(Terminal terminal)
     {
@@ -24,6 +25,11 @@ internal static class CheckCommand
             "How many programs to generate.",
             UsualPrograms,
             least: 1
+        );
+        Option<long> loops = WholeNumber.Option(
+            "--loops",
+            "How many loop-heavy programs to generate besides.",
+            UsualLoops
         );
         Option<long> seed = WholeNumber.Option("--seed", "Which programs are generated.", 1);
         Option<long?> program = WholeNumber.Optional(
@@ -61,6 +67,7 @@ internal static class CheckCommand
         )
         {
             programs,
+            loops,
             seed,
             program,
             vector,
@@ -112,6 +119,7 @@ internal static class CheckCommand
             else
             {
                 isWhole = true;
+                options.Loops = parsed.GetValue(loops);
                 string root =
                     Repository.Root()
                     ?? throw Problem.File(
@@ -172,6 +180,9 @@ internal static class CheckCommand
         // itself, and a young generation of 4 MiB stays in the processor's cache. Whoever sets these knows better.
         start.Environment.TryAdd("DOTNET_TieredPGO", "0");
         start.Environment.TryAdd("DOTNET_GCgen0size", "0x400000");
+
+        // It compiles thousands of methods, and .NET maps memory twice for each so that none is ever both written and run.
+        start.Environment.TryAdd("DOTNET_EnableWriteXorExecute", "0");
         return start;
     }
 

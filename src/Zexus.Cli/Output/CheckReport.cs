@@ -62,6 +62,8 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
                 )
             ),
             ("levels", Json.Array(result.Levels.Select(LevelJson))),
+            ("loops", Json.Of(result.Loops)),
+            ("loopsNeverCompiled", Json.Array(result.LoopsNeverCompiled.Select(Json.Of))),
             ("neverCompiled", Json.Array(result.NeverCompiled.Select(Json.Of))),
             ("neverThreaded", Json.Array(result.NeverThreaded.Select(Json.Of))),
             ("faults", Counts(result.Faults)),
@@ -110,6 +112,11 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
                 reds.Add($"nothing ran in registers at level {level.Name}");
             }
 
+            if (result.Loops > 0 && Levels.isRegisterForm(level.Level) && level.Spilled == 0)
+            {
+                reds.Add($"no value was spilled at level {level.Name}");
+            }
+
             if (!level.IsCollected)
             {
                 reds.Add($"no forced collection freed a cell at level {level.Name}");
@@ -127,6 +134,11 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
             reds.Add("compiled code never came to: " + string.Join(", ", result.NeverCompiled));
         }
 
+        if (isWhole && result.LoopsNeverCompiled.Length > 0)
+        {
+            reds.Add("loop-heavy programs never came to: " + string.Join(", ", result.LoopsNeverCompiled));
+        }
+
         return reds;
     }
 
@@ -136,7 +148,7 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
         [
             (
                 "programs",
-                $"{result.Programs:N0}: {result.Saved:N0} saved, {result.Programs - result.Saved:N0} generated (seed {result.Seed}); "
+                $"{result.Programs:N0}: {result.Saved:N0} saved, {result.Programs - result.Saved:N0} generated (seed {result.Seed}), {result.Loops:N0} of them loop-heavy; "
                     + $"{result.Accepted:N0} ran, {result.Refused:N0} refused"
             ),
             ("steps compared", $"{result.Steps:N0}"),
@@ -163,6 +175,21 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
                     + $"{operations:N0} instructions, {JitStatistics.Operations.Count(op => result.CompiledCount("op " + op) > 0)} of {JitStatistics.Operations.Length} operations; side exits: {exits}"
             )
         );
+        if (result.Loops > 0)
+        {
+            string loopExits = string.Join(
+                ", ",
+                JitStatistics.ExitKinds.Select(kind => $"{kind} {result.CompiledCount("loop exit " + kind):N0}")
+            );
+            rows.Add(
+                (
+                    "running loops",
+                    $"entered {result.CompiledCount("loop entered"):N0} times by {result.CompiledCount("loop executions entered"):N0} "
+                        + $"of {result.CompiledCount("loop executions"):N0} executions; left in the middle: {loopExits}"
+                )
+            );
+        }
+
         rows.Add(("threaded", SpellThreaded()));
         rows.Add(("faults seen", Seen(result.Faults)));
         rows.Add(("refusals seen", Seen(result.Refusals)));

@@ -65,6 +65,9 @@ public sealed record VmOptions
     /// </summary>
     public ThreadedOptions? Threaded { get; init; } = ThreadedOptions.Default;
 
+    /// <summary>Where compiled code is kept and looked for. One of its own keeps a host's executions apart from all others.</summary>
+    public JitCache JitCache { get; init; } = JitCache.Shared;
+
     /// <summary>When the heap is collected.</summary>
     public CollectionOptions Collection { get; init; } = CollectionOptions.Default;
 

@@ -102,7 +102,8 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         cancellation.ThrowIfCancellationRequested();
         // A profile of the heap asks at each allocation which instruction is running; compiled code does not keep that.
         bool compiles = typeof(THook) == typeof(NoHook) && options.Jit is not null && !options.Collection.Profile;
-        _jit = compiles ? program.JitFor(options.Jit!) : null;
+        _jit = compiles ? options.JitCache.For(program, options.Jit!) : null;
+        program = _jit?.Program ?? program;
         _threaded =
             typeof(THook) == typeof(NoHook) && options.Threaded is not null
                 ? program.ThreadedFor(options.Threaded)

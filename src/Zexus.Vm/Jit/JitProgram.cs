@@ -12,6 +12,7 @@ internal sealed unsafe class JitProgram
     private readonly Lock _lock = new();
     private readonly Dictionary<(int Function, int Entry, bool Loop), EntryProfile> _profiles = [];
     private readonly List<CompiledPiece?> _pieces = [];
+    private readonly List<bool> _areLoops = [];
     private readonly List<nint> _counters = [];
     private readonly Dictionary<string, int> _refusals = [];
     private readonly Dictionary<string, int> _failures = [];
@@ -23,11 +24,12 @@ internal sealed unsafe class JitProgram
     private long _compileTicks;
     private int _invalidated;
 
-    public JitProgram(ZexusProgram program, JitOptions options)
+    public JitProgram(ZexusProgram program, JitOptions options, JitCache cache)
     {
         options.Check();
         Program = program;
         Options = options;
+        Cache = cache;
         _seen = new Seen*[program.FunctionCount];
         _entries = (EntryPoint**)NativeMemory.AllocZeroed((nuint)program.FunctionCount + 1, (nuint)sizeof(nint));
         _loopEntries = (EntryPoint**)NativeMemory.AllocZeroed((nuint)program.LoopCount + 1, (nuint)sizeof(nint));
@@ -68,6 +70,17 @@ internal sealed unsafe class JitProgram
     public ZexusProgram Program { get; }
 
     public JitOptions Options { get; }
+
+    public JitCache Cache { get; }
+
+    /// <summary>The cache has let go of it: the next execution will have another in its place.</summary>
+    public volatile bool IsEvicted;
+
+    /// <summary>The number of its last use among those of the cache.</summary>
+    public long LastUse;
+
+    /// <summary>What the cache counts for it, under the cache's lock.</summary>
+    public long CachedIlInstructions;
 
     /// <summary>What is known of one entry into compiled code.</summary>
     private sealed class EntryProfile(int slots)
@@ -221,6 +234,7 @@ internal sealed unsafe class JitProgram
             long start = System.Diagnostics.Stopwatch.GetTimestamp();
             int number = _pieces.Count;
             _pieces.Add(null);
+            _areLoops.Add(loop >= 0);
             _counters.Add((nint)NativeMemory.AllocZeroed(sizeof(long)));
             profile.Compilations++;
             try
@@ -246,6 +260,7 @@ internal sealed unsafe class JitProgram
                 {
                     _loopEntries[loop] = piece.Entry;
                 }
+                Cache.Grow(this, piece.IlCount);
             }
             catch (CompilationRefusedException refused)
             {
@@ -325,8 +340,10 @@ internal sealed unsafe class JitProgram
         lock (_lock)
         {
             Dictionary<string, long> exits = [];
+            Dictionary<string, long> loopExits = [];
             Dictionary<string, long> opcodes = [];
             long entered = 0;
+            long loopsEntered = 0;
             int guards = 0;
             long il = 0;
             int compiled = 0;
@@ -339,6 +356,7 @@ internal sealed unsafe class JitProgram
 
                 compiled++;
                 entered += *(long*)_counters[i];
+                loopsEntered += _areLoops[i] ? *(long*)_counters[i] : 0;
                 guards += piece.Guards;
                 il += piece.IlCount;
                 foreach (nint at in piece.Sites)
@@ -348,6 +366,10 @@ internal sealed unsafe class JitProgram
                     {
                         string name = site->Exit.ToString();
                         exits[name] = exits.GetValueOrDefault(name) + site->Taken;
+                        if (_areLoops[i])
+                        {
+                            loopExits[name] = loopExits.GetValueOrDefault(name) + site->Taken;
+                        }
                     }
                 }
             }
@@ -372,12 +394,14 @@ internal sealed unsafe class JitProgram
             {
                 Pieces = compiled,
                 Entered = entered,
+                LoopsEntered = loopsEntered,
                 Guards = guards,
                 LargestGuardCount = _pieces.Max(piece => piece?.Guards) ?? 0,
                 IlInstructions = il,
                 Invalidated = _invalidated,
                 CompileTime = TimeSpan.FromSeconds((double)_compileTicks / System.Diagnostics.Stopwatch.Frequency),
                 Exits = exits.ToImmutableSortedDictionary(StringComparer.Ordinal),
+                LoopExits = loopExits.ToImmutableSortedDictionary(StringComparer.Ordinal),
                 Executed = opcodes.ToImmutableSortedDictionary(StringComparer.Ordinal),
                 Refusals = _refusals.ToImmutableSortedDictionary(StringComparer.Ordinal),
                 Failures = _failures.ToImmutableSortedDictionary(StringComparer.Ordinal),
@@ -412,6 +436,9 @@ public sealed record JitStatistics
     /// <summary>Entries into them; zero unless <see cref="JitOptions.CountExecutions"/>.</summary>
     public required long Entered { get; init; }
 
+    /// <summary>Those of them into a loop that was running: on-stack replacements.</summary>
+    public required long LoopsEntered { get; init; }
+
     /// <summary>Guards in them, together.</summary>
     public required int Guards { get; init; }
 
@@ -429,6 +456,9 @@ public sealed record JitStatistics
 
     /// <summary>Side exits taken, by kind.</summary>
     public required ImmutableSortedDictionary<string, long> Exits { get; init; }
+
+    /// <summary>Those of them out of code that was entered at a loop.</summary>
+    public required ImmutableSortedDictionary<string, long> LoopExits { get; init; }
 
     /// <summary>Instructions run in compiled code, by operation, and rules of the machine that it did without; empty unless <see cref="JitOptions.CountExecutions"/>.</summary>
     public required ImmutableSortedDictionary<string, long> Executed { get; init; }

@@ -21,7 +21,10 @@ public sealed unsafe class ZexusProgram
     // Constants of this program, freed with it.
     private readonly CellHeap _heap;
     private readonly List<nint> _blocks = [];
-    private readonly ConcurrentDictionary<JitOptions, JitProgram> _compiled = new();
+
+    // What its executions found compiled. The cache decides how long that lives, not the program.
+    private readonly ConcurrentDictionary<JitOptions, WeakReference<JitProgram>> _compiled = new();
+    private readonly Lazy<ProgramHash> _hash;
     private readonly ConcurrentDictionary<ThreadedOptions, ThreadedProgram> _threaded = new();
 
     private ZexusProgram(Program code, TranslatedProgram? translation, Limits limits, StackHeights[] heights)
@@ -29,6 +32,7 @@ public sealed unsafe class ZexusProgram
         Image = translation?.Source ?? code;
         Translation = translation;
         Limits = limits;
+        _hash = new Lazy<ProgramHash>(() => ProgramHash.Of(Image, Translation, Limits));
         _heap = new CellHeap(immortal: true);
         Decoder decoder = new(code, translation, limits, heights, _heap, Allocate);
         Functions = decoder.Functions;
@@ -171,17 +175,43 @@ public sealed unsafe class ZexusProgram
         }
     }
 
-    /// <summary>What has been compiled of it under these options; null when it never ran under them.</summary>
+    /// <summary>
+    /// What has been compiled of it under these options, by its own executions and by those of other loads of the same program in the
+    /// same <see cref="JitCache"/>; null when it never ran under them, or its code has been evicted and freed since.
+    /// </summary>
     /// <param name="options">The options of the executions.</param>
-    public JitStatistics? JitStatistics(JitOptions options) =>
-        _compiled.TryGetValue(options, out JitProgram? jit) ? jit.Statistics() : null;
+    public JitStatistics? JitStatistics(JitOptions options) => Compiled(options)?.Statistics();
 
-    internal JitProgram JitFor(JitOptions options) => _compiled.GetOrAdd(options, it => new JitProgram(this, it));
+    internal ProgramHash Hash => _hash.Value;
+
+    /// <summary>What its last execution under these options found compiled.</summary>
+    internal JitProgram? Compiled(JitOptions options) =>
+        _compiled.TryGetValue(options, out WeakReference<JitProgram>? known) && known.TryGetTarget(out JitProgram? jit)
+            ? jit
+            : null;
+
+    internal void Remember(JitProgram jit) => _compiled[jit.Options] = new WeakReference<JitProgram>(jit);
 
     /// <summary>The threaded code of it under these options; null when it never ran under them.</summary>
     /// <param name="options">The options of the executions.</param>
-    public ThreadedStatistics? ThreadedStatistics(ThreadedOptions options) =>
-        _threaded.TryGetValue(options, out ThreadedProgram? threaded) ? threaded.Statistics() : null;
+    public ThreadedStatistics? ThreadedStatistics(ThreadedOptions options)
+    {
+        if (_threaded.TryGetValue(options, out ThreadedProgram? threaded))
+        {
+            return threaded.Statistics();
+        }
+
+        // Another load of it may have run in its place.
+        foreach (WeakReference<JitProgram> known in _compiled.Values)
+        {
+            if (known.TryGetTarget(out JitProgram? jit) && !ReferenceEquals(jit.Program, this))
+            {
+                return jit.Program.ThreadedStatistics(options);
+            }
+        }
+
+        return null;
+    }
 
     internal ThreadedProgram ThreadedFor(ThreadedOptions options) =>
         _threaded.GetOrAdd(options, it => new ThreadedProgram(this, it));

@@ -96,31 +96,31 @@ public sealed class Optimizer
         Technique.StrengthReduction,
     ];
 
+    // The catalog takes longer to sort than most programs to optimize: once for each level.
+    private static readonly Lazy<PassTable[]>[] CatalogTables =
+    [
+        .. Enumerable
+            .Range(0, HighestLevel + 1)
+            .Select(level => new Lazy<PassTable[]>(() => PassTable.ByTechnique(RewriteCatalog.All, level))),
+    ];
+
+    private static readonly PassTable ChargesTable = new(Technique.Peephole, [.. RewriteCatalog.Charges]);
+
     private readonly Program _source;
     private readonly Limits _limits;
     private readonly int _level;
     private readonly bool _explain;
     private readonly FunctionPass[] _flowPasses;
     private readonly FunctionPass[] _valuePasses;
-    private readonly List<Pass> _passes = [];
-    private readonly Pass _charges = new(
-        Technique.Peephole,
-        [.. RewriteCatalog.Charges.Select(rewrite => new CompiledRewrite(rewrite))]
-    );
+    private readonly Pass[] _passes;
+    private readonly Pass _charges = new(ChargesTable);
     private readonly List<PassStatistics> _statistics = [];
     private readonly ImmutableArray<AppliedRewrite>.Builder _log = ImmutableArray.CreateBuilder<AppliedRewrite>();
     private readonly ImmutableArray<Transformation>.Builder _transformations =
         ImmutableArray.CreateBuilder<Transformation>();
     private readonly Changes _changes;
 
-    private Optimizer(
-        Program source,
-        Limits limits,
-        IEnumerable<Rewrite> rewrites,
-        int level,
-        bool explain,
-        bool wholeFunctions
-    )
+    private Optimizer(Program source, Limits limits, PassTable[] passes, int level, bool explain, bool wholeFunctions)
     {
         _flowPasses = wholeFunctions ? [new UnreachableCode(), new JumpThreading(), new UnreachableCode()] : [];
         _valuePasses = wholeFunctions ? [new CopyPropagation(), new CommonSubexpressions(), new DeadStores()] : [];
@@ -129,15 +129,7 @@ public sealed class Optimizer
         _limits = limits;
         _level = level;
         _explain = explain;
-        ILookup<Technique, Rewrite> byTechnique = rewrites
-            .Where(rewrite => rewrite.Level <= level)
-            .ToLookup(rewrite => rewrite.Technique);
-        foreach (Technique technique in Order.Where(byTechnique.Contains))
-        {
-            _passes.Add(
-                new Pass(technique, [.. byTechnique[technique].Select(rewrite => new CompiledRewrite(rewrite))])
-            );
-        }
+        _passes = [.. passes.Select(table => new Pass(table))];
     }
 
     /// <summary>Optimizes a program for executions under its own limits.</summary>
@@ -148,7 +140,14 @@ public sealed class Optimizer
     {
         ArgumentNullException.ThrowIfNull(program);
         CheckLevel(level);
-        return new Optimizer(program.Image, program.Limits, RewriteCatalog.All, level, explain, level >= 2).Run();
+        return new Optimizer(
+            program.Image,
+            program.Limits,
+            CatalogTables[level].Value,
+            level,
+            explain,
+            level >= 2
+        ).Run();
     }
 
     /// <summary>The same with these rewrites only: for tests of one of them.</summary>
@@ -161,7 +160,14 @@ public sealed class Optimizer
     )
     {
         CheckLevel(level);
-        return new Optimizer(valid, limits, rewrites, level, explain, wholeFunctions: false).Run();
+        return new Optimizer(
+            valid,
+            limits,
+            PassTable.ByTechnique(rewrites, level),
+            level,
+            explain,
+            wholeFunctions: false
+        ).Run();
     }
 
     private static void CheckLevel(int level)
@@ -237,7 +243,7 @@ public sealed class Optimizer
 
     private ImmutableSortedDictionary<string, int> Counts() =>
         _passes
-            .SelectMany(pass => pass.Rewrites)
+            .SelectMany(pass => pass.Tried)
             .Select(rewrite => KeyValuePair.Create(rewrite.Rewrite.Name, rewrite.Applied))
             .Concat(_changes.Counts)
             .Where(count => count.Value > 0)
@@ -255,7 +261,7 @@ public sealed class Optimizer
         SettleAll(scopes);
         foreach (Pass pass in _passes)
         {
-            changes += RunPass(scopes, round, pass.Technique, scope => Sweep(scope, pass));
+            changes += RunPass(scopes, round, pass.Table.Technique, scope => Sweep(scope, pass));
         }
 
         return changes > 0;
@@ -357,7 +363,7 @@ public sealed class Optimizer
             if (TryAll(scope, pass, node, knowledge) is { } replaced)
             {
                 applied++;
-                node = StepBack(replaced, pass.LongestPattern);
+                node = StepBack(replaced, pass.Table.LongestPattern);
                 knowledge = node.Before;
                 continue;
             }
@@ -383,8 +389,9 @@ public sealed class Optimizer
     /// <summary>The first node of what is new; null when no rewrite applies.</summary>
     private Node? TryAll(RewriteScope scope, Pass pass, Node node, Knowledge knowledge)
     {
-        foreach (CompiledRewrite rewrite in pass.Candidates(node))
+        foreach (int candidate in pass.Table.Candidates(node))
         {
+            CompiledRewrite rewrite = pass[candidate];
             if (!rewrite.Matches(scope, node, knowledge))
             {
                 continue;
@@ -428,10 +435,10 @@ public sealed class Optimizer
     /// <summary>Does it take the charges of the NOP behind it, by some rewrite of <see cref="RewriteCatalog.Charges"/>?</summary>
     private bool Takes(RewriteScope scope, Node node)
     {
-        foreach (CompiledRewrite rewrite in _charges.Candidates(node))
+        foreach (int candidate in _charges.Table.Candidates(node))
         {
             // They ask for nothing but constants.
-            if (rewrite.Matches(scope, node, Knowledge.Nothing))
+            if (_charges[candidate].Matches(scope, node, Knowledge.Nothing))
             {
                 return true;
             }
@@ -481,23 +488,23 @@ public sealed class Optimizer
         return lines.MoveToImmutable();
     }
 
-    /// <summary>The rewrites of one technique, by the two opcodes that their patterns begin with.</summary>
-    private sealed class Pass
+    /// <summary>The rewrites of one technique, by the two opcodes that their patterns begin with. Immutable.</summary>
+    private sealed class PassTable
     {
-        // By the first opcode, then by the one that follows, the end of the code being the first of those.
-        private readonly CompiledRewrite[]?[]?[] _candidates;
+        // By the first opcode, then by the one that follows, the end of the code being the first of those: places in Rewrites.
+        private readonly int[]?[]?[] _candidates;
 
-        public Pass(Technique technique, CompiledRewrite[] rewrites)
+        public PassTable(Technique technique, Rewrite[] rewrites)
         {
             Technique = technique;
             Rewrites = rewrites;
-            LongestPattern = rewrites.Max(rewrite => rewrite.Rewrite.Pattern.Length);
+            LongestPattern = rewrites.Max(rewrite => rewrite.Pattern.Length);
             int opcodes = InstructionSet.Rows.Max(row => row.Opcode.Tag) + 1;
-            _candidates = new CompiledRewrite[opcodes][][];
+            _candidates = new int[opcodes][][];
             foreach (
-                IGrouping<int, CompiledRewrite> group in rewrites.GroupBy(rewrite =>
-                    rewrite.Rewrite.Pattern[0].Opcode.Tag
-                )
+                IGrouping<int, int> group in Enumerable
+                    .Range(0, rewrites.Length)
+                    .GroupBy(it => rewrites[it].Pattern[0].Opcode.Tag)
             )
             {
                 _candidates[group.Key] =
@@ -506,8 +513,8 @@ public sealed class Optimizer
                         .Range(-1, opcodes + 1)
                         .Select(next =>
                             group
-                                .Where(rewrite =>
-                                    rewrite.Rewrite.Pattern.Length == 1 || rewrite.Rewrite.Pattern[1].Opcode.Tag == next
+                                .Where(it =>
+                                    rewrites[it].Pattern.Length == 1 || rewrites[it].Pattern[1].Opcode.Tag == next
                                 )
                                 .ToArray()
                         ),
@@ -517,11 +524,37 @@ public sealed class Optimizer
 
         public Technique Technique { get; }
 
-        public CompiledRewrite[] Rewrites { get; }
+        public Rewrite[] Rewrites { get; }
 
         public int LongestPattern { get; }
 
         /// <summary>Those that may match here, in the order of the catalog.</summary>
-        public CompiledRewrite[] Candidates(Node node) => _candidates[node.Tag]?[node.Next!.Tag + 1] ?? [];
+        public int[] Candidates(Node node) => _candidates[node.Tag]?[node.Next!.Tag + 1] ?? [];
+
+        /// <summary>Those of a level, a table for each technique, in the order in which they are applied.</summary>
+        public static PassTable[] ByTechnique(IEnumerable<Rewrite> rewrites, int level)
+        {
+            ILookup<Technique, Rewrite> byTechnique = rewrites
+                .Where(rewrite => rewrite.Level <= level)
+                .ToLookup(rewrite => rewrite.Technique);
+            return
+            [
+                .. Order
+                    .Where(byTechnique.Contains)
+                    .Select(technique => new PassTable(technique, [.. byTechnique[technique]])),
+            ];
+        }
+    }
+
+    /// <summary>A table in one optimization, which makes ready what it comes to try.</summary>
+    private sealed class Pass(PassTable table)
+    {
+        private readonly CompiledRewrite?[] _compiled = new CompiledRewrite?[table.Rewrites.Length];
+
+        public PassTable Table => table;
+
+        public CompiledRewrite this[int rewrite] => _compiled[rewrite] ??= new CompiledRewrite(table.Rewrites[rewrite]);
+
+        public IEnumerable<CompiledRewrite> Tried => _compiled.OfType<CompiledRewrite>();
     }
 }

@@ -1,0 +1,108 @@
+using Microsoft.FSharp.Collections;
+using Xunit;
+using Zexus.Cli.Output;
+using Zexus.Differential;
+using Zexus.Vm;
+
+namespace Zexus.Cli.Tests;
+
+/// <summary>What a check that met no divergence must have come to besides: every count of it, left at zero, is red.</summary>
+public sealed class CheckReportTests
+{
+    private static readonly string[] Counts =
+    [
+        .. JitStatistics.Operations.Select(op => $"op {op}"),
+        .. JitStatistics.ExitKinds.Select(kind => $"exit {kind}"),
+        .. JitStatistics.ExitKinds.Select(kind => $"loop exit {kind}"),
+        "loop executions entered",
+    ];
+
+    public static TheoryData<string> Compiled => [.. Counts];
+
+    private static LevelResult Level(
+        IEnumerable<string> compiled,
+        long steps = 1,
+        long freed = 1,
+        long registerSteps = 1,
+        long spilled = 1
+    ) =>
+        new(
+            level: Levels.registerForm(0),
+            executions: 1,
+            stepwise: 1,
+            steps,
+            facts: 1,
+            collected: 1,
+            collections: 1,
+            freed,
+            compiled: new FSharpMap<string, long>(compiled.Select(count => Tuple.Create(count, 1L))),
+            before: 1,
+            after: 1,
+            branchesReached: 1,
+            missing: [],
+            converted: 1,
+            withoutRegisters: 0,
+            registerSteps,
+            spilled
+        );
+
+    private static CheckReport Report(LevelResult level, long programs = 1) =>
+        new(
+            new CampaignResult(
+                seed: 1,
+                programs,
+                saved: 1,
+                loops: 1,
+                accepted: programs,
+                refused: 0,
+                steps: 1,
+                levels: [level],
+                elapsed: TimeSpan.FromSeconds(1),
+                workers: 1,
+                branchesReached: 1,
+                branches: 1,
+                missing: [],
+                undeclared: [],
+                faults: [],
+                refusals: [],
+                reports: [],
+                divergences: 0,
+                stoppedEarly: false
+            ),
+            isWhole: true,
+            saved: []
+        );
+
+    [Fact]
+    public void A_check_that_came_to_everything_is_green() => Assert.True(Report(Level(Counts)).IsGreen);
+
+    [Theory]
+    [MemberData(nameof(Compiled))]
+    public void What_compiled_code_never_came_to_is_red(string count)
+    {
+        using Terminal terminal = new(TextWriter.Null, TextWriter.Null, Stream.Null);
+        string text = Report(Level(Counts.Where(other => other != count))).ToText(terminal);
+        string failed = text.Split('\n').Single(line => line.StartsWith("FAILED", StringComparison.Ordinal));
+        Assert.EndsWith(
+            count switch
+            {
+                "loop executions entered" => "loop-heavy programs never came to: an entry into a running loop",
+                _ when count.StartsWith("loop ", StringComparison.Ordinal) =>
+                    $"loop-heavy programs never came to: {count["loop ".Length..]} from a loop",
+                _ => $"compiled code never came to: {count}",
+            },
+            failed,
+            StringComparison.Ordinal
+        );
+    }
+
+    [Fact]
+    public void A_check_of_nothing_is_red()
+    {
+        Assert.False(Report(Level(Counts), programs: 0).IsGreen);
+        Assert.False(Report(Level(Counts, steps: 0)).IsGreen);
+        Assert.False(Report(Level(Counts, freed: 0)).IsGreen);
+        Assert.False(Report(Level(Counts, registerSteps: 0)).IsGreen);
+        Assert.False(Report(Level(Counts, spilled: 0)).IsGreen);
+    }
+}

@@ -1,0 +1,229 @@
+using System.Runtime.CompilerServices;
+using Xunit;
+using Zexus.Isa;
+
+namespace Zexus.Vm.Tests;
+
+/// <summary>What is compiled once is found again by whoever loads the same program, and goes when there is too much of it.</summary>
+public class JitCacheTests
+{
+    private static readonly JitOptions Eager = new()
+    {
+        Background = false,
+        CallThreshold = 0,
+        LoopThreshold = 0,
+        CountExecutions = true,
+    };
+
+    /// <summary>A program that gives the number.</summary>
+    private static ZexusProgram Load(int number, Limits? limits = null)
+    {
+        AssemblyResult assembly = Assembler.Assemble(
+            $"""
+            .func main() locals i
+                STORE_CONST i, 20
+            loop:
+                LOAD_NAME i
+                DEC
+                DUP
+                STORE_NAME i
+                JUMP_IF_TRUE loop
+                LOAD_CONST {number}
+            .end
+            """,
+            "test"
+        );
+        Assert.True(assembly.Succeeded, string.Join('\n', assembly.Diagnostics));
+        return ZexusProgram.Load(assembly.Program, limits);
+    }
+
+    private static int Run(JitCache cache, ZexusProgram program, JitOptions? jit = null)
+    {
+        using Vm vm = new(new VmOptions { Jit = jit ?? Eager, JitCache = cache });
+        return (int)vm.Execute(program).Value.AsInteger;
+    }
+
+    [Fact]
+    public void A_program_that_is_loaded_twice_is_compiled_once()
+    {
+        JitCache cache = new();
+        ZexusProgram first = Load(1);
+        ZexusProgram second = Load(1);
+        Assert.Equal(1, Run(cache, first));
+        JitStatistics once = first.JitStatistics(Eager)!;
+        Assert.Equal(1, Run(cache, second));
+        JitStatistics twice = second.JitStatistics(Eager)!;
+        Assert.Equal(once.Pieces, twice.Pieces);
+        Assert.Equal(once.Entered + 1, twice.Entered);
+        Assert.Equal(new JitCacheStatistics(1, once.IlInstructions, 1, 1, 0), cache.Statistics);
+    }
+
+    [Fact]
+    public void What_the_first_load_has_compiled_outlives_it()
+    {
+        JitCache cache = new();
+        RunAndForget(cache);
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        GC.Collect();
+        Assert.Equal(3, Run(cache, Load(3)));
+        Assert.Equal((1, 1), (cache.Statistics.Hits, cache.Statistics.Misses));
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        static void RunAndForget(JitCache cache) => Run(cache, Load(3));
+    }
+
+    [Fact]
+    public void Other_code_other_limits_other_options_and_a_translation_are_compiled_apart()
+    {
+        JitCache cache = new();
+        ZexusProgram program = Load(1);
+        _ = Run(cache, program);
+        _ = Run(cache, Load(2));
+        _ = Run(cache, Load(1, new Limits(7, 8192, 1 << 20, 1 << 20, 256)));
+        _ = Run(cache, program, Eager with { FailGuard = 0 });
+        _ = Run(cache, ZexusProgram.Load(Optimizer.Optimize(program, 0).Program));
+        Assert.Equal((5, 0, 5), (cache.Statistics.Programs, cache.Statistics.Hits, cache.Statistics.Misses));
+
+        // There is nothing to optimize, so this translation is the last one again.
+        _ = Run(cache, ZexusProgram.Load(Optimizer.Optimize(program, 3).Program));
+        Assert.Equal((5, 1, 5), (cache.Statistics.Programs, cache.Statistics.Hits, cache.Statistics.Misses));
+    }
+
+    [Fact]
+    public void One_cache_knows_nothing_of_another()
+    {
+        JitCache one = new();
+        JitCache other = new();
+        ZexusProgram program = Load(1);
+        _ = Run(one, program);
+        _ = Run(other, program);
+        _ = Run(one, program);
+        Assert.Equal((1, 1), (one.Statistics.Misses, other.Statistics.Misses));
+    }
+
+    [Fact]
+    public void The_least_recently_used_goes_first()
+    {
+        JitCache cache = new(maximumPrograms: 2);
+        ZexusProgram[] programs = [Load(0), Load(1), Load(2)];
+        _ = Run(cache, programs[0]);
+        _ = Run(cache, programs[1]);
+        _ = Run(cache, programs[0]);
+        _ = Run(cache, programs[2]);
+        Assert.Equal((2, 1), (cache.Statistics.Programs, cache.Statistics.Evictions));
+        _ = Run(cache, programs[0]);
+        Assert.Equal(3, cache.Statistics.Misses);
+        _ = Run(cache, programs[1]);
+        Assert.Equal((4, 2), (cache.Statistics.Misses, cache.Statistics.Evictions));
+    }
+
+    [Fact]
+    public void Too_much_code_evicts_as_well_but_not_the_last_program()
+    {
+        JitCache cache = new(maximumIlInstructions: 1);
+        for (int i = 0; i < 5; i++)
+        {
+            Assert.Equal(i, Run(cache, Load(i)));
+            Assert.Equal((1, i), (cache.Statistics.Programs, cache.Statistics.Evictions));
+            Assert.True(cache.Statistics.IlInstructions > 1);
+        }
+
+        cache.Clear();
+        Assert.Equal(new JitCacheStatistics(0, 0, 0, 5, 5), cache.Statistics);
+    }
+
+    [Fact]
+    public void What_was_evicted_is_freed_though_its_program_is_still_loaded()
+    {
+        JitCache cache = new();
+        ZexusProgram program = Load(1);
+        WeakReference compiled = RunAndWatch(cache, program);
+        cache.Clear();
+        for (int i = 0; i < 10 && compiled.IsAlive; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+
+        Assert.False(compiled.IsAlive);
+        Assert.Null(program.JitStatistics(Eager));
+        Assert.Equal(1, Run(cache, program));
+        Assert.Equal(2, cache.Statistics.Misses);
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        static WeakReference RunAndWatch(JitCache cache, ZexusProgram program)
+        {
+            _ = Run(cache, program);
+            return new WeakReference(program.Compiled(Eager));
+        }
+    }
+
+    [Fact]
+    public void A_program_that_is_evicted_while_it_runs_runs_on()
+    {
+        JitCache cache = new();
+        AssemblyResult assembly = Assembler.Assemble(
+            """
+            .func main() locals i, sum
+                STORE_CONST sum, 0
+                STORE_CONST i, 50
+            loop:
+                LOAD_NAME sum
+                LOAD_NAME i
+                CALL_NAME evict, 1
+                ADD
+                STORE_NAME sum
+                LOAD_NAME i
+                DEC
+                DUP
+                STORE_NAME i
+                JUMP_IF_TRUE loop
+                LOAD_NAME sum
+            .end
+            """,
+            "test"
+        );
+        Assert.True(assembly.Succeeded, string.Join('\n', assembly.Diagnostics));
+        ZexusProgram program = ZexusProgram.Load(assembly.Program);
+        HostFunctions host = new HostFunctions().Register(
+            "evict",
+            1,
+            0,
+            HostEffects.None,
+            arguments =>
+            {
+                cache.Clear();
+                GC.Collect();
+                GC.WaitForPendingFinalizers();
+                return HostOutcome.Returned(arguments[0]);
+            }
+        );
+        using Vm vm = new(
+            new VmOptions
+            {
+                Jit = Eager,
+                JitCache = cache,
+                Host = host,
+            }
+        );
+        Assert.Equal(50 * 51 / 2, vm.Execute(program).Value.AsInteger);
+        Assert.True(program.JitStatistics(Eager)!.Executed["Add"] > 40);
+        Assert.Equal(1, cache.Statistics.Evictions);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Threads_share_a_cache_that_is_too_small_for_them(bool background)
+    {
+        JitOptions jit = Eager with { Background = background };
+        JitCache cache = new(maximumPrograms: 3);
+        _ = Parallel.For(0, 1_000, i => Assert.Equal(i % 10, Run(cache, Load(i % 10), jit)));
+        JitCacheStatistics statistics = cache.Statistics;
+        Assert.Equal(1_000, statistics.Hits + statistics.Misses);
+        Assert.InRange(statistics.Programs, 1, 3);
+        Assert.Equal(statistics.Misses - statistics.Programs, statistics.Evictions);
+        Assert.True(statistics.Evictions > 0);
+    }
+}
