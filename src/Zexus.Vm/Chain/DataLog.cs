@@ -76,14 +76,17 @@ internal sealed unsafe class DataLog : IDisposable
 
     /// <summary>The log's entries, each made by the reader when it is first asked for.</summary>
     public IReadOnlyList<T> Entries<T>(DataReader.Entry<T> read)
-        where T : class =>
-        Count == 0
-            ? []
-            : new DataLogEntries<T>(
-                new ReadOnlySpan<byte>(_bytes, (int)_used).ToArray(),
-                _starts.AsSpan(0, Count).ToArray(),
-                read
-            );
+        where T : class
+    {
+        if (Count == 0)
+        {
+            return [];
+        }
+
+        byte[] bytes = GC.AllocateUninitializedArray<byte>((int)_used);
+        new ReadOnlySpan<byte>(_bytes, bytes.Length).CopyTo(bytes);
+        return new DataLogEntries<T>(bytes, _starts.AsSpan(0, Count).ToArray(), read);
+    }
 
     public void Write(Value* value)
     {
@@ -333,7 +336,7 @@ internal ref struct DataReader(ReadOnlySpan<byte> bytes)
 internal sealed class DataLogEntries<T>(byte[] bytes, int[] starts, DataReader.Entry<T> read) : IReadOnlyList<T>
     where T : class
 {
-    private readonly T?[] _entries = new T?[starts.Length];
+    private T?[]? _entries;
 
     public int Count => starts.Length;
 
@@ -341,14 +344,15 @@ internal sealed class DataLogEntries<T>(byte[] bytes, int[] starts, DataReader.E
     {
         get
         {
-            if (_entries[index] is { } entry)
+            T?[] entries = _entries ?? Interlocked.CompareExchange(ref _entries, new T?[Count], null) ?? _entries;
+            if (entries[index] is { } entry)
             {
                 return entry;
             }
 
             DataReader reader = new(bytes.AsSpan(starts[index]));
             entry = read(ref reader);
-            return Interlocked.CompareExchange(ref _entries[index], entry, null) ?? entry;
+            return Interlocked.CompareExchange(ref entries[index], entry, null) ?? entry;
         }
     }
 
