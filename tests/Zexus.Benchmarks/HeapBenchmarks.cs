@@ -55,8 +55,8 @@ public unsafe class HeapBenchmarks
         for (int i = 0; i < Count; i++)
         {
             ListCell* list = _garbage.NewList(2);
-            list->Items[0] = Value.Of((long)i);
-            list->Items[1] = default;
+            list->Values[0] = Value.Of((long)i);
+            list->Values[1] = default;
         }
     }
 
@@ -104,7 +104,7 @@ public unsafe class HeapBenchmarks
         new Random(1).Shuffle(cells);
         for (int i = 1; i < Count; i++)
         {
-            ((ListCell*)cells[(i - 1) / 2])->Items[(i - 1) % 2] = Value.Of((ListCell*)cells[i]);
+            ((ListCell*)cells[(i - 1) / 2])->Values[(i - 1) % 2] = Value.Of((ListCell*)cells[i]);
         }
 
         *_root.Held = Value.Of((ListCell*)cells[0]);

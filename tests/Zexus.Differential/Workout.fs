@@ -177,12 +177,20 @@ module Workout =
             change.Emit(r.Pick [| Opcode.MUL; Opcode.GT; Opcode.ADD |])
 
         let w = Writer(pool, "", [||], [| "l"; "m"; "f"; "g"; rounds |], [||])
-        let whole = r.Chance 700
+
+        // Most items are of one kind, so that the List stores them as that; a stray one makes it store anything.
+        let family = r.Below 10
+        let stray = r.Pick [| 0; 0; 30; 200 |]
 
         let item () =
-            if whole then Tree.ofInt (r.Between(-20, 20))
-            elif r.Chance 500 then Data.Int(Values.int r)
-            else Values.data r 1
+            match if r.Chance stray then r.Below 10 else family with
+            | 0
+            | 1 -> Data.Bool(r.Chance 500)
+            | 2
+            | 3 -> Data.Float(float (r.Between(-20, 20)) / 4.0)
+            | 4 -> Data.Int(Values.int r)
+            | 5 -> Values.data r 1
+            | _ -> Tree.ofInt (r.Between(-20, 20))
 
         constant w (Data.List(Array.init (r.Pick [| 0; 3; 8; 20; 33 |]) (fun _ -> item ())))
         w.Store "l"
@@ -202,7 +210,13 @@ module Workout =
                     | 1 ->
                         constant w (item ())
                         call w "push" 1
-                    | 2 -> call w "pop" 0
+                    | 2 ->
+                        for _ in 1 .. r.Pick [| 0; 0; 0; 30 |] do
+                            w.Emit Opcode.DUP
+                            call w "pop" 0
+                            w.Emit Opcode.POP
+
+                        call w "pop" 0
                     | 3 ->
                         index ()
                         constant w (item ())

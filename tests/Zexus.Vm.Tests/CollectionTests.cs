@@ -180,8 +180,8 @@ public unsafe class CollectionTests
         for (int i = 0; i < 1_000_000; i++)
         {
             ListCell* list = heap.NewList(2);
-            list->Items[0] = inner;
-            list->Items[1] = Value.Of((long)i);
+            list->Values[0] = inner;
+            list->Values[1] = Value.Of((long)i);
             inner = Value.Of(list);
         }
 
@@ -194,14 +194,86 @@ public unsafe class CollectionTests
         Assert.Equal(0, heap.Statistics().LiveCells);
     }
 
+    [Theory]
+    [InlineData((int)Tag.Bool, (int)ElementKind.Bool, 1)]
+    [InlineData((int)Tag.Int, (int)ElementKind.Int, 8)]
+    [InlineData((int)Tag.Float, (int)ElementKind.Float, 8)]
+    [InlineData((int)Tag.Null, (int)ElementKind.Value, 16)]
+    public void A_list_stores_items_as_its_first_one_says_until_another_kind_comes(int itemTag, int itemKind, int bytes)
+    {
+        Tag tag = (Tag)itemTag;
+        ElementKind wanted = (ElementKind)itemKind;
+        using CellHeap heap = new();
+        Hand hand = new(heap, new CollectionOptions { Stress = true, Verify = true });
+        hand.Begin();
+        Value first = new(tag, tag is Tag.Null ? 0 : 1);
+        Value[] others = [Value.True, Value.Of(1L << 60), Value.Of(double.NaN), default, Value.Of(heap.NewString("x"))];
+        hand.Hold(others[^1]);
+        foreach (Value other in others)
+        {
+            foreach (bool push in new[] { true, false })
+            {
+                ListCell* list = heap.NewList(0);
+                hand.Hold(Value.Of(list));
+                for (int i = 0; i < 100; i++)
+                {
+                    heap.Append(list, first);
+                }
+
+                Assert.Equal(wanted, list->Kind);
+                Assert.InRange(BufferCell.Capacity(list->Owner), 100 * bytes, (200 * bytes) + 128);
+                if (push)
+                {
+                    heap.Append(list, other);
+                }
+                else
+                {
+                    heap.SetItem(list, 99, other);
+                }
+
+                bool same = other.Tag == tag;
+                Assert.Equal(same ? wanted : ElementKind.Value, list->Kind);
+                Assert.Equal(other, list->Get(list->Count - 1));
+                Assert.All(Enumerable.Range(0, 99), i => Assert.Equal(first, list->Get(i)));
+
+                // There is no way back but through the empty List.
+                heap.SetItem(list, list->Count - 1, first);
+                Assert.Equal(same ? wanted : ElementKind.Value, list->Kind);
+                list->Count = 0;
+                heap.Append(list, other);
+                Assert.Equal(ElementKinds.Of(other.Tag), list->Kind);
+                Assert.Equal(other, list->Get(0));
+                heap.Collect();
+            }
+        }
+    }
+
     [Fact]
     public void The_verifier_sees_what_is_broken()
     {
+        Breaks("has items of no kind", (_, list) => list->Header.Width = 4);
+        Breaks("has more items than capacity", (_, list) => list->Capacity = 2);
+        Breaks(
+            "neither true nor false",
+            (_, list) =>
+            {
+                list->Header.Width = (byte)ElementKind.Bool;
+                list->Items[1] = 2;
+            }
+        );
+        Breaks(
+            "another NaN than the one",
+            (_, list) =>
+            {
+                list->Header.Width = (byte)ElementKind.Float;
+                ((long*)list->Items)[1] = -1;
+            }
+        );
         Breaks("is reachable and not in use", (_, list) => list->Header.Mark = 0, "found different sums", "is no cell");
         Breaks("more items than capacity", (_, list) => list->Count = list->Capacity + 1);
-        Breaks("holds a value of tag", (_, list) => list->Items[0].Tag = (Tag)99);
-        Breaks("is a List, and a value says String", (_, list) => list->Items[0] = new Value(Tag.String, (long)list));
-        Breaks("has its data elsewhere", (_, list) => list->Items++);
+        Breaks("holds a value of tag", (_, list) => list->Values[0].Tag = (Tag)99);
+        Breaks("is a List, and a value says String", (_, list) => list->Values[0] = new Value(Tag.String, (long)list));
+        Breaks("has its data elsewhere", (_, list) => list->Items += 16);
         Breaks("found different sums", (heap, list) => heap.FreeBuffer(list->Owner));
 
         // A checked build ends the process at the second time.
@@ -248,7 +320,7 @@ public unsafe class CollectionTests
         hand.Begin();
         hand.Hold(Value.Of(heap.NewNullList(4)));
         hand.Hold(Value.Of(heap.NewNullList(4)));
-        Value* stale = heap.NewNullList(4)->Items + 2;
+        Value* stale = heap.NewNullList(4)->Values + 2;
         heap.Collect();
         *stale = Value.Of(7L);
         InvalidOperationException broken = Assert.Throws<InvalidOperationException>(() =>

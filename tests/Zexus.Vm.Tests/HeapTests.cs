@@ -167,7 +167,7 @@ public unsafe class HeapTests
 
         for (int i = 0; i < 100_000; i++)
         {
-            Assert.Equal(i, list->At(i)->Payload);
+            Assert.Equal(i, list->Get(i).Payload);
         }
     }
 
@@ -221,8 +221,8 @@ public unsafe class HeapTests
         );
         Value template = PlainData.ToValue(data, heap);
         Value copy = PlainData.Copy(template, heap);
-        heap.Append(copy.List->At(1)->List, Value.Of(3L));
-        Assert.Equal(1, template.List->At(1)->List->Count);
+        heap.Append(copy.List->Get(1).List, Value.Of(3L));
+        Assert.Equal(1, template.List->Get(1).List->Count);
         Assert.Equal(6, DataVisitor.Elements(data));
     }
 }

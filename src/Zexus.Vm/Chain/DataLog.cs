@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.Collections;
 using System.Numerics;
-using System.Runtime.InteropServices;
 using System.Text;
 using Zexus.Isa;
 
@@ -23,69 +22,71 @@ internal static class DataForm
 
 /// <summary>
 /// Entries of plain data in bytes, one behind the other: what ledger, events and audit log are while an execution runs.
-/// An entry costs its bytes and no object; a revert cuts the end off.
+/// An entry costs its bytes and no object; a revert cuts the end off. No entry lies in two chunks, and full chunks go to the
+/// result as they are.
 /// </summary>
-internal sealed unsafe class DataLog : IDisposable
+internal sealed unsafe class DataLog
 {
+    /// <summary>Small enough that .NET collects them with young objects.</summary>
+    private const int ChunkBytes = 32 * 1024;
+
+    /// <summary>Where a log ended at some time.</summary>
+    public readonly record struct Mark(int Count, int Chunk, int Used);
+
+    private readonly List<ArraySegment<byte>> _full = [];
+    private byte[] _bytes = [];
+    private int _used;
+
+    /// <summary>Where the last entry begins.</summary>
+    private int _start;
+    private long _fullBytes;
+
     /// <summary>The most bytes that the execution's memory limit and one array allow.</summary>
     private long _maximum;
-    private byte* _bytes;
-    private long _capacity;
-    private long _used;
-    private int[] _starts = new int[16];
+    private int _count;
 
-    ~DataLog() => NativeMemory.Free(_bytes);
-
-    public int Count { get; private set; }
-
-    public void Dispose()
-    {
-        NativeMemory.Free(_bytes);
-        _bytes = null;
-        _capacity = 0;
-        GC.SuppressFinalize(this);
-    }
+    public Mark End => new(_count, _full.Count, _used);
 
     public void Clear(long memoryLimit)
     {
         _maximum = Math.Min(memoryLimit, Array.MaxLength);
-        _used = 0;
-        Count = 0;
+        Cut(default);
     }
 
-    /// <summary>Drops the entries from this one on.</summary>
-    public void Cut(int count)
+    /// <summary>Drops what has come since.</summary>
+    public void Cut(Mark mark)
     {
-        if (count < Count)
+        if (mark.Chunk < _full.Count)
         {
-            _used = _starts[count];
-            Count = count;
+            _bytes = _full[mark.Chunk].Array!;
+            _full.RemoveRange(mark.Chunk, _full.Count - mark.Chunk);
+            _fullBytes = _full.Sum(chunk => (long)chunk.Count);
         }
+
+        _used = mark.Used;
+        _count = mark.Count;
     }
 
     /// <summary>Everything that is written until the next entry begins belongs to this one.</summary>
     public void BeginEntry()
     {
-        if (Count == _starts.Length)
-        {
-            Array.Resize(ref _starts, Count * 2);
-        }
-
-        _starts[Count++] = (int)_used;
+        _start = _used;
+        _count++;
     }
 
-    /// <summary>The log's entries, each made by the reader when it is first asked for.</summary>
-    public IReadOnlyList<T> Entries<T>(DataReader.Entry<T> read)
-        where T : class
+    /// <summary>The log's entries for a result, and an empty log; the reader makes an entry.</summary>
+    public IReadOnlyList<T> Take<T>(DataReader.Entry<T> read)
     {
-        if (Count == 0)
+        if (_count == 0)
         {
             return [];
         }
 
-        byte[] bytes = GC.AllocateUninitializedArray<byte>((int)_used);
-        new ReadOnlySpan<byte>(_bytes, bytes.Length).CopyTo(bytes);
-        return new DataLogEntries<T>(bytes, _starts.AsSpan(0, Count).ToArray(), read);
+        DataLogEntries<T> entries = new([.. _full, _bytes.AsSpan(0, _used).ToArray()], _count, read);
+        _full.Clear();
+        _fullBytes = 0;
+        Cut(default);
+        return entries;
     }
 
     public void Write(Value* value)
@@ -107,7 +108,7 @@ internal sealed unsafe class DataLog : IDisposable
                 break;
             case Tag.Float:
                 _bytes[_used] = DataForm.Float;
-                BinaryPrimitives.WriteInt64LittleEndian(new Span<byte>(_bytes + _used + 1, 8), value->Payload);
+                BinaryPrimitives.WriteInt64LittleEndian(_bytes.AsSpan(_used + 1, 8), value->Payload);
                 _used += 9;
                 break;
             case Tag.String:
@@ -119,7 +120,8 @@ internal sealed unsafe class DataLog : IDisposable
                 WriteHead(DataForm.List, list->Count);
                 for (int i = 0; i < list->Count; i++)
                 {
-                    Write(list->At(i));
+                    Value item = list->Get(i);
+                    Write(&item);
                 }
 
                 break;
@@ -190,7 +192,7 @@ internal sealed unsafe class DataLog : IDisposable
         int bytes = 1 + ((64 - BitOperations.LeadingZeroCount((ulong)(value ^ (value >> 63)))) / 8);
         _bytes[_used] = DataForm.Int;
         _bytes[_used + 1] = (byte)bytes;
-        BinaryPrimitives.WriteInt64LittleEndian(new Span<byte>(_bytes + _used + 2, 8), value);
+        BinaryPrimitives.WriteInt64LittleEndian(_bytes.AsSpan(_used + 2, 8), value);
         _used += 2 + bytes;
     }
 
@@ -199,7 +201,7 @@ internal sealed unsafe class DataLog : IDisposable
         int bytes = value.GetByteCount();
         WriteHead(DataForm.Int, bytes);
         Reserve(bytes);
-        value.TryWriteBytes(new Span<byte>(_bytes + _used, bytes), out _);
+        value.TryWriteBytes(_bytes.AsSpan(_used, bytes), out _);
         _used += bytes;
     }
 
@@ -212,7 +214,7 @@ internal sealed unsafe class DataLog : IDisposable
             {
                 WriteHead(DataForm.String, scalars.Length);
                 Reserve(scalars.Length);
-                scalars.CopyTo(new Span<byte>(_bytes + _used, scalars.Length));
+                scalars.CopyTo(_bytes.AsSpan(_used));
                 _used += scalars.Length;
                 return;
             }
@@ -228,28 +230,40 @@ internal sealed unsafe class DataLog : IDisposable
         Reserve(bytes);
         for (int i = 0; i < text->Length; i++)
         {
-            _used += new Rune(text->At(i)).EncodeToUtf8(new Span<byte>(_bytes + _used, 4));
+            _used += new Rune(text->At(i)).EncodeToUtf8(_bytes.AsSpan(_used));
         }
     }
 
     /// <summary>Room for more bytes, and for what a last write of eight may touch behind them.</summary>
-    private void Reserve(long more)
+    private void Reserve(int more)
     {
-        if (_used + more + 8 > _capacity)
+        if (_used + (long)more + 8 > _bytes.Length)
         {
-            Grow(more + 8);
+            NextChunk(more + 8L);
         }
     }
 
-    private void Grow(long more)
+    /// <summary>The entry that is being written goes on in a new chunk, with what there is of it.</summary>
+    private void NextChunk(long more)
     {
-        if (_used + more > _maximum)
+        int begun = _used - _start;
+        long room = Math.Max(ChunkBytes, (2L * begun) + more);
+        if (_fullBytes + _start + room > Math.Max(_maximum, ChunkBytes))
         {
             throw new HostGuardException(HostGuard.Memory, "the execution needs more memory than the host allows");
         }
 
-        _capacity = Math.Max(_used + more, Math.Max(4096, _capacity * 2));
-        _bytes = (byte*)NativeMemory.Realloc(_bytes, (nuint)_capacity);
+        byte[] next = GC.AllocateUninitializedArray<byte>((int)room);
+        _bytes.AsSpan(_start, begun).CopyTo(next);
+        if (_start > 0)
+        {
+            _full.Add(new ArraySegment<byte>(_bytes, 0, _start));
+            _fullBytes += _start;
+        }
+
+        _bytes = next;
+        _start = 0;
+        _used = begun;
     }
 }
 
@@ -257,6 +271,8 @@ internal sealed unsafe class DataLog : IDisposable
 internal ref struct DataReader(ReadOnlySpan<byte> bytes)
 {
     private ReadOnlySpan<byte> _rest = bytes;
+
+    public readonly bool IsAtEnd => _rest.IsEmpty;
 
     /// <summary>Reads one entry.</summary>
     public delegate T Entry<out T>(ref DataReader reader);
@@ -332,37 +348,38 @@ internal ref struct DataReader(ReadOnlySpan<byte> bytes)
     }
 }
 
-/// <summary>A log's entries after the execution. Immutable: an entry is the same object each time.</summary>
-internal sealed class DataLogEntries<T>(byte[] bytes, int[] starts, DataReader.Entry<T> read) : IReadOnlyList<T>
-    where T : class
+/// <summary>A log's entries after the execution, read when somebody asks for one. Immutable.</summary>
+internal sealed class DataLogEntries<T>(ArraySegment<byte>[] chunks, int count, DataReader.Entry<T> read)
+    : IReadOnlyList<T>
 {
-    private T?[]? _entries;
+    private T[]? _entries;
 
-    public int Count => starts.Length;
+    public int Count => count;
 
-    public T this[int index]
-    {
-        get
-        {
-            T?[] entries = _entries ?? Interlocked.CompareExchange(ref _entries, new T?[Count], null) ?? _entries;
-            if (entries[index] is { } entry)
-            {
-                return entry;
-            }
+    public T this[int index] => Entries()[index];
 
-            DataReader reader = new(bytes.AsSpan(starts[index]));
-            entry = read(ref reader);
-            return Interlocked.CompareExchange(ref entries[index], entry, null) ?? entry;
-        }
-    }
-
-    public IEnumerator<T> GetEnumerator()
-    {
-        for (int i = 0; i < Count; i++)
-        {
-            yield return this[i];
-        }
-    }
+    public IEnumerator<T> GetEnumerator() => Entries().AsEnumerable().GetEnumerator();
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+
+    private T[] Entries()
+    {
+        if (_entries is { } entries)
+        {
+            return entries;
+        }
+
+        entries = new T[count];
+        int at = 0;
+        foreach (ArraySegment<byte> chunk in chunks)
+        {
+            DataReader reader = new(chunk);
+            while (!reader.IsAtEnd)
+            {
+                entries[at++] = read(ref reader);
+            }
+        }
+
+        return Interlocked.CompareExchange(ref _entries, entries, null) ?? entries;
+    }
 }

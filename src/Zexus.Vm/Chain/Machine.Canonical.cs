@@ -85,7 +85,8 @@ internal sealed unsafe partial class Machine
                 _canonical.Add(", ");
             }
 
-            Code code = Json(list->At(i), depth + 1);
+            Value item = list->Get(i);
+            Code code = Json(&item, depth + 1);
             if (code != Code.Done)
             {
                 return code;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using Zexus.Isa;
 
@@ -70,6 +71,29 @@ internal sealed unsafe partial class Machine
 
         return code;
     }
+
+    /// <summary>For compiled code, without the way past every other instruction.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static long StateReadAt(Machine machine, Site* site, Frame* frame, Value* slots, long counter)
+    {
+        machine.Publish(site, frame, slots, counter);
+        site->Taken++;
+        return machine.Settle(machine.StateRead(machine._sp - 1), site, frame);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static long StateWriteAt(Machine machine, Site* site, Frame* frame, Value* slots, long counter)
+    {
+        machine.Publish(site, frame, slots, counter);
+        site->Taken++;
+        return machine.Settle(machine.StateWrite(machine._sp - 2, machine._sp - 1), site, frame);
+    }
+
+    internal static void BeginTransaction(Machine machine) => machine._world.Begin();
+
+    internal static void CommitTransaction(Machine machine) => machine._world.Commit();
+
+    internal static void RevertTransaction(Machine machine) => machine._world.Revert();
 
     private Code LedgerAppend(Value* entry)
     {

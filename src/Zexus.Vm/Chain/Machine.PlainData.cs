@@ -16,9 +16,9 @@ internal sealed unsafe partial class Machine
             {
                 ListCell* list = value->List;
                 Code code = EnterPlain(list->Count, depth);
-                for (int i = 0; i < list->Count && code == Code.Done; i++)
+                for (int i = 0; list->Kind == ElementKind.Value && i < list->Count && code == Code.Done; i++)
                 {
-                    Value* item = list->At(i);
+                    Value* item = list->Values + i;
                     code = item->Tag <= Tag.String ? Code.Done : ChargePlain(item, depth + 1);
                 }
 

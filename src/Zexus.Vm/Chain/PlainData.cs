@@ -27,11 +27,11 @@ internal static unsafe class PlainData
                 return Value.Of(cell);
             case Data.List list:
             {
-                ListCell* target = heap.NewNullList(list.items.Length);
+                ListCell* target = heap.NewList(0);
                 int mark = heap.Protect(Value.Of(target));
-                for (int i = 0; i < list.items.Length; i++)
+                foreach (Data item in list.items)
                 {
-                    *target->At(i) = ToValue(list.items[i], heap, prepareHashes);
+                    heap.Append(target, ToValue(item, heap, prepareHashes));
                 }
 
                 heap.Release(mark);
@@ -97,7 +97,8 @@ internal static unsafe class PlainData
                 Data[] items = new Data[value->List->Count];
                 for (int i = 0; i < items.Length; i++)
                 {
-                    items[i] = ToData(value->List->At(i));
+                    Value item = value->List->Get(i);
+                    items[i] = ToData(&item);
                 }
 
                 return Data.NewList(items);
@@ -138,10 +139,11 @@ internal static unsafe class PlainData
         switch (value->Tag)
         {
             case Tag.List:
-                sum = value->List->Count;
-                for (int i = 0; i < value->List->Count; i++)
+                ListCell* list = value->List;
+                sum = list->Count;
+                for (int i = 0; list->Kind == ElementKind.Value && i < list->Count; i++)
                 {
-                    sum += Elements(value->List->At(i));
+                    sum += Elements(list->Values + i);
                 }
 
                 break;
@@ -171,11 +173,17 @@ internal static unsafe class PlainData
             case Tag.List:
             {
                 ListCell* from = source.List;
-                ListCell* to = heap.NewNullList(from->Count);
+                ListCell* to = heap.NewNullList(from->Count, from->Kind);
+                if (from->Kind != ElementKind.Value)
+                {
+                    CellHeap.CopyItems(from, 0, to, 0, from->Count);
+                    return Value.Of(to);
+                }
+
                 int mark = heap.Protect(Value.Of(to));
                 for (int i = 0; i < from->Count; i++)
                 {
-                    *to->At(i) = Copy(*from->At(i), heap);
+                    to->Values[i] = Copy(from->Values[i], heap);
                 }
 
                 heap.Release(mark);

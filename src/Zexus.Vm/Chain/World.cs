@@ -11,7 +11,13 @@ namespace Zexus.Vm;
 /// </summary>
 internal sealed unsafe class World(CellHeap heap) : IDisposable
 {
-    private readonly record struct Transaction(long Number, int Journal, int Ledger, int Events, int Registrations);
+    private readonly record struct Transaction(
+        long Number,
+        int Journal,
+        DataLog.Mark Ledger,
+        DataLog.Mark Events,
+        int Registrations
+    );
 
     private readonly record struct Registered(int Event, int Handler);
 
@@ -46,9 +52,6 @@ internal sealed unsafe class World(CellHeap heap) : IDisposable
     public void Dispose()
     {
         Free();
-        _ledger.Dispose();
-        _events.Dispose();
-        _audit.Dispose();
         GC.SuppressFinalize(this);
     }
 
@@ -107,15 +110,15 @@ internal sealed unsafe class World(CellHeap heap) : IDisposable
         return new StateView(_state.Data, written);
     }
 
-    public IReadOnlyList<Data> Ledger() => _ledger.Entries(static (ref reader) => reader.Read());
+    public IReadOnlyList<Data> TakeLedger() => _ledger.Take(static (ref reader) => reader.Read());
 
-    public IReadOnlyList<EmittedEvent> Events(string[] names) =>
-        _events.Entries((ref reader) => new EmittedEvent(names[reader.ReadNumber()], reader.Read()));
+    public IReadOnlyList<EmittedEvent> TakeEvents(string[] names) =>
+        _events.Take((ref reader) => new EmittedEvent(names[reader.ReadNumber()], reader.Read()));
 
-    public IReadOnlyList<AuditEntry> AuditLog()
+    public IReadOnlyList<AuditEntry> TakeAuditLog()
     {
         BigInteger timestamp = _timestamp;
-        return _audit.Entries(
+        return _audit.Take(
             (ref reader) =>
             {
                 Data data = reader.Read();
@@ -222,7 +225,7 @@ internal sealed unsafe class World(CellHeap heap) : IDisposable
         _registrations.Count > 0 && _handlers.TryGetValue(name, out List<Registration>? handlers) ? [.. handlers] : [];
 
     public void Begin() =>
-        _open.Add(new Transaction(++LastTransaction, _journal, _ledger.Count, _events.Count, _registrations.Count));
+        _open.Add(new Transaction(++LastTransaction, _journal, _ledger.End, _events.End, _registrations.Count));
 
     public void Commit()
     {
@@ -293,7 +296,7 @@ internal sealed unsafe class World(CellHeap heap) : IDisposable
         _open.Clear();
         _journal = 0;
         _written = null;
-        _ledger.Cut(0);
-        _events.Cut(0);
+        _ledger.Cut(default);
+        _events.Cut(default);
     }
 }

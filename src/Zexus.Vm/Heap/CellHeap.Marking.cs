@@ -151,8 +151,13 @@ internal sealed unsafe partial class CellHeap
                 case CellKind.List:
                     ListCell* list = (ListCell*)cell;
                     MarkOwned(list->Owner, colour, ref cells, ref units);
+                    if (list->Kind != ElementKind.Value)
+                    {
+                        continue;
+                    }
+
                     children.Start = (nint)list->Items;
-                    children.End = (nint)(list->Items + list->Count);
+                    children.End = (nint)((Value*)list->Items + list->Count);
                     break;
 
                 case CellKind.Map:

@@ -21,7 +21,7 @@ internal static unsafe class Tracing
                 Push((Cell*)list->Owner, pending);
                 for (int i = 0; i < list->Count; i++)
                 {
-                    Push(list->Items[i], pending);
+                    Push(list->Get(i), pending);
                 }
 
                 break;

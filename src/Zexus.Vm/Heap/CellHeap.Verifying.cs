@@ -129,10 +129,12 @@ internal sealed unsafe partial class CellHeap
             case CellKind.List:
                 ListCell* list = (ListCell*)cell;
                 Require(list->Count >= 0 && list->Count <= list->Capacity, cell, "has more items than capacity");
-                RequireStorage(cell, list->Items, list->Owner, sizeof(ListCell), list->Capacity * (long)sizeof(Value));
+                Require(list->Kind <= ElementKind.Float, cell, "has items of no kind");
+                long items = (long)list->Capacity << list->Kind.Shift();
+                RequireStorage(cell, list->Items, list->Owner, sizeof(ListCell), items);
                 for (int i = 0; i < list->Count; i++)
                 {
-                    RequireValid(list->Items[i], cell);
+                    RequireValid(list->Get(i), cell);
                 }
 
                 break;
@@ -208,6 +210,16 @@ internal sealed unsafe partial class CellHeap
             Require(false, holder, $"holds a value of tag {(long)value.Tag}");
         }
 
+        Require(
+            value.Tag != Tag.Bool || (ulong)value.Payload <= 1,
+            holder,
+            "holds a Bool that is neither true nor false"
+        );
+        Require(
+            value.Tag != Tag.Float || !double.IsNaN(value.Float) || value.Payload == Floats.NaNBits,
+            holder,
+            "holds another NaN than the one"
+        );
         if (value.IsCell)
         {
             CellKind kind = value.Tag switch

@@ -13,7 +13,7 @@ namespace Zexus.Vm;
 internal sealed unsafe partial class CellHeap : IDisposable
 {
     internal const int BlockBytes = 64 * 1024;
-    private const int LargestSmall = 16 * 1024;
+    public const int LargestSmall = 16 * 1024;
     private const int LargestArena = 4 * 1024 * 1024;
 
     /// <summary>Arenas beyond this are given back between executions.</summary>

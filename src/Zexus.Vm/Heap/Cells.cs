@@ -34,7 +34,9 @@ internal struct Cell
     /// <summary>The colour of the last collection that found it, or in whose time it was made.</summary>
     public byte Mark;
 
-    /// <summary>Of a String: bytes of a scalar, 1, 2 or 4; always the least that fits its largest.</summary>
+    /// <summary>
+    /// Of a String: bytes of a scalar, 1, 2 or 4; always the least that fits its largest. Of a List: its <see cref="ElementKind"/>.
+    /// </summary>
     public byte Width;
     public byte Flags;
 
@@ -110,22 +112,109 @@ internal unsafe struct BigCell
     public static byte* Data(BigCell* cell) => (byte*)(cell + 1);
 }
 
+/// <summary>How a List stores its items. But for <see cref="Value"/> the numbers are those of the tags.</summary>
+internal enum ElementKind : byte
+{
+    /// <summary>Anything, 16 bytes each.</summary>
+    Value = 0,
+
+    /// <summary>Bools only, a byte each.</summary>
+    Bool = (byte)Tag.Bool,
+
+    /// <summary>Ints of 64 bits only.</summary>
+    Int = (byte)Tag.Int,
+
+    /// <summary>Floats only.</summary>
+    Float = (byte)Tag.Float,
+}
+
+internal static class ElementKinds
+{
+    /// <summary>The kind of a List that has nothing but such items.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ElementKind Of(Tag tag) => (ulong)tag <= (ulong)Tag.Float ? (ElementKind)tag : ElementKind.Value;
+
+    /// <summary>May such an item go into a List of this kind?</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool Takes(this ElementKind kind, Tag tag) => kind == ElementKind.Value || (long)kind == (long)tag;
+
+    /// <summary>An item's size as a power of two.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int Shift(this ElementKind kind) => (0x3304 >> ((int)kind * 4)) & 15;
+}
+
+/// <summary>
+/// A List. An empty one takes the kind of its first item; an item of another kind makes it a List of Values, and that it
+/// remains until it is empty again. Items are read and written through <see cref="Get(int)"/> and <see cref="Put"/>;
+/// what may change the kind is <see cref="CellHeap"/>'s.
+/// </summary>
 [StructLayout(LayoutKind.Sequential, Size = 32)]
 internal unsafe struct ListCell
 {
     public Cell Header;
     public int Count;
     public int Capacity;
-    public Value* Items;
+    public byte* Items;
 
     /// <summary>The buffer that has the items; null when they follow the cell.</summary>
     public BufferCell* Owner;
 
+    public readonly ElementKind Kind
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => (ElementKind)Header.Width;
+    }
+
+    /// <summary>The items of a List of Values.</summary>
+    public readonly Value* Values
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get
+        {
+            CellChecks.Index((int)Kind, 1);
+            return (Value*)Items;
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public readonly Value* At(int index)
+    public readonly Value Get(int index)
+    {
+        Value value;
+        Get(index, &value);
+        return value;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly void Get(int index, Value* to)
     {
         CellChecks.Index(index, Count);
-        return Items + index;
+        if (Kind == ElementKind.Value)
+        {
+            Value.Copy(to, (Value*)Items + index);
+            return;
+        }
+
+        to->Payload = Kind == ElementKind.Bool ? Items[index] : ((long*)Items)[index];
+        to->Tag = (Tag)Kind;
+    }
+
+    /// <summary>Writes an item that the kind takes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly void Put(int index, in Value item)
+    {
+        CellChecks.Index(index, Capacity);
+        switch (Kind)
+        {
+            case ElementKind.Value:
+                ((Value*)Items)[index] = item;
+                break;
+            case ElementKind.Bool:
+                Items[index] = (byte)item.Payload;
+                break;
+            default:
+                ((long*)Items)[index] = item.Payload;
+                break;
+        }
     }
 }
 

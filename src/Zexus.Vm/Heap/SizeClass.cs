@@ -64,6 +64,9 @@ internal unsafe struct SizeClass
         return classes;
     }
 
+    /// <summary>The size of the cells that one of so many bytes is among.</summary>
+    public static int BytesOf(long bytes) => (int)SizeOf(Of((int)bytes));
+
     private static long SizeOf(int number)
     {
         if (number <= Fine)

@@ -39,9 +39,9 @@ public sealed class ExecutionResult
         GasUsed = gasUsed;
         Steps = steps;
         State = world.State();
-        Ledger = world.Ledger();
-        Events = world.Events(names);
-        Audit = world.AuditLog();
+        Ledger = world.TakeLedger();
+        Events = world.TakeEvents(names);
+        Audit = world.TakeAuditLog();
         Output = output;
         Heap = heap;
     }

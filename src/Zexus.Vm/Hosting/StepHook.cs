@@ -184,7 +184,7 @@ public readonly unsafe ref struct HeapValue
     {
         Require(_value.Tag is Tag.List or Tag.Set);
         CheckIndex(index, Count);
-        return new HeapValue(_value.Tag == Tag.List ? *_value.List->At(index) : _value.Set->At(index)->Key);
+        return new HeapValue(_value.Tag == Tag.List ? _value.List->Get(index) : _value.Set->At(index)->Key);
     }
 
     /// <summary>The key of an entry of a Map.</summary>

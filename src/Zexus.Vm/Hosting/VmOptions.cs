@@ -60,6 +60,12 @@ public sealed record VmOptions
     /// <summary>Compile what is hot to machine code; null interprets everything. A run with a hook is always interpreted.</summary>
     public JitOptions? Jit { get; init; }
 
+    /// <summary>
+    /// When the interpreter goes over to threaded code, which changes nothing but the time that it takes; null: never. A run with a
+    /// hook never does.
+    /// </summary>
+    public ThreadedOptions? Threaded { get; init; } = ThreadedOptions.Default;
+
     /// <summary>When the heap is collected.</summary>
     public CollectionOptions Collection { get; init; } = CollectionOptions.Default;
 

@@ -168,7 +168,7 @@ internal sealed unsafe class ValueCopier
                 var items = new ZexusValue[list->Count];
                 for (int i = 0; i < items.Length; i++)
                 {
-                    items[i] = Of(*list->At(i));
+                    items[i] = Of(list->Get(i));
                 }
 
                 copy.Fill(items);

@@ -190,17 +190,11 @@ internal sealed unsafe partial class Machine
             return Code.CollectionTooLarge;
         }
 
-        ListCell* result = _heap.NewList((int)count);
-        CopyItems(left, 0, result->Items, left->Count);
-        CopyItems(right, 0, result->Items + left->Count, right->Count);
+        ListCell* result = _heap.NewList((int)count, CellHeap.Join(left, right));
+        CellHeap.CopyItems(left, 0, result, 0, left->Count);
+        CellHeap.CopyItems(right, 0, result, left->Count, right->Count);
         *to = Value.Of(result);
         return Code.Done;
-    }
-
-    private static void CopyItems(ListCell* from, int start, Value* to, int count)
-    {
-        long bytes = (long)count * sizeof(Value);
-        Buffer.MemoryCopy(from->Items + start, to, bytes, bytes);
     }
 
     private Code Subtract(Value* a, Value* b, Value* to)
@@ -325,10 +319,10 @@ internal sealed unsafe partial class Machine
         }
 
         ListCell* source = subject->List;
-        ListCell* result = _heap.NewList((int)total);
+        ListCell* result = _heap.NewList((int)total, source->Kind);
         for (int i = 0; i < count; i++)
         {
-            CopyItems(source, 0, result->Items + ((long)i * length), length);
+            CellHeap.CopyItems(source, 0, result, i * length, length);
         }
 
         *to = Value.Of(result);

@@ -70,13 +70,14 @@ internal sealed unsafe partial class Machine
         switch (callback.Kind)
         {
             case CallbackKind.Map:
-                *callback.Target.List->At(callback.Next++) = value;
+                callback.Next++;
+                _heap.Append(callback.Target.List, value);
                 return MapNext();
 
             case CallbackKind.Filter:
                 if (IsTrue(&value))
                 {
-                    _heap.Append(callback.Target.List, *callback.Source.List->At(callback.Next));
+                    _heap.Append(callback.Target.List, callback.Source.List->Get(callback.Next));
                 }
 
                 callback.Next++;
@@ -105,7 +106,7 @@ internal sealed unsafe partial class Machine
             return PopCallback(callback.Target);
         }
 
-        PutArgument(0, *source->At(callback.Next));
+        PutArgument(0, source->Get(callback.Next));
         return CallBack(callback.Subject.Function, 1);
     }
 
@@ -119,7 +120,7 @@ internal sealed unsafe partial class Machine
         }
 
         PutArgument(0, callback.Target);
-        PutArgument(1, *source->At(callback.Next));
+        PutArgument(1, source->Get(callback.Next));
         return CallBack(callback.Subject.Function, 2);
     }
 
@@ -138,16 +139,16 @@ internal sealed unsafe partial class Machine
             int high = (int)Math.Min((long)middle + callback.Width, count);
             if (callback.Left < middle && callback.Right < high)
             {
-                PutArgument(0, *source->At(callback.Left));
-                PutArgument(1, *source->At(callback.Right));
+                PutArgument(0, source->Get(callback.Left));
+                PutArgument(1, source->Get(callback.Right));
                 return CallBack(callback.Subject.Function, 2);
             }
 
             ListCell* target = callback.Target.List;
             int at = callback.Left + callback.Right - middle;
-            CopyItems(source, callback.Left, target->Items + at, middle - callback.Left);
+            CellHeap.CopyItems(source, callback.Left, target, at, middle - callback.Left);
             at += middle - callback.Left;
-            CopyItems(source, callback.Right, target->Items + at, high - callback.Right);
+            CellHeap.CopyItems(source, callback.Right, target, at, high - callback.Right);
             if (high < count)
             {
                 StartRun(ref callback, high);
@@ -188,7 +189,7 @@ internal sealed unsafe partial class Machine
         int middle = (int)Math.Min((long)callback.Low + callback.Width, callback.Source.List->Count);
         int at = callback.Left + callback.Right - middle;
         int from = right ? callback.Right++ : callback.Left++;
-        *callback.Target.List->At(at) = *callback.Source.List->At(from);
+        callback.Target.List->Put(at, callback.Source.List->Get(from));
         return SortNext();
     }
 
@@ -212,17 +213,28 @@ internal sealed unsafe partial class Machine
                         return Code.OutOfGas;
                     }
 
-                    Code code = Compare(source->At(right), source->At(left), 0, out Order order);
+                    Value x = source->Get(right);
+                    Value y = source->Get(left);
+                    Code code = Compare(&x, &y, 0, out Order order);
                     if (code != Code.Done)
                     {
                         return code;
                     }
 
-                    target->Items[at++] = source->Items[order == Order.Less ? right++ : left++];
+                    if (order == Order.Less)
+                    {
+                        target->Put(at++, x);
+                        right++;
+                    }
+                    else
+                    {
+                        target->Put(at++, y);
+                        left++;
+                    }
                 }
 
-                CopyItems(source, left, target->Items + at, middle - left);
-                CopyItems(source, right, target->Items + at + (middle - left), high - right);
+                CellHeap.CopyItems(source, left, target, at, middle - left);
+                CellHeap.CopyItems(source, right, target, at + (middle - left), high - right);
             }
 
             ListCell* merged = target;

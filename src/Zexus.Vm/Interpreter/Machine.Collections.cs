@@ -14,9 +14,7 @@ internal sealed unsafe partial class Machine
         }
 
         Value* items = _sp - count;
-        ListCell* list = _heap.NewList(count);
-        new Span<Value>(items, count).CopyTo(new Span<Value>(list->Items, count));
-        *items = Value.Of(list);
+        *items = Value.Of(_heap.NewListOf(items, count));
         _sp = items + 1;
         return Code.Done;
     }
@@ -123,7 +121,7 @@ internal sealed unsafe partial class Machine
                 }
 
                 int at = Position(index, target->List->Count);
-                *to = at < 0 ? default : *target->List->At(at);
+                *to = at < 0 ? default : target->List->Get(at);
                 return Code.Done;
             }
 
@@ -206,8 +204,8 @@ internal sealed unsafe partial class Machine
             return Code.OutOfGas;
         }
 
-        ListCell* result = _heap.NewList(length);
-        CopyItems(target->List, from, result->Items, length);
+        ListCell* result = _heap.NewList(length, target->List->Kind);
+        CellHeap.CopyItems(target->List, from, result, 0, length);
         *to = Value.Of(result);
         return Code.Done;
     }
@@ -283,7 +281,7 @@ internal sealed unsafe partial class Machine
                     second = Value.Of(_heap.Scalar(target->String->At(k)));
                     break;
                 case Tag.List:
-                    second = *target->List->At(k);
+                    second = target->List->Get(k);
                     break;
                 case Tag.Set:
                     second = target->Set->At(k)->Key;

@@ -84,7 +84,9 @@ internal sealed unsafe partial class Machine
                 return Code.OutOfGas;
             }
 
-            Code code = AreEqual(a->At(i), b->At(i), depth + 1, out equal);
+            Value x = a->Get(i);
+            Value y = b->Get(i);
+            Code code = AreEqual(&x, &y, depth + 1, out equal);
             if (code != Code.Done || !equal)
             {
                 equal = false;
@@ -187,7 +189,9 @@ internal sealed unsafe partial class Machine
                 return Code.OutOfGas;
             }
 
-            Code code = Compare(left->At(i), right->At(i), depth + 1, out order);
+            Value x = left->Get(i);
+            Value y = right->Get(i);
+            Code code = Compare(&x, &y, depth + 1, out order);
             if (code != Code.Done || order != Order.Equal)
             {
                 return code;

@@ -48,7 +48,10 @@ internal sealed unsafe partial class Machine
                 }
             }
 
-            switch ((Op)(typeof(THook) == typeof(NoHook) ? ip->Fast : ip->Op))
+            int op = typeof(THook) == typeof(NoHook) ? ip->Fast : ip->Op;
+
+            Dispatch:
+            switch ((Op)op)
             {
                 case Op.LoadConst:
                     Value.Copy(sp, (Value*)((byte*)_constants + ip->A));
@@ -448,6 +451,7 @@ internal sealed unsafe partial class Machine
                     frame->Function = function;
                     frame->Vars = arguments;
                     frame->Result = arguments;
+                    frame->Return = null;
                     frame->Handlers = _handlerCount;
                     frame->Flags = FrameFlags.None;
                     sp = arguments + function->Slots;
@@ -481,7 +485,7 @@ internal sealed unsafe partial class Machine
                         ListCell* list = a->List;
                         if ((ulong)b->Payload < (ulong)list->Count)
                         {
-                            Value.Copy(a, list->At((int)b->Payload));
+                            list->Get((int)b->Payload, a);
                             sp = b;
                             continue;
                         }
@@ -749,7 +753,7 @@ internal sealed unsafe partial class Machine
                         if ((ulong)b->Payload < (ulong)list->Count && counter >= both)
                         {
                             counter -= both;
-                            Value.Copy(sp, list->At((int)b->Payload));
+                            list->Get((int)b->Payload, sp);
                             sp++;
                             ip += 2;
                             continue;
@@ -781,6 +785,44 @@ internal sealed unsafe partial class Machine
                     }
 
                     break;
+
+                case Op.EnterThreaded:
+                    _sp = sp;
+                    code = EnterThreaded(ip, frame, counter + ip->Cost);
+                    if (code == Code.Done)
+                    {
+                        op = ip->Op;
+                        goto Dispatch;
+                    }
+
+                    if (code == Code.Left)
+                    {
+                        // Once as the loop does it, also where threaded code could be entered again.
+                        frame = _frame;
+                        ip = _ip;
+                        sp = _sp;
+                        vars = frame->Vars;
+                        op = ip->Op;
+                        counter = _counter - ip->Cost;
+                        if (counter >= 0)
+                        {
+                            goto Dispatch;
+                        }
+
+                        _counter = counter;
+                        code = RefillFor(ip);
+                        counter = _counter;
+                        if (code == Code.Done)
+                        {
+                            goto Dispatch;
+                        }
+
+                        goto Fault;
+                    }
+
+                    ip = _ip - 1;
+                    frame = _frame;
+                    goto After;
 
                 default:
                     break;
@@ -875,6 +917,7 @@ internal sealed unsafe partial class Machine
                     frame->Function = function;
                     frame->Vars = arguments;
                     frame->Result = arguments;
+                    frame->Return = null;
                     frame->Handlers = _handlerCount;
                     frame->Flags = FrameFlags.None;
                     sp = arguments + function->Slots;

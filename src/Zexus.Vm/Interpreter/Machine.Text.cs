@@ -66,8 +66,9 @@ internal sealed unsafe partial class Machine
         Code code = Emitted(_text.Emit("["));
         for (int i = 0; i < list->Count && code == Code.Done; i++)
         {
+            Value item = list->Get(i);
             code = i > 0 ? Emitted(_text.Emit(", ")) : Code.Done;
-            code = code == Code.Done ? Display(list->At(i), depth + 1) : code;
+            code = code == Code.Done ? Display(&item, depth + 1) : code;
         }
 
         return code == Code.Done ? Emitted(_text.Emit("]")) : code;

@@ -33,6 +33,12 @@ internal struct AbstractValue
     /// <summary>The constant's number or the local's slot.</summary>
     public int Of;
 
+    /// <summary>Of a List: what its items are thought to be. A guess, never relied on without a guard.</summary>
+    public ElementGuess Elements;
+
+    /// <summary>Of a List of Lists: the same of the inner ones.</summary>
+    public ElementGuess Inner;
+
     // Of Null, Bool and Int: the payload lies between them, both included.
     public long Low;
     public long High;
@@ -70,6 +76,8 @@ internal struct AbstractValue
     public bool Join(in AbstractValue other, bool widen)
     {
         AbstractValue before = this;
+        ElementGuess elements = GuessOf(this).Join(GuessOf(other));
+        ElementGuess inner = InnerOf(this).Join(InnerOf(other));
         Clean &= other.Clean;
         if (Kind == Dead || other.Kind == Dead)
         {
@@ -100,8 +108,61 @@ internal struct AbstractValue
             }
         }
 
-        return Kind != before.Kind || Clean != before.Clean || Low != before.Low || High != before.High;
+        Elements = elements;
+        Inner = inner;
+        return Kind != before.Kind
+            || Elements != before.Elements
+            || Inner != before.Inner
+            || Clean != before.Clean
+            || Low != before.Low
+            || High != before.High;
     }
+
+    /// <summary>What is no List says nothing of the Lists that stand here at other times.</summary>
+    private static ElementGuess GuessOf(in AbstractValue value) =>
+        value.Kind is Any or (int)Tag.List ? value.Elements : ElementGuess.Empty;
+
+    private static ElementGuess InnerOf(in AbstractValue value) =>
+        value.Kind is Any or (int)Tag.List ? value.Inner : ElementGuess.Empty;
+}
+
+/// <summary>What the items of a List are thought to be.</summary>
+internal enum ElementGuess : byte
+{
+    Unknown,
+
+    /// <summary>There are none yet.</summary>
+    Empty,
+
+    // In the order of the element kinds.
+    Value,
+    Bool,
+    Int,
+    Float,
+}
+
+internal static class ElementGuesses
+{
+    public static ElementGuess Of(ElementKind kind) => (ElementGuess)((int)ElementGuess.Value + (int)kind);
+
+    public static unsafe ElementGuess Of(ListCell* list) => list->Count == 0 ? ElementGuess.Empty : Of(list->Kind);
+
+    /// <summary>Of a List of Lists, what the first one's items are.</summary>
+    public static unsafe ElementGuess InnerOf(ListCell* list)
+    {
+        if (list->Count == 0)
+        {
+            return ElementGuess.Empty;
+        }
+
+        Value first = list->Get(0);
+        return first.Tag == Tag.List ? Of(first.List) : ElementGuess.Unknown;
+    }
+
+    public static ElementGuess Join(this ElementGuess a, ElementGuess b) =>
+        a == b || b == ElementGuess.Empty ? a
+        : a == ElementGuess.Empty ? b
+        : ElementGuess.Unknown;
 }
 
 /// <summary>What is known of a whole frame at one point of its code.</summary>

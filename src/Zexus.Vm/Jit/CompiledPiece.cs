@@ -5,8 +5,32 @@ using System.Runtime.InteropServices;
 
 namespace Zexus.Vm;
 
-/// <summary>Compiled code takes the machine, the frame's record, its slots and the gas counter; see <see cref="FunctionCompiler"/>.</summary>
-internal unsafe delegate long CompiledEntry(Machine machine, Frame* frame, Value* slots, long counter);
+internal unsafe delegate long Compiled0(Machine machine, Frame* frame, Value* slots, long counter);
+
+internal unsafe delegate long Compiled1(Machine machine, Frame* frame, Value* slots, long counter, long a);
+
+internal unsafe delegate long Compiled2(Machine machine, Frame* frame, Value* slots, long counter, long a, long b);
+
+internal unsafe delegate long Compiled3(
+    Machine machine,
+    Frame* frame,
+    Value* slots,
+    long counter,
+    long a,
+    long b,
+    long c
+);
+
+internal unsafe delegate long Compiled4(
+    Machine machine,
+    Frame* frame,
+    Value* slots,
+    long counter,
+    long a,
+    long b,
+    long c,
+    long d
+);
 
 /// <summary>One compiled method with its places. Lives as long as the program, since frames may still be in it.</summary>
 internal sealed unsafe class CompiledPiece
@@ -15,31 +39,57 @@ internal sealed unsafe class CompiledPiece
         typeof(DynamicMethod).GetMethod("GetMethodDescriptor", BindingFlags.Instance | BindingFlags.NonPublic)
         ?? throw new InvalidOperationException("this .NET does not give the handle of a DynamicMethod");
 
-    private readonly CompiledEntry _keptAlive;
+    private static readonly Type[] Delegates =
+    [
+        typeof(Compiled0),
+        typeof(Compiled1),
+        typeof(Compiled2),
+        typeof(Compiled3),
+        typeof(Compiled4),
+    ];
+
+    private readonly Delegate _keptAlive;
     private readonly nint[] _sites;
 
-    public CompiledPiece(DynamicMethod method, FunctionCode* function, int entry, nint[] sites, int guards, int ilCount)
+    public CompiledPiece(
+        DynamicMethod method,
+        FunctionCode* function,
+        Convention convention,
+        Site* mismatch,
+        int failing,
+        nint[] sites,
+        int guards,
+        int ilCount
+    )
     {
         Function = function;
-        Entry = entry;
+        Convention = convention;
         _sites = sites;
         Guards = guards;
         IlCount = ilCount;
-        _keptAlive = method.CreateDelegate<CompiledEntry>();
+        _keptAlive = method.CreateDelegate(Delegates[convention.Registers.Length]);
         RuntimeHelpers.PrepareDelegate(_keptAlive);
-        Pointer = ((RuntimeMethodHandle)GetDescriptor.Invoke(method, null)!).GetFunctionPointer();
+        Entry = (EntryPoint*)NativeMemory.AllocZeroed((nuint)sizeof(EntryPoint));
+        Entry->Code = ((RuntimeMethodHandle)GetDescriptor.Invoke(method, null)!).GetFunctionPointer();
+        Entry->Mismatch = mismatch;
+        Entry->Failing = failing;
+        Entry->Registers = convention.Registers.Length;
+        for (int r = 0; r < convention.Registers.Length; r++)
+        {
+            Entry->Slots[r] = (short)convention.Registers[r].Slot;
+            Entry->Kinds[r] = (short)convention.Registers[r].Kind;
+        }
     }
 
     public FunctionCode* Function { get; }
 
-    /// <summary>The instruction that it begins at; 0 is the function itself, or a loop that begins there.</summary>
-    public int Entry { get; }
+    public Convention Convention { get; }
+
+    public EntryPoint* Entry { get; }
 
     public int Guards { get; }
 
     public int IlCount { get; }
-
-    public nint Pointer { get; }
 
     /// <summary>Exits but those for gas.</summary>
     public int Exits { get; set; }
@@ -49,6 +99,7 @@ internal sealed unsafe class CompiledPiece
     public void Free()
     {
         GC.KeepAlive(_keptAlive);
+        NativeMemory.Free(Entry);
         foreach (nint site in _sites)
         {
             NativeMemory.Free((void*)site);

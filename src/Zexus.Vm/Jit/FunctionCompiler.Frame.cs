@@ -241,22 +241,22 @@ internal sealed unsafe partial class FunctionCompiler
         }
     }
 
-    /// <summary>The machine has put a value into a slot of the frame: of any kind, unless it is known.</summary>
-    private void Reload(int slot, int kind = AbstractValue.Any)
+    /// <summary>The machine has put a value into a slot of the frame, or into another for it: of any kind, unless it is known.</summary>
+    private void Reload(int slot, int kind = AbstractValue.Any, int? from = null)
     {
         Unalias(slot);
         AbstractValue value = AbstractValue.OfKind(kind);
-        value.Clean = true;
+        value.Clean = (from ?? slot) == slot;
         Values[slot] = value;
         if (kind == AbstractValue.Any)
         {
-            LoadSlotTag(slot);
+            LoadSlotTag(from ?? slot);
             _il.Store(TagOf(slot));
         }
 
         if (kind != (int)Tag.Null)
         {
-            LoadSlotPayload(slot);
+            LoadSlotPayload(from ?? slot);
             if (value.IsFloat)
             {
                 _il.Call(Members.LongToDouble);
@@ -291,6 +291,8 @@ internal sealed unsafe partial class FunctionCompiler
         refined.Clean = value.Clean;
         refined.Alias = value.Alias;
         refined.Of = value.Of;
+        refined.Elements = value.Elements;
+        refined.Inner = value.Inner;
         value = refined;
         if (kind == (int)Tag.Float)
         {
@@ -316,6 +318,11 @@ internal sealed unsafe partial class FunctionCompiler
         site->Piece = _piece;
         site->Exit = exit;
         site->HasHandlers = _hasHandlers;
+        if (exit == ExitKind.None && !_assumeNothing && (Op)At(i)->Op is >= Op.CallLocal and <= Op.CallTop)
+        {
+            site->Seen = _jit.SeenAt(_function, i);
+        }
+
         return site;
     }
 
@@ -402,6 +409,27 @@ internal sealed unsafe partial class FunctionCompiler
         };
     }
 
+    /// <summary>Notes how a List stores its items instead; that an item did not fit it, as all ways.</summary>
+    private Action NoteElements(int i, int list, bool fits)
+    {
+        int holder = Holder(list);
+        return () =>
+        {
+            Seen* seen = _jit.SeenAt(_function, i);
+            _il.Address(&seen->Elements);
+            if (fits)
+            {
+                _il.Load(PayloadOf(holder));
+                _il.Call(Members.Of(nameof(Machine.NoteElements)));
+            }
+            else
+            {
+                _il.Int(ushort.MaxValue);
+                _il.Op(OpCodes.Stind_I2);
+            }
+        };
+    }
+
     private Action NoteFlag(int i, bool overflow) =>
         () =>
         {
@@ -417,6 +445,14 @@ internal sealed unsafe partial class FunctionCompiler
         _il.Argument(MachineArgument);
         arguments();
         _il.Call(Members.Of(name));
+    }
+
+    private void Count(ShortWay way)
+    {
+        if (_jit.Options.CountExecutions)
+        {
+            Increment(_jit.WayCounter(way));
+        }
     }
 
     private void Increment(long* counter)
@@ -446,10 +482,24 @@ internal sealed unsafe partial class FunctionCompiler
 internal static class Members
 {
     public static readonly int PayloadOffset = (int)Marshal.OffsetOf<Value>(nameof(Value.Payload));
+    public static readonly int ElementKindOffset = (int)Marshal.OffsetOf<Cell>(nameof(Cell.Width));
     public static readonly int ListCountOffset = (int)Marshal.OffsetOf<ListCell>(nameof(ListCell.Count));
     public static readonly int ListCapacityOffset = (int)Marshal.OffsetOf<ListCell>(nameof(ListCell.Capacity));
     public static readonly int ListItemsOffset = (int)Marshal.OffsetOf<ListCell>(nameof(ListCell.Items));
     public static readonly int VariableValueOffset = (int)Marshal.OffsetOf<VariableCell>(nameof(VariableCell.Value));
+
+    public const int FirstRegister = 4;
+
+    public static readonly int ClassNextOffset = (int)Marshal.OffsetOf<SizeClass>(nameof(SizeClass.Next));
+    public static readonly int ClassEndOffset = (int)Marshal.OffsetOf<SizeClass>(nameof(SizeClass.End));
+    public static readonly int ClassHeaderOffset = (int)Marshal.OffsetOf<SizeClass>(nameof(SizeClass.Header));
+    public static readonly FieldInfo HeapClasses =
+        typeof(CellHeap).GetField("_classes", BindingFlags.Instance | BindingFlags.NonPublic)
+        ?? throw new InvalidOperationException("the heap has no size classes");
+    public static readonly int ClosureCapturesOffset = (int)
+        Marshal.OffsetOf<FunctionCell>(nameof(FunctionCell.Captures));
+    public static readonly int ClosureFunctionOffset = (int)
+        Marshal.OffsetOf<FunctionCell>(nameof(FunctionCell.Function));
 
     public static readonly MethodInfo LongToDouble = typeof(BitConverter).GetMethod(
         nameof(BitConverter.Int64BitsToDouble)

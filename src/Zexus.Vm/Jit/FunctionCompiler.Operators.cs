@@ -698,29 +698,6 @@ internal sealed unsafe partial class FunctionCompiler
         return Branch(i, whenTrue ? OpCodes.Brtrue : OpCodes.Brfalse, _state.Copy(), _state.Copy());
     }
 
-    /// <summary>Puts the address of an element on the IL stack, or leaves when the index is outside the List.</summary>
-    private void ElementAddress(int i, int list, int index)
-    {
-        PushPayload(index);
-        PushPayload(list);
-        _il.Int(Members.ListCountOffset);
-        _il.Op(OpCodes.Conv_I);
-        _il.Op(OpCodes.Add);
-        _il.Op(OpCodes.Ldind_I4);
-        _il.Op(OpCodes.Conv_U8);
-        Guard(OpCodes.Bge_Un, i, ExitKind.Range, note: NoteFlag(i, overflow: false));
-        PushPayload(list);
-        _il.Int(Members.ListItemsOffset);
-        _il.Op(OpCodes.Conv_I);
-        _il.Op(OpCodes.Add);
-        _il.Op(OpCodes.Ldind_I);
-        PushPayload(index);
-        _il.Int(4);
-        _il.Op(OpCodes.Shl);
-        _il.Op(OpCodes.Conv_I);
-        _il.Op(OpCodes.Add);
-    }
-
     /// <summary>Are these, or may they be assumed to be, a List and a small Int?</summary>
     private bool IsElement(int i, int list, int index)
     {
@@ -855,10 +832,7 @@ internal sealed unsafe partial class FunctionCompiler
             return IsEntry(i, list, index) ? LookUp(i, list, index) : ByMachine(i);
         }
 
-        ElementAddress(i, list, index);
-        Pop(2);
-        PushFrom();
-        return i + 1;
+        return GetItem(i, list, index);
     }
 
     /// <summary>Is this, or may it be assumed to be, a List?</summary>
@@ -867,64 +841,6 @@ internal sealed unsafe partial class FunctionCompiler
         int kind = Resolve(slot).Kind;
         return (kind == AbstractValue.Any && !_assumeNothing ? Assume(i, slot, first: true, Tag.List) : kind)
             == (int)Tag.List;
-    }
-
-    /// <summary>list.push(item) -> list, while there is room; else the machine does it.</summary>
-    private int PushItem(int i, int list)
-    {
-        int item = list + 1;
-        long gas = (long)Zexus.Isa.Gas.Element << Fuel.Shift;
-        Label slow = _il.NewLabel();
-        Label done = _il.NewLabel();
-        if (_il.Enabled)
-        {
-            LocalBuilder count = _count ??= _il.NewLocal(typeof(int));
-            ListField(list, Members.ListCountOffset);
-            _il.Op(OpCodes.Ldind_I4);
-            _il.Store(count);
-            _il.Load(count);
-            ListField(list, Members.ListCapacityOffset);
-            _il.Op(OpCodes.Ldind_I4);
-            _il.Branch(OpCodes.Bge, slow);
-            _il.Load(count);
-            _il.Int(_program.Limits.CollectionLength);
-            _il.Branch(OpCodes.Bge, slow);
-            _il.Load(_counter);
-            _il.Long(gas);
-            _il.Branch(OpCodes.Blt, slow);
-            _il.Load(_counter);
-            _il.Long(gas);
-            _il.Op(OpCodes.Sub);
-            _il.Store(_counter);
-            ListField(list, Members.ListItemsOffset);
-            _il.Op(OpCodes.Ldind_I);
-            _il.Load(count);
-            _il.Op(OpCodes.Conv_I);
-            _il.Int(4);
-            _il.Op(OpCodes.Shl);
-            _il.Op(OpCodes.Add);
-            StoreAtAddress(item);
-            ListField(list, Members.ListCountOffset);
-            _il.Load(count);
-            _il.Int(1);
-            _il.Op(OpCodes.Add);
-            _il.Op(OpCodes.Stind_I4);
-            _il.Mark(done);
-            SlowPath(i, slow, done, _state.Copy(), static () => { });
-        }
-
-        Pop();
-        return EndSegment(i);
-    }
-
-    private LocalBuilder? _count;
-
-    private void ListField(int list, int offset)
-    {
-        PushPayload(list);
-        _il.Int(offset);
-        _il.Op(OpCodes.Conv_I);
-        _il.Op(OpCodes.Add);
     }
 
     /// <summary>Writes a value to the address on the IL stack.</summary>
@@ -961,11 +877,6 @@ internal sealed unsafe partial class FunctionCompiler
             return IsEntry(i, target, target + 1) ? Replace(i, target) : ByMachine(i);
         }
 
-        // list.set(index, item) -> list
-        int item = target + 2;
-        ElementAddress(i, target, target + 1);
-        StoreAtAddress(item);
-        Pop(2);
-        return i + 1;
+        return SetItem(i, target, target + 1, target + 2);
     }
 }

@@ -256,8 +256,29 @@ internal sealed unsafe partial class FunctionCompiler
         return -1;
     }
 
+    /// <summary>Takes in the kind of one more result while the code is followed.</summary>
+    private void JoinResult()
+    {
+        int kind = _state.Top > Slots ? Resolve(_state.Top - 1).Kind : (int)Tag.Null;
+        int joined = kind == (int)Tag.Null || (_result is { } known && known != kind) ? AbstractValue.Any : kind;
+        if (joined != _result)
+        {
+            _result = joined;
+            foreach (Block block in _awaitingResult)
+            {
+                _enqueue(block);
+            }
+        }
+    }
+
     private void EmitReturn()
     {
+        if (!_il.Enabled)
+        {
+            JoinResult();
+            return;
+        }
+
         if (_state.Top > Slots)
         {
             int top = _state.Top - 1;
@@ -422,13 +443,22 @@ internal sealed unsafe partial class FunctionCompiler
                 return CallFunction(i);
 
             case Op.CallLocal:
-                return CallValue(i, () => SlotAddress(at->A / Size));
+            {
+                int slot = at->A / Size;
+                return CallVariable(i, () => SlotAddress(slot), () => PushTag(slot), () => PushPayload(slot));
+            }
 
             case Op.CallCell:
-                return CallValue(i, () => CellAddress(at->A / Size));
+                return CallVariable(i, () => CellAddress(at->A / Size));
 
             case Op.CallGlobal:
-                return CallValue(i, () => GlobalAddress(at->A));
+                return CallVariable(i, () => GlobalAddress(at->A));
+
+            case Op.LoadConstCopy:
+                return CopyConstant(i);
+
+            case Op.BuildList:
+                return BuildList(i);
 
             case Op.Index:
                 return Index(i);
@@ -440,13 +470,7 @@ internal sealed unsafe partial class FunctionCompiler
                 return i + 1;
 
             case Op.StoreFunction:
-                MachineDoes(i, 0, 0, AbstractValue.Any);
-                if ((PlaceKind)(at->A & 3) == PlaceKind.Local)
-                {
-                    Reload(at->A >> 2);
-                }
-
-                return EndSegment(i);
+                return StoreFunction(i);
 
             case Op.Throw:
                 MachineDoes(i, 1, 0, AbstractValue.Any);
@@ -466,8 +490,30 @@ internal sealed unsafe partial class FunctionCompiler
                 Reload(at->A / Size);
                 return EndSegment(i);
 
-            case Op.LoadConstCopy:
             case Op.CallTop:
+                return CallTop(i);
+
+            case Op.StateRead:
+                MachineCall(i, nameof(Machine.StateReadAt), static () => { }, 1, 1, AbstractValue.Any);
+                return EndSegment(i);
+
+            case Op.StateWrite:
+                MachineCall(i, nameof(Machine.StateWriteAt), static () => { }, 2, 0, AbstractValue.Any);
+                return EndSegment(i);
+
+            // These three neither charge nor fault, and look at nothing of the frame.
+            case Op.TxBegin:
+                Call(nameof(Machine.BeginTransaction), static () => { });
+                return i + 1;
+
+            case Op.TxCommit:
+                Call(nameof(Machine.CommitTransaction), static () => { });
+                return i + 1;
+
+            case Op.TxRevert:
+                Call(nameof(Machine.RevertTransaction), static () => { });
+                return i + 1;
+
             case Op.CallBuiltin:
             case Op.GetAttr:
             case Op.ForIter:
@@ -481,7 +527,6 @@ internal sealed unsafe partial class FunctionCompiler
             case Op.CheckedDiv:
             case Op.GasCharge:
             case Op.TakeCharges:
-            case Op.BuildList:
             case Op.BuildMap:
             case Op.BuildSet:
             case Op.Slice:
@@ -490,11 +535,6 @@ internal sealed unsafe partial class FunctionCompiler
             case Op.HashBlock:
             case Op.VerifySignature:
             case Op.MerkleRoot:
-            case Op.StateRead:
-            case Op.StateWrite:
-            case Op.TxBegin:
-            case Op.TxCommit:
-            case Op.TxRevert:
             case Op.LedgerAppend:
             case Op.Require:
             case Op.AuditLog:
@@ -688,121 +728,4 @@ internal sealed unsafe partial class FunctionCompiler
         StoreTop(place);
         return i + 1;
     }
-
-    private int CallValue(int i, Action callee)
-    {
-        Instr* at = At(i);
-        MachineCall(i, nameof(Machine.CallValueAt), callee, at->B, 1, AbstractValue.Any);
-        return EndSegment(i);
-    }
-
-    /// <summary>
-    /// A call of the function table. Compiled code calls compiled code through the table of entries; the frame's record is written
-    /// only when the machine needs it.
-    /// </summary>
-    private int CallFunction(int i)
-    {
-        Instr* at = At(i);
-        FunctionCode* callee = _program.Functions + at->A;
-        if (callee->HasCells)
-        {
-            return ByMachine(i);
-        }
-
-        FlushAll();
-        int arguments = _state.Top - at->B;
-        if (_il.Enabled)
-        {
-            // Parameters that were not passed are Null.
-            for (int k = at->B; k < callee->Parameters; k++)
-            {
-                StoreTag(arguments + k, () => _il.Long((long)Tag.Null));
-                StorePayload(arguments + k, () => _il.Long(0));
-            }
-
-            Site* site = NewSite(i, ExitKind.None, _state.Top - Slots);
-            Label slow = _il.NewLabel();
-            Label failed = _il.NewLabel();
-            Label done = _il.NewLabel();
-            LocalBuilder entry = _entryPointer ??= _il.NewLocal(typeof(nint));
-
-            _il.Argument(FrameArgument);
-            _il.Argument(MachineArgument);
-            _il.Field(Members.Field("_lastFrame"));
-            _il.Branch(OpCodes.Beq, slow);
-            _il.Argument(MachineArgument);
-            _il.Field(Members.Field("_segmentEnd"));
-            SlotAddress(arguments + callee->FrameSize);
-            _il.Branch(OpCodes.Blt_Un, slow);
-            _il.AddressOf(_stackProbe ??= _il.NewLocal(typeof(int)));
-            _il.Op(OpCodes.Conv_U);
-            _il.Argument(MachineArgument);
-            _il.Field(Members.Field("_stackLimit"));
-            _il.Branch(OpCodes.Blt_Un, slow);
-
-            // A function that calls itself stays in this piece, also when a newer one has taken its place.
-            bool isSelf = callee == _function && !_isLoop;
-            if (!isSelf)
-            {
-                _il.Address(_jit.EntryOf(at->A));
-                _il.Op(OpCodes.Ldind_I);
-                _il.Store(entry);
-                _il.Load(entry);
-                _il.Branch(OpCodes.Brfalse, slow);
-            }
-
-            _il.Argument(MachineArgument);
-            _il.Argument(FrameArgument);
-            _il.Int(sizeof(Frame));
-            _il.Op(OpCodes.Conv_I);
-            _il.Op(OpCodes.Add);
-            SlotAddress(arguments);
-            _il.Load(_counter);
-            if (isSelf)
-            {
-                _il.Call(_method);
-            }
-            else
-            {
-                _il.Load(entry);
-                _il.CallPointer(typeof(long), typeof(Machine), typeof(Frame*), typeof(Value*), typeof(long));
-            }
-
-            _il.Store(_counter);
-            _il.Load(_counter);
-            _il.Long(0);
-            _il.Branch(OpCodes.Blt, failed);
-            _il.Mark(done);
-            _il.Cold(() =>
-            {
-                _il.Mark(slow);
-                CallHelper(nameof(Machine.RunInstruction));
-                _il.Mark(failed);
-                CallHelper(nameof(Machine.AfterCall));
-
-                void CallHelper(string name)
-                {
-                    _il.Argument(MachineArgument);
-                    _il.Address(site);
-                    _il.Argument(FrameArgument);
-                    _il.Argument(SlotsArgument);
-                    _il.Load(_counter);
-                    _il.Call(Members.Of(name));
-                    _il.Store(_counter);
-                    _il.Load(_counter);
-                    _il.Long(0);
-                    _il.Branch(OpCodes.Bge, done);
-                    _il.Branch(OpCodes.Br, _leave);
-                }
-            });
-        }
-
-        Pop(at->B);
-        _state.Top++;
-        Reload(_state.Top - 1);
-        return EndSegment(i);
-    }
-
-    private LocalBuilder? _entryPointer;
-    private LocalBuilder? _stackProbe;
 }

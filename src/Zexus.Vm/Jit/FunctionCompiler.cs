@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Numerics;
 using System.Reflection.Emit;
 
@@ -11,8 +12,7 @@ internal sealed class CompilationRefusedException(string reason) : Exception(rea
 /// kinds and intervals runs to its fixed point with emission off, then once more over each block with emission on.
 /// </summary>
 /// <remarks>
-/// The method made is <c>long (Machine machine, Frame* frame, Value* slots, long counter)</c>. It returns the counter with the
-/// frame's result in its first slot, or an <see cref="ExitStatus"/>. Gas is taken by the segment: a run of instructions that
+/// The method made is called as its <see cref="Convention"/> says. Gas is taken by the segment: a run of instructions that
 /// ends behind one that may call the machine. An exit gives back what has not run.
 /// </remarks>
 internal sealed unsafe partial class FunctionCompiler
@@ -33,10 +33,12 @@ internal sealed unsafe partial class FunctionCompiler
     private readonly bool _isLoop;
     private readonly ushort[] _observed;
     private readonly bool[] _nonNegative;
+    private readonly (ElementGuess Elements, ElementGuess Inner)[] _elements;
     private readonly bool _assumeNothing;
     private readonly int _piece;
     private readonly Il _il;
     private readonly DynamicMethod _method;
+    private readonly ImmutableArray<(int Slot, int Kind)> _registers;
     private readonly Label _leave;
     private readonly LocalBuilder _counter;
     private readonly LocalBuilder _long;
@@ -54,6 +56,11 @@ internal sealed unsafe partial class FunctionCompiler
     private Block _block = null!;
     private int _segmentStart;
     private int _guards;
+    private int _failingParameters;
+    private Site* _mismatch;
+
+    /// <summary>The kind of all results so far; null while nothing has returned. Of a loop's frame any.</summary>
+    private int? _result;
 
     private FunctionCompiler(
         JitProgram jit,
@@ -62,6 +69,7 @@ internal sealed unsafe partial class FunctionCompiler
         bool isLoop,
         ushort[] observed,
         bool[] nonNegative,
+        (ElementGuess, ElementGuess)[] elements,
         bool assumeNothing,
         int piece
     )
@@ -72,13 +80,16 @@ internal sealed unsafe partial class FunctionCompiler
         _entry = entry;
         _observed = observed;
         _nonNegative = nonNegative;
+        _elements = elements;
         _isLoop = isLoop;
         _assumeNothing = assumeNothing;
         _piece = piece;
+        _result = isLoop ? AbstractValue.Any : null;
+        _registers = isLoop ? [] : RegisterParameters();
         _method = new DynamicMethod(
             $"zexus:{function->Number}:{entry}",
             typeof(long),
-            [typeof(Machine), typeof(Frame*), typeof(Value*), typeof(long)],
+            new Convention { Registers = _registers, Result = AbstractValue.Any }.ParameterTypes(),
             typeof(Machine),
             skipVisibility: true
         );
@@ -120,32 +131,46 @@ internal sealed unsafe partial class FunctionCompiler
         bool isLoop,
         ushort[] observed,
         bool[] nonNegative,
+        (ElementGuess, ElementGuess)[] elements,
         bool assumeNothing,
         int piece
     )
     {
-        FunctionCompiler compiler = new(jit, function, entry, isLoop, observed, nonNegative, assumeNothing, piece);
+        FunctionCompiler compiler = new(
+            jit,
+            function,
+            entry,
+            isLoop,
+            observed,
+            nonNegative,
+            elements,
+            assumeNothing,
+            piece
+        );
         try
         {
             compiler.FindLiveness();
             compiler.Follow();
             compiler.Emit();
+            return new CompiledPiece(
+                compiler._method,
+                function,
+                new Convention { Registers = compiler._registers, Result = compiler.ResultKind },
+                compiler._mismatch,
+                compiler._failingParameters,
+                [.. compiler._sites],
+                compiler._guards,
+                compiler._il.Count
+            );
         }
         catch
         {
             compiler.FreeSites();
             throw;
         }
-
-        return new CompiledPiece(
-            compiler._method,
-            function,
-            entry,
-            [.. compiler._sites],
-            compiler._guards,
-            compiler._il.Count
-        );
     }
+
+    private int ResultKind => _result ?? AbstractValue.Any;
 
     private int Slots => _function->Slots;
 
@@ -403,14 +428,48 @@ internal sealed unsafe partial class FunctionCompiler
                 pending.Enqueue(block, block.Start);
             }
         };
-        while (pending.TryDequeue(out Block? block, out _))
+        Drain();
+        if (_result is null)
         {
-            block.Pending = false;
-            Walk(block);
+            // Nothing returns; what calls itself must be followed to its end all the same.
+            _result = AbstractValue.Any;
+            foreach (Block block in _awaitingResult)
+            {
+                _enqueue(block);
+            }
+
+            Drain();
+        }
+
+        void Drain()
+        {
+            while (pending.TryDequeue(out Block? block, out _))
+            {
+                block.Pending = false;
+                Walk(block);
+            }
         }
     }
 
+    // Blocks that call the function itself: what they go on with depends on the kind of its result.
+    private readonly HashSet<Block> _awaitingResult = [];
+
     private Action<Block> _enqueue = static _ => { };
+
+    private int ObservedKind(int slot) =>
+        !_assumeNothing && BitOperations.IsPow2(_observed[slot])
+            ? BitOperations.Log2(_observed[slot])
+            : AbstractValue.Any;
+
+    /// <summary>The parameters that come in registers: the first of those whose kind is assumed.</summary>
+    private ImmutableArray<(int Slot, int Kind)> RegisterParameters() =>
+        [
+            .. Enumerable
+                .Range(0, _function->Parameters)
+                .Select(slot => (Slot: slot, Kind: ObservedKind(slot)))
+                .Where(parameter => parameter.Kind is not (AbstractValue.Any or (int)Tag.Null or (int)Tag.Variable))
+                .Take(Convention.MostRegisters),
+        ];
 
     private FrameState EntryState(Block block)
     {
@@ -430,12 +489,12 @@ internal sealed unsafe partial class FunctionCompiler
             }
             else
             {
-                ushort seen = _observed[s];
-                kind = !_assumeNothing && BitOperations.IsPow2(seen) ? BitOperations.Log2(seen) : AbstractValue.Any;
+                kind = ObservedKind(s);
             }
 
             values[s] = AbstractValue.OfKind(kind);
             values[s].Clean = true;
+            (values[s].Elements, values[s].Inner) = _elements[s];
             if (kind == (int)Tag.Int && _nonNegative[s])
             {
                 values[s].Low = 0;
@@ -524,6 +583,26 @@ internal sealed unsafe partial class FunctionCompiler
                 StorePayload(s, () => _il.Long(0));
             }
 
+            int register = _registers.IndexOf(_registers.FirstOrDefault(it => it.Slot == s));
+            if (register >= 0)
+            {
+                // Whoever enters from outside looks at the kind; it is a guard like the others.
+                _failingParameters |= _jit.Options.FailGuard == _guards ? 1 << register : 0;
+                _guards++;
+                if (value.Kind != AbstractValue.Dead)
+                {
+                    _il.Argument(Members.FirstRegister + register);
+                    if (value.IsFloat)
+                    {
+                        _il.Call(Members.LongToDouble);
+                    }
+
+                    _il.Store(value.IsFloat ? DoubleOf(s) : PayloadOf(s));
+                }
+
+                continue;
+            }
+
             if (value.Kind == AbstractValue.Dead || (newFrame && s >= _function->Parameters))
             {
                 continue;
@@ -558,6 +637,8 @@ internal sealed unsafe partial class FunctionCompiler
                 }
             }
         }
+
+        _mismatch = _registers.IsEmpty ? null : NewSite(_entry, ExitKind.Kind, observed.Top - Slots);
 
         // The block at the entry may be the head of a loop and know less than its first arrival does.
         _state = observed;

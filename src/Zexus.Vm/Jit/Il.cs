@@ -97,15 +97,7 @@ internal sealed class Il(ILGenerator generator)
     {
         if (Enabled)
         {
-            generator.Emit(
-                index switch
-                {
-                    0 => OpCodes.Ldarg_0,
-                    1 => OpCodes.Ldarg_1,
-                    2 => OpCodes.Ldarg_2,
-                    _ => OpCodes.Ldarg_3,
-                }
-            );
+            generator.Emit(OpCodes.Ldarg, (short)index);
             Count++;
         }
     }

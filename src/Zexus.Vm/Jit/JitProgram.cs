@@ -16,8 +16,9 @@ internal sealed unsafe class JitProgram
     private readonly Dictionary<string, int> _refusals = [];
     private readonly Dictionary<string, int> _failures = [];
     private readonly Seen*[] _seen;
-    private readonly nint* _entries;
-    private readonly nint* _loopEntries;
+    private readonly Dictionary<(int Function, Convention Convention), nint> _codes = [];
+    private readonly EntryPoint** _entries;
+    private readonly EntryPoint** _loopEntries;
     private readonly long* _opcodes;
     private long _compileTicks;
     private int _invalidated;
@@ -28,9 +29,9 @@ internal sealed unsafe class JitProgram
         Program = program;
         Options = options;
         _seen = new Seen*[program.FunctionCount];
-        _entries = (nint*)NativeMemory.AllocZeroed((nuint)program.FunctionCount + 1, (nuint)sizeof(nint));
-        _loopEntries = (nint*)NativeMemory.AllocZeroed((nuint)program.LoopCount + 1, (nuint)sizeof(nint));
-        _opcodes = (long*)NativeMemory.AllocZeroed((nuint)OpcodeCount, sizeof(long));
+        _entries = (EntryPoint**)NativeMemory.AllocZeroed((nuint)program.FunctionCount + 1, (nuint)sizeof(nint));
+        _loopEntries = (EntryPoint**)NativeMemory.AllocZeroed((nuint)program.LoopCount + 1, (nuint)sizeof(nint));
+        _opcodes = (long*)NativeMemory.AllocZeroed((nuint)(OpcodeCount + WayCount), sizeof(long));
     }
 
     ~JitProgram()
@@ -45,6 +46,11 @@ internal sealed unsafe class JitProgram
             NativeMemory.Free((void*)counter);
         }
 
+        foreach (KeyValuePair<(int Function, Convention Convention), nint> code in _codes ?? [])
+        {
+            NativeMemory.Free((void*)code.Value);
+        }
+
         for (int i = 0; i < (_seen?.Length ?? 0); i++)
         {
             NativeMemory.Free(_seen![i]);
@@ -56,6 +62,8 @@ internal sealed unsafe class JitProgram
     }
 
     private static int OpcodeCount => (int)Op.Print + 1;
+
+    private static int WayCount => Enum.GetValues<ShortWay>().Length;
 
     public ZexusProgram Program { get; }
 
@@ -69,17 +77,61 @@ internal sealed unsafe class JitProgram
 
         /// <summary>By slot: was it never a negative Int?</summary>
         public bool[] NonNegative { get; } = [.. Enumerable.Repeat(true, slots)];
+
+        /// <summary>By slot: how its Lists stored their items, and those of the first of them if it was a List.</summary>
+        public (ElementGuess Elements, ElementGuess Inner)[] Elements { get; } =
+        [.. Enumerable.Repeat((ElementGuess.Empty, ElementGuess.Empty), slots)];
         public int Compilations { get; set; }
         public bool Busy { get; set; }
         public bool Refused { get; set; }
     }
 
-    /// <summary>Where the address of a function's compiled code stands; zero while there is none.</summary>
-    public nint* EntryOf(int function) => _entries + function;
+    /// <summary>Where a function's compiled code is entered; null while there is none.</summary>
+    public EntryPoint* EntryOf(int function) => _entries[function];
 
-    public nint* LoopEntryOf(int loop) => _loopEntries + loop;
+    public EntryPoint* LoopEntryOf(int loop) => _loopEntries[loop];
+
+    /// <summary>How a function's compiled code is called; null while there is none. Only the compiler asks, under the lock.</summary>
+    public Convention? ConventionOf(int function)
+    {
+        EntryPoint* entry = _entries[function];
+        return entry == null ? null : _pieces[entry->Piece]!.Convention;
+    }
+
+    /// <summary>Where the address of a function's code stands as long as it is called in one way; zero else.</summary>
+    public nint* CodeOf(int function, Convention convention)
+    {
+        if (!_codes.TryGetValue((function, convention), out nint code))
+        {
+            code = (nint)NativeMemory.AllocZeroed((nuint)sizeof(nint));
+            _codes.Add((function, convention), code);
+        }
+
+        return (nint*)code;
+    }
+
+    /// <summary>From now on this is the function's code, if any is.</summary>
+    private void Install(int function, CompiledPiece? piece)
+    {
+        foreach (((int of, Convention convention), nint code) in _codes)
+        {
+            if (of == function)
+            {
+                *(nint*)code = piece?.Convention.Equals(convention) == true ? piece.Entry->Code : 0;
+            }
+        }
+
+        if (piece is not null)
+        {
+            *CodeOf(function, piece.Convention) = piece.Entry->Code;
+        }
+
+        _entries[function] = piece is null ? null : piece.Entry;
+    }
 
     public long* OpcodeCounter(Op op) => _opcodes + (int)op;
+
+    public long* WayCounter(ShortWay way) => _opcodes + OpcodeCount + (int)way;
 
     public long* EntryCounter(int piece) => (long*)_counters[piece];
 
@@ -102,12 +154,13 @@ internal sealed unsafe class JitProgram
     /// <param name="loop">The loop's number; -1 for a function.</param>
     /// <param name="slots">The frame's slots and operands.</param>
     /// <param name="count">How many there are.</param>
-    public nint Request(FunctionCode* function, int instruction, int loop, Value* slots, int count)
+    public EntryPoint* Request(FunctionCode* function, int instruction, int loop, Value* slots, int count)
     {
-        nint* target = loop < 0 ? EntryOf(function->Number) : LoopEntryOf(loop);
+        EntryPoint** target = loop < 0 ? _entries + function->Number : _loopEntries + loop;
         EntryProfile? profile;
         ushort[] seen;
         bool[] nonNegative;
+        (ElementGuess, ElementGuess)[] elements;
         lock (_lock)
         {
             if (!_profiles.TryGetValue((function->Number, instruction, loop >= 0), out profile))
@@ -116,7 +169,7 @@ internal sealed unsafe class JitProgram
                 _profiles.Add((function->Number, instruction, loop >= 0), profile);
             }
 
-            if (*target != 0 || profile.Busy || profile.Refused)
+            if (*target != null || profile.Busy || profile.Refused)
             {
                 return *target;
             }
@@ -126,20 +179,29 @@ internal sealed unsafe class JitProgram
             {
                 profile.Seen[s] |= (ushort)(1 << (int)slots[s].Tag);
                 profile.NonNegative[s] &= slots[s].Tag != Tag.Int || (slots[s].Payload >= 0 && loop >= 0);
+                if (slots[s].Tag == Tag.List)
+                {
+                    ListCell* list = slots[s].List;
+                    profile.Elements[s] = (
+                        profile.Elements[s].Elements.Join(ElementGuesses.Of(list)),
+                        profile.Elements[s].Inner.Join(ElementGuesses.InnerOf(list))
+                    );
+                }
             }
 
             profile.Busy = true;
             seen = [.. profile.Seen];
             nonNegative = [.. profile.NonNegative];
+            elements = [.. profile.Elements];
         }
 
         if (Options.Background)
         {
-            _ = Task.Run(() => Compile(function, instruction, loop, profile, seen, nonNegative));
-            return 0;
+            _ = Task.Run(() => Compile(function, instruction, loop, profile, seen, nonNegative, elements));
+            return null;
         }
 
-        Compile(function, instruction, loop, profile, seen, nonNegative);
+        Compile(function, instruction, loop, profile, seen, nonNegative, elements);
         return *target;
     }
 
@@ -149,7 +211,8 @@ internal sealed unsafe class JitProgram
         int loop,
         EntryProfile profile,
         ushort[] seen,
-        bool[] nonNegative
+        bool[] nonNegative,
+        (ElementGuess, ElementGuess)[] elements
     )
     {
         // One at a time: what was seen is read and written without further care.
@@ -169,11 +232,20 @@ internal sealed unsafe class JitProgram
                     isLoop: loop >= 0,
                     seen,
                     nonNegative,
+                    elements,
                     assumeNothing: profile.Compilations >= Options.CompilationsPerEntry,
                     number
                 );
                 _pieces[number] = piece;
-                *(loop < 0 ? EntryOf(function->Number) : LoopEntryOf(loop)) = piece.Pointer;
+                piece.Entry->Piece = number;
+                if (loop < 0)
+                {
+                    Install(function->Number, piece);
+                }
+                else
+                {
+                    _loopEntries[loop] = piece.Entry;
+                }
             }
             catch (CompilationRefusedException refused)
             {
@@ -206,26 +278,44 @@ internal sealed unsafe class JitProgram
                 return;
             }
 
-            for (int i = 0; i < Program.FunctionCount; i++)
-            {
-                _invalidated += Drop(_entries + i, piece);
-            }
+            Drop(piece);
+        }
+    }
 
-            for (int i = 0; i < Program.LoopCount; i++)
-            {
-                _invalidated += Drop(_loopEntries + i, piece);
-            }
+    /// <summary>
+    /// Is a call's callee compiled by now, and the call not made for that? Then its piece is left to those who are in it and compiled anew.
+    /// </summary>
+    public bool Respecializes(Site* site)
+    {
+        EntryPoint* callee = _entries[site->Seen->Callee - 1];
+        bool isDirect = site->Code != null && *site->Code != 0;
+        if (callee == null || isDirect || site->Taken < Options.ExitsBeforeRecompilation)
+        {
+            return false;
         }
 
-        static int Drop(nint* entry, CompiledPiece piece)
+        lock (_lock)
         {
-            if (*entry != piece.Pointer)
-            {
-                return 0;
-            }
+            Drop(_pieces[site->Piece]!);
+            return true;
+        }
+    }
 
-            *entry = 0;
-            return 1;
+    private void Drop(CompiledPiece piece)
+    {
+        if (_entries[piece.Function->Number] == piece.Entry)
+        {
+            Install(piece.Function->Number, null);
+            _invalidated++;
+        }
+
+        for (int i = 0; i < Program.LoopCount; i++)
+        {
+            if (_loopEntries[i] == piece.Entry)
+            {
+                _loopEntries[i] = null;
+                _invalidated++;
+            }
         }
     }
 
@@ -270,6 +360,14 @@ internal sealed unsafe class JitProgram
                 }
             }
 
+            foreach (ShortWay way in Enum.GetValues<ShortWay>())
+            {
+                if (*WayCounter(way) > 0)
+                {
+                    opcodes[way.ToString()] = *WayCounter(way);
+                }
+            }
+
             return new JitStatistics
             {
                 Pieces = compiled,
@@ -291,13 +389,17 @@ internal sealed unsafe class JitProgram
 /// <summary>What was compiled of a program and how it went. Counts of several threads may miss a few.</summary>
 public sealed record JitStatistics
 {
-    /// <summary>The operations that compiled code has code for, as <see cref="Executed"/> names them.</summary>
+    /// <summary>
+    /// The operations that compiled code has code for, and what it does by itself where the machine has a rule, as <see cref="Executed"/> names
+    /// them.
+    /// </summary>
     public static ImmutableArray<string> Operations { get; } =
     [
         // The end is no instruction, and what the interpreter does in one stride is several to the compiler.
         .. Enum.GetValues<Op>()
-            .Where(op => op is not Op.End and not (>= Op.EqRegJump and <= Op.PushRegsIndex))
+            .Where(op => op is not Op.End and not (>= Op.EqRegJump and <= Op.EnterThreaded))
             .Select(op => op.ToString()),
+        .. Enum.GetNames<ShortWay>(),
     ];
 
     /// <summary>The kinds of side exits, as <see cref="Exits"/> names them.</summary>
@@ -328,7 +430,7 @@ public sealed record JitStatistics
     /// <summary>Side exits taken, by kind.</summary>
     public required ImmutableSortedDictionary<string, long> Exits { get; init; }
 
-    /// <summary>Instructions run in compiled code, by operation; empty unless <see cref="JitOptions.CountExecutions"/>.</summary>
+    /// <summary>Instructions run in compiled code, by operation, and rules of the machine that it did without; empty unless <see cref="JitOptions.CountExecutions"/>.</summary>
     public required ImmutableSortedDictionary<string, long> Executed { get; init; }
 
     /// <summary>What was not compiled because a limit of the compiler says so, by reason.</summary>

@@ -11,11 +11,21 @@ internal sealed unsafe partial class Machine
     private int* _callHeat;
     private int* _loopHeat;
 
+    // What has reached the threshold of threaded code, where that is the lower one.
+    private bool[] _warmFunctions = [];
+    private bool[] _warmLoops = [];
+
     /// <summary>The compiled frame that a nested loop of the interpreter returns to; null for the outermost.</summary>
     private Frame* _until;
 
-    /// <summary>Compiled calls go no deeper on the native stack than this without asking.</summary>
+    /// <summary>There is native stack down to here.</summary>
     private nuint _stackLimit;
+
+    /// <summary>
+    /// Compiled code that stands below this address on the native stack does not call compiled code by itself: there may be no native
+    /// stack for more, no frame, or no room on the value stack. Of the compiled frames above the latest <see cref="RunCompiled"/>.
+    /// </summary>
+    private nuint _callLimit;
 
     // A fault on its way through compiled frames: raised already, and not yet caught.
     private Code _faultCode;
@@ -23,17 +33,25 @@ internal sealed unsafe partial class Machine
 
     private const int StackReserve = 32 * 1024;
 
-    private void BindHeat(ZexusProgram program, JitOptions? options)
+    /// <summary>
+    /// The least that a compiled frame that calls takes on the native stack: the return address, machine, frame and slots, which it
+    /// needs afterwards, and the variable whose address it compares with <see cref="_callLimit"/>.
+    /// </summary>
+    private const int LeastNativeFrame = 48;
+
+    private void BindHeat(ZexusProgram program, VmOptions options)
     {
         NativeMemory.Free(_callHeat);
         NativeMemory.Free(_loopHeat);
-        _callHeat = Heat(program.FunctionCount, options?.CallThreshold ?? int.MaxValue);
-        _loopHeat = Heat(program.LoopCount, options?.LoopThreshold ?? int.MaxValue);
+        _callHeat = Heat(program.FunctionCount, options.Jit?.CallThreshold, options.Threaded?.CallThreshold);
+        _loopHeat = Heat(program.LoopCount, options.Jit?.LoopThreshold, options.Threaded?.LoopThreshold);
+        _warmFunctions = new bool[program.FunctionCount];
+        _warmLoops = new bool[program.LoopCount];
 
-        static int* Heat(int count, int threshold)
+        static int* Heat(int count, int? compiled, int? threaded)
         {
             int* heat = (int*)NativeMemory.Alloc((nuint)count + 1, sizeof(int));
-            new Span<int>(heat, count + 1).Fill(threshold);
+            new Span<int>(heat, count + 1).Fill(Math.Min(compiled ?? int.MaxValue, threaded ?? int.MaxValue));
             return heat;
         }
     }
@@ -83,23 +101,31 @@ internal sealed unsafe partial class Machine
     [MethodImpl(MethodImplOptions.NoInlining)]
     private Code EnterCompiled()
     {
-        if (_jit is null)
-        {
-            return Code.Switched;
-        }
-
         FunctionCode* function = _frame->Function;
-        nint entry = *_jit.EntryOf(function->Number);
-        if (entry == 0)
+        EntryPoint* entry = _jit is null ? null : _jit.EntryOf(function->Number);
+        if (entry == null)
         {
             if (--_callHeat[function->Number] >= 0)
             {
                 return Code.Switched;
             }
 
-            entry = _jit.Request(function, 0, -1, _frame->Vars, function->Slots);
-            if (entry == 0)
+            int left = HeatLeft(
+                function,
+                ref _warmFunctions[function->Number],
+                _options.Jit?.CallThreshold,
+                _options.Threaded?.CallThreshold
+            );
+            if (_jit is null || left >= 0)
             {
+                _callHeat[function->Number] = left;
+                return Code.Switched;
+            }
+
+            entry = _jit.Request(function, 0, -1, _frame->Vars, function->Slots);
+            if (entry == null)
+            {
+                _threaded?.Translate(function);
                 _callHeat[function->Number] = Math.Max(_jit.Options.CallThreshold, 8);
                 return Code.Switched;
             }
@@ -113,20 +139,26 @@ internal sealed unsafe partial class Machine
     private Code EnterLoop(int loop)
     {
         _loopHeat[loop] = 0;
-        if (_jit is null)
-        {
-            // A hook is looking on, or nothing is ever compiled.
-            _loopHeat[loop] = Math.Max(_options.Jit?.LoopThreshold ?? int.MaxValue, 8);
-            return Code.Switched;
-        }
-
-        nint entry = *_jit.LoopEntryOf(loop);
-        if (entry == 0)
+        EntryPoint* entry = _jit is null ? null : _jit.LoopEntryOf(loop);
+        if (entry == null)
         {
             FunctionCode* function = _frame->Function;
-            entry = _jit.Request(function, (int)(_ip - function->Code), loop, _frame->Vars, (int)(_sp - _frame->Vars));
-            if (entry == 0)
+            int left = HeatLeft(
+                function,
+                ref _warmLoops[loop],
+                _options.Jit?.LoopThreshold,
+                _options.Threaded?.LoopThreshold
+            );
+            if (_jit is null || left >= 0)
             {
+                _loopHeat[loop] = left;
+                return Code.Switched;
+            }
+
+            entry = _jit.Request(function, (int)(_ip - function->Code), loop, _frame->Vars, (int)(_sp - _frame->Vars));
+            if (entry == null)
+            {
+                _threaded?.Translate(function);
                 _loopHeat[loop] = Math.Max(_jit.Options.LoopThreshold, 8);
                 return Code.Switched;
             }
@@ -135,8 +167,30 @@ internal sealed unsafe partial class Machine
         return RunCompiled(entry);
     }
 
+    /// <summary>
+    /// A function or loop has reached a threshold. Translates what is warm; the heat that is left until the next threshold, negative
+    /// when it is hot enough to be compiled.
+    /// </summary>
+    private int HeatLeft(FunctionCode* function, ref bool warm, int? compiledAt, int? threadedAt)
+    {
+        if (_threaded is null && _jit is null)
+        {
+            // A hook is looking on.
+            return Math.Max(Math.Min(compiledAt ?? int.MaxValue, threadedAt ?? int.MaxValue), 8);
+        }
+
+        if (_threaded is not null && !warm && (_jit is null || threadedAt < compiledAt))
+        {
+            warm = true;
+            _threaded.Translate(function);
+            return _jit is null ? int.MaxValue : compiledAt!.Value - threadedAt!.Value;
+        }
+
+        return _jit is null ? int.MaxValue : -1;
+    }
+
     /// <summary>Runs compiled code on the current frame, whose record is complete.</summary>
-    private Code RunCompiled(nint entry)
+    private Code RunCompiled(EntryPoint* entry)
     {
         Frame* frame = _frame;
         FrameFlags flags = frame->Flags;
@@ -147,7 +201,10 @@ internal sealed unsafe partial class Machine
 
         // Compiled code may write the record anew, with what all frames have that compiled code calls.
         Value* result = frame->Result;
-        long status = ((delegate* <Machine, Frame*, Value*, long, long>)entry)(this, frame, frame->Vars, _counter);
+        nuint limit = _callLimit;
+        _callLimit = CallLimit(frame);
+        long status = Call(entry, frame);
+        _callLimit = limit;
         frame->Result = result;
         frame->Flags = flags;
         if (status >= 0)
@@ -165,6 +222,77 @@ internal sealed unsafe partial class Machine
         _frame = frame - 1;
         _ip = _frame->Ip;
         return _faultCode;
+    }
+
+    /// <summary>Calls compiled code on a frame that is complete in memory; the result goes to its first slot.</summary>
+    private long Call(EntryPoint* entry, Frame* frame)
+    {
+        Value* slots = frame->Vars;
+        long* arguments = stackalloc long[Convention.MostRegisters];
+        for (int r = 0; r < entry->Registers; r++)
+        {
+            Value* argument = slots + entry->Slots[r];
+            if ((int)argument->Tag != entry->Kinds[r] || (entry->Failing & (1 << r)) != 0)
+            {
+                // As a guard that fails at the first instruction. What was seen there, the next request looks at.
+                entry->Mismatch->Taken++;
+                _jit!.Exited(entry->Mismatch);
+                return ExitStatus.Interpret;
+            }
+
+            arguments[r] = argument->Payload;
+        }
+
+        nint code = entry->Code;
+        return entry->Registers switch
+        {
+            0 => ((delegate* <Machine, Frame*, Value*, long, long>)code)(this, frame, slots, _counter),
+            1 => ((delegate* <Machine, Frame*, Value*, long, long, long>)code)(
+                this,
+                frame,
+                slots,
+                _counter,
+                arguments[0]
+            ),
+            2 => ((delegate* <Machine, Frame*, Value*, long, long, long, long>)code)(
+                this,
+                frame,
+                slots,
+                _counter,
+                arguments[0],
+                arguments[1]
+            ),
+            3 => ((delegate* <Machine, Frame*, Value*, long, long, long, long, long>)code)(
+                this,
+                frame,
+                slots,
+                _counter,
+                arguments[0],
+                arguments[1],
+                arguments[2]
+            ),
+            _ => ((delegate* <Machine, Frame*, Value*, long, long, long, long, long, long>)code)(
+                this,
+                frame,
+                slots,
+                _counter,
+                arguments[0],
+                arguments[1],
+                arguments[2],
+                arguments[3]
+            ),
+        };
+    }
+
+    /// <summary>
+    /// Where compiled frames must ask again, if this one is entered now. Each is at least <see cref="LeastNativeFrame"/> below the one that
+    /// called it, takes one frame, and no more values than the program's largest.
+    /// </summary>
+    private nuint CallLimit(Frame* frame)
+    {
+        int here;
+        long frames = Math.Min(_lastFrame - frame, ((_segmentEnd - frame->Vars) / _program.LargestFrame) - 1);
+        return Math.Max(_stackLimit, (nuint)(&here) - (nuint)(Math.Max(frames, 0) * LeastNativeFrame));
     }
 
     /// <summary>
@@ -295,10 +423,54 @@ internal sealed unsafe partial class Machine
     {
         machine.Publish(site, frame, slots, counter);
         site->Taken++;
+        NoteCallee(site, callee);
         Instr* at = site->At;
         Code code = machine.CallValue(callee, machine._sp - at->B, at->B, at->C);
-        return machine.Settle(code, site, frame);
+        return machine.Called(machine.Settle(code, site, frame), site);
     }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static long CallTopAt(Machine machine, Site* site, Frame* frame, Value* slots, long counter)
+    {
+        machine.Publish(site, frame, slots, counter);
+        site->Taken++;
+        NoteCallee(site, machine._sp - site->At->B - 1);
+        return machine.Called(machine.Settle(machine.Rare(site->At, machine._sp, slots), site, frame), site);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static long CallFunctionAt(Machine machine, Site* site, Frame* frame, Value* slots, long counter)
+    {
+        machine.Publish(site, frame, slots, counter);
+        site->Taken++;
+        if (site->Seen != null)
+        {
+            site->Seen->Callee = site->At->A + 1;
+        }
+
+        return machine.Called(machine.Settle(machine.CallFunction(site->At), site, frame), site);
+    }
+
+    private static void NoteCallee(Site* site, Value* callee)
+    {
+        if (site->Seen == null || callee->Tag != Tag.Function)
+        {
+            return;
+        }
+
+        int number = callee->Function->Function + 1;
+        int seen = site->Seen->Callee;
+        site->Seen->Callee = seen == 0 || seen == number ? number : -1;
+    }
+
+    /// <summary>
+    /// A call that the machine has made for compiled code is over. When compiled code could make it by itself by now, the interpreter goes on
+    /// behind it, and the piece is compiled anew.
+    /// </summary>
+    private long Called(long status, Site* site) =>
+        status >= 0 && site->Seen != null && site->Seen->Callee > 0 && _jit!.Respecializes(site)
+            ? ExitStatus.Interpret
+            : status;
 
     /// <summary>A compiled function was called and has not returned by itself.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -367,6 +539,10 @@ internal sealed unsafe partial class Machine
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal static void NoteKind(ushort* seen, long tag) => *seen |= (ushort)(1 << (int)tag);
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static void NoteElements(ushort* seen, long list) =>
+        *seen |= (ushort)(1 << (int)new Value(Tag.List, list).List->Kind);
 
     /// <summary>The address of the item under a String whose length costs nothing; null when there is none, or the key is longer.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]

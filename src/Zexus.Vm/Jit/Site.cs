@@ -14,6 +14,9 @@ internal enum ExitKind
     /// <summary>The result does not fit 64 bits.</summary>
     Overflow,
 
+    /// <summary>A List stores its items in another way than was assumed, or an item does not fit it.</summary>
+    Elements,
+
     /// <summary>An operand that the short way does not have: a divisor below one, an index outside the list.</summary>
     Range,
 
@@ -41,6 +44,12 @@ internal unsafe struct Site
     /// <summary>Has the function a SETUP_TRY? Then its frame record is complete from its entry on.</summary>
     public bool HasHandlers;
 
+    /// <summary>Of a call that assumptions may make direct: what was seen there.</summary>
+    public Seen* Seen;
+
+    /// <summary>Of a direct call: where the address of the callee's code stands.</summary>
+    public nint* Code;
+
     /// <summary>How often it was taken. Threads may lose counts to each other.</summary>
     public long Taken;
 }
@@ -67,4 +76,10 @@ internal struct Seen
     public ushort Second;
     public ushort Overflow;
     public ushort Range;
+
+    /// <summary>One more than the number of the function that was called; -1 when there were several.</summary>
+    public int Callee;
+
+    /// <summary>Bits by <see cref="ElementKind"/>: how the List stored its items; all of them when an item did not fit.</summary>
+    public ushort Elements;
 }

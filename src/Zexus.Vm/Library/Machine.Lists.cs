@@ -3,7 +3,7 @@ namespace Zexus.Vm;
 /// <summary>Methods of a List.</summary>
 internal sealed unsafe partial class Machine
 {
-    private static Code SetItem(Value* target, Value* index, Value* item, Value* to)
+    private Code SetItem(Value* target, Value* index, Value* item, Value* to)
     {
         if (!IsIndex(index))
         {
@@ -16,7 +16,7 @@ internal sealed unsafe partial class Machine
             return Code.Domain;
         }
 
-        *target->List->At(at) = *item;
+        _heap.SetItem(target->List, at, *item);
         *to = *target;
         return Code.Done;
     }
@@ -31,7 +31,8 @@ internal sealed unsafe partial class Machine
                 return Code.OutOfGas;
             }
 
-            Code code = AreEqual(list->At(i), item, 0, out bool equal);
+            Value at = list->Get(i);
+            Code code = AreEqual(&at, item, 0, out bool equal);
             if (code != Code.Done)
             {
                 return code;
@@ -50,8 +51,8 @@ internal sealed unsafe partial class Machine
 
     private ListCell* Clone(ListCell* list)
     {
-        ListCell* result = _heap.NewList(list->Count);
-        CopyItems(list, 0, result->Items, list->Count);
+        ListCell* result = _heap.NewList(list->Count, list->Kind);
+        CellHeap.CopyItems(list, 0, result, 0, list->Count);
         return result;
     }
 
@@ -63,7 +64,19 @@ internal sealed unsafe partial class Machine
         }
 
         ListCell* result = Clone(list);
-        new Span<Value>(result->Items, result->Count).Reverse();
+        switch (result->Kind)
+        {
+            case ElementKind.Value:
+                new Span<Value>(result->Items, result->Count).Reverse();
+                break;
+            case ElementKind.Bool:
+                new Span<byte>(result->Items, result->Count).Reverse();
+                break;
+            default:
+                new Span<long>(result->Items, result->Count).Reverse();
+                break;
+        }
+
         *to = Value.Of(result);
         return Code.Done;
     }
@@ -89,7 +102,8 @@ internal sealed unsafe partial class Machine
             }
 
             // Display at depth 0 takes a String as it is.
-            Code code = Display(list->At(i), 0);
+            Value item = list->Get(i);
+            Code code = Display(&item, 0);
             if (code != Code.Done)
             {
                 return code;
@@ -104,11 +118,18 @@ internal sealed unsafe partial class Machine
     {
         long inner = 0;
         long length = 0;
+        ElementKind kind = ElementKind.Value;
         for (int i = 0; i < list->Count; i++)
         {
-            Value* item = list->At(i);
-            inner += item->Tag == Tag.List ? item->List->Count : 0;
-            length += item->Tag == Tag.List ? item->List->Count : 1;
+            Value item = list->Get(i);
+            int count = item.Tag == Tag.List ? item.List->Count : 1;
+            ElementKind another = item.Tag == Tag.List ? item.List->Kind : ElementKinds.Of(item.Tag);
+            kind =
+                count == 0 ? kind
+                : length == 0 || another == kind ? another
+                : ElementKind.Value;
+            inner += item.Tag == Tag.List ? count : 0;
+            length += count;
         }
 
         if (!Charge(list->Count + inner))
@@ -121,19 +142,19 @@ internal sealed unsafe partial class Machine
             return Code.CollectionTooLarge;
         }
 
-        ListCell* result = _heap.NewList((int)length);
-        Value* at = result->Items;
+        ListCell* result = _heap.NewList((int)length, kind);
+        int at = 0;
         for (int i = 0; i < list->Count; i++)
         {
-            Value* item = list->At(i);
-            if (item->Tag == Tag.List)
+            Value item = list->Get(i);
+            if (item.Tag == Tag.List)
             {
-                CopyItems(item->List, 0, at, item->List->Count);
-                at += item->List->Count;
+                CellHeap.CopyItems(item.List, 0, result, at, item.List->Count);
+                at += item.List->Count;
             }
             else
             {
-                *at++ = *item;
+                result->Put(at++, item);
             }
         }
 
@@ -165,7 +186,7 @@ internal sealed unsafe partial class Machine
             Kind = map ? CallbackKind.Map : CallbackKind.Filter,
             Subject = *function,
             Source = _heap.Protected[mark],
-            Target = Value.Of(_heap.NewNullList(map ? list->Count : 0)),
+            Target = Value.Of(_heap.NewList(0)),
         };
         Code code = PushCallback(callback, to);
         _heap.Release(mark);
@@ -188,7 +209,7 @@ internal sealed unsafe partial class Machine
         bool given = count >= 2;
         Value start =
             given ? *initial
-            : list->Count > 0 ? *list->At(0)
+            : list->Count > 0 ? list->Get(0)
             : default;
         int next = given ? 0 : 1;
         if (next >= list->Count)
@@ -229,7 +250,7 @@ internal sealed unsafe partial class Machine
         }
 
         int mark = _heap.Protect(Value.Of(source));
-        ListCell* target = _heap.NewNullList(list->Count);
+        ListCell* target = _heap.NewNullList(list->Count, list->Kind);
         _heap.Release(mark);
         if (compare->Tag == Tag.Null)
         {

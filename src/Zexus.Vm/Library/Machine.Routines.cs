@@ -88,7 +88,8 @@ internal sealed unsafe partial class Machine
             case Routines.ListPop:
             {
                 ListCell* list = target->List;
-                *to = list->Count == 0 ? default : list->Items[--list->Count];
+                *to = list->Count == 0 ? default : list->Get(list->Count - 1);
+                list->Count = Math.Max(0, list->Count - 1);
                 return Code.Done;
             }
 
@@ -98,10 +99,10 @@ internal sealed unsafe partial class Machine
             case Routines.ListIndexOf:
                 return FindItem(target->List, first, routine == Routines.ListContains, to);
             case Routines.ListFirst:
-                *to = target->List->Count == 0 ? default : *target->List->At(0);
+                *to = target->List->Count == 0 ? default : target->List->Get(0);
                 return Code.Done;
             case Routines.ListLast:
-                *to = target->List->Count == 0 ? default : *target->List->At(target->List->Count - 1);
+                *to = target->List->Count == 0 ? default : target->List->Get(target->List->Count - 1);
                 return Code.Done;
             case Routines.ListReverse:
                 return Reverse(target->List, to);
@@ -286,12 +287,12 @@ internal sealed unsafe partial class Machine
             return Code.CollectionTooLarge;
         }
 
-        ListCell* list = _heap.NewNullList((int)length);
-        int mark = _heap.Protect(Value.Of(list));
         bool small = from >= long.MinValue && end <= long.MaxValue;
+        ListCell* list = _heap.NewNullList((int)length, small ? ElementKind.Int : ElementKind.Value);
+        int mark = _heap.Protect(Value.Of(list));
         for (int i = 0; i < list->Count; i++)
         {
-            *list->At(i) = small ? Value.Of((long)from + i) : _heap.NewInteger(from + i);
+            list->Put(i, small ? Value.Of((long)from + i) : _heap.NewInteger(from + i));
         }
 
         _heap.Release(mark);
@@ -317,9 +318,13 @@ internal sealed unsafe partial class Machine
             return Code.CollectionTooLarge;
         }
 
-        ListCell* result = _heap.NewList(source->Count + 1);
-        CopyItems(source, 0, result->Items, source->Count);
-        result->Items[source->Count] = *item;
+        ElementKind kind =
+            source->Count == 0 ? ElementKinds.Of(item->Tag)
+            : source->Kind.Takes(item->Tag) ? source->Kind
+            : ElementKind.Value;
+        ListCell* result = _heap.NewList(source->Count + 1, kind);
+        CellHeap.CopyItems(source, 0, result, 0, source->Count);
+        result->Put(source->Count, *item);
         *to = Value.Of(result);
         return Code.Done;
     }

@@ -145,7 +145,7 @@ internal sealed unsafe partial class Machine
         for (int i = 0; i < parts; i++)
         {
             int at = i == parts - 1 ? text->Length : Text.IndexOf(text, between, from);
-            *result->At(i) = Value.Of(_heap.Slice(text, from, at - from));
+            result->Values[i] = Value.Of(_heap.Slice(text, from, at - from));
             from = at + between->Length;
         }
 

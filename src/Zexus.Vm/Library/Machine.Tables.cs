@@ -94,13 +94,9 @@ internal sealed unsafe partial class Machine
             return Code.OutOfGas;
         }
 
-        ListCell* list = _heap.NewList(table->Count);
-        for (int i = 0; i < table->Count; i++)
-        {
-            list->Items[i] = keys ? table->At(i)->Key : table->At(i)->Item;
-        }
-
-        *to = Value.Of(list);
+        // An entry begins with its key and its item, side by side.
+        Value* first = (Value*)table->Entries + (keys ? 0 : 1);
+        *to = Value.Of(_heap.NewListOf(first, table->Count, sizeof(Entry)));
         return Code.Done;
     }
 
@@ -115,10 +111,7 @@ internal sealed unsafe partial class Machine
         int mark = _heap.Protect(Value.Of(list));
         for (int i = 0; i < map->Count; i++)
         {
-            ListCell* pair = _heap.NewList(2);
-            pair->Items[0] = map->At(i)->Key;
-            pair->Items[1] = map->At(i)->Item;
-            *list->At(i) = Value.Of(pair);
+            list->Values[i] = Value.Of(_heap.NewListOf((Value*)map->At(i), 2));
         }
 
         _heap.Release(mark);

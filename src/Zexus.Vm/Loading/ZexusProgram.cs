@@ -22,6 +22,7 @@ public sealed unsafe class ZexusProgram
     private readonly CellHeap _heap;
     private readonly List<nint> _blocks = [];
     private readonly ConcurrentDictionary<JitOptions, JitProgram> _compiled = new();
+    private readonly ConcurrentDictionary<ThreadedOptions, ThreadedProgram> _threaded = new();
 
     private ZexusProgram(Program code, TranslatedProgram? translation, Limits limits, StackHeights[] heights)
     {
@@ -33,6 +34,11 @@ public sealed unsafe class ZexusProgram
         Functions = decoder.Functions;
         FunctionCount = code.Functions.Length;
         LoopCount = decoder.LoopCount;
+        for (int f = 0; f < FunctionCount; f++)
+        {
+            LargestFrame = Math.Max(LargestFrame, Functions[f].FrameSize);
+        }
+
         Constants = decoder.Constants;
         ConstantElements = decoder.ConstantElements;
         CaptureSlots = decoder.CaptureSlots;
@@ -65,6 +71,9 @@ public sealed unsafe class ZexusProgram
     internal FunctionCode* Functions { get; }
 
     internal int FunctionCount { get; }
+
+    /// <summary>The largest frame of its functions, in values.</summary>
+    internal int LargestFrame { get; }
 
     /// <summary>Backward jumps.</summary>
     internal int LoopCount { get; }
@@ -168,6 +177,14 @@ public sealed unsafe class ZexusProgram
         _compiled.TryGetValue(options, out JitProgram? jit) ? jit.Statistics() : null;
 
     internal JitProgram JitFor(JitOptions options) => _compiled.GetOrAdd(options, it => new JitProgram(this, it));
+
+    /// <summary>The threaded code of it under these options; null when it never ran under them.</summary>
+    /// <param name="options">The options of the executions.</param>
+    public ThreadedStatistics? ThreadedStatistics(ThreadedOptions options) =>
+        _threaded.TryGetValue(options, out ThreadedProgram? threaded) ? threaded.Statistics() : null;
+
+    internal ThreadedProgram ThreadedFor(ThreadedOptions options) =>
+        _threaded.GetOrAdd(options, it => new ThreadedProgram(this, it));
 
     private nint Allocate(long bytes)
     {
