@@ -49,9 +49,15 @@ internal static unsafe class Handlers
             skipVisibility: true
         );
         method.InitLocals = false;
-        // What is not the plain case goes through the handler of Exec.
-        nint exec = key.Op == WideOp.Exec ? 0 : Of(new HandlerKey(WideOp.Exec));
-        new HandlerIl(method.GetILGenerator(512), key, exec).Emit();
+        // What is not the plain case goes to another handler, in the end to that of Exec.
+        nint otherwise = key.Op switch
+        {
+            WideOp.Exec => 0,
+            WideOp.Index => Of(key with { Op = WideOp.EntryIndex }),
+            WideOp.ListSet => Of(key with { Op = WideOp.EntrySet }),
+            _ => Of(new HandlerKey(WideOp.Exec)),
+        };
+        new HandlerIl(method.GetILGenerator(512), key, otherwise).Emit();
         WideHandler handler = method.CreateDelegate<WideHandler>();
         RuntimeHelpers.PrepareDelegate(handler);
         KeptAlive.Add(handler);

@@ -162,13 +162,27 @@ public sealed record ThreadedStatistics
 {
     /// <summary>The operations of threaded code, as <see cref="Executed"/> names them.</summary>
     public static ImmutableArray<string> Operations { get; } =
-    [.. Enum.GetValues<WideOp>().Where(op => op is not WideOp.Count).Select(op => op.ToString())];
+    [
+        .. Enum.GetValues<WideOp>()
+            .Where(op => op is not (WideOp.Count or WideOp.EntryIndex or WideOp.EntrySet))
+            .Select(op => op.ToString()),
+    ];
 
     /// <summary>The operations that have a plain case, and else leave it to the source, as <see cref="DoneBySource"/> names them.</summary>
     public static ImmutableArray<string> Partial { get; } =
     [
         .. Enum.GetValues<WideOp>()
-            .Where(op => op is not (WideOp.Count or WideOp.Move or WideOp.Jump or WideOp.Next))
+            .Where(op =>
+                op
+                    is not (
+                        WideOp.Count
+                        or WideOp.Move
+                        or WideOp.Jump
+                        or WideOp.Next
+                        or WideOp.EntryIndex
+                        or WideOp.EntrySet
+                    )
+            )
             .Select(op => op.ToString()),
     ];
 

@@ -36,6 +36,10 @@ internal enum WideOp
     Next,
     Index,
     ListSet,
+
+    // Index and set where the target is no List: of a Map, by a key that is there. Only a handler goes to these.
+    EntryIndex,
+    EntrySet,
     ListPush,
     Call,
     Return,
