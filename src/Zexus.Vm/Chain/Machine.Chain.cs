@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using Zexus.Isa;
 
@@ -8,7 +9,7 @@ internal sealed unsafe partial class Machine
 {
     private const int HexBytes = 64;
 
-    private static readonly Data TimestampKey = Data.NewString("timestamp");
+    private static readonly nint TimestampKey = (nint)WellKnown.Make("timestamp");
 
     private Code StateRead(Value* key)
     {
@@ -22,8 +23,25 @@ internal sealed unsafe partial class Machine
             return Code.OutOfGas;
         }
 
-        Data? data = _world.Read(Text.ToDotNet(key->String));
-        return CopyOut(data ?? Data.Null, key) ? Code.Done : Code.OutOfGas;
+        Value* item = _world.Read(key);
+        if (item is null)
+        {
+            *key = Value.Null;
+        }
+        else if (item->Tag <= Tag.String)
+        {
+            *key = *item;
+        }
+        else if (Charge(PlainData.Elements(item)))
+        {
+            *key = PlainData.Copy(*item, _heap);
+        }
+        else
+        {
+            return Code.OutOfGas;
+        }
+
+        return Code.Done;
     }
 
     private Code StateWrite(Value* key, Value* value)
@@ -38,51 +56,78 @@ internal sealed unsafe partial class Machine
             return Code.OutOfGas;
         }
 
-        Code code = Plain(value, 0, out Data data);
+        Code code = ChargePlain(value);
         if (code == Code.Done)
         {
-            _world.Write(Text.ToDotNet(key->String), data);
+            if (value->Tag > Tag.String)
+            {
+                // Its place on the stack is as good a root for the copy; nobody needs the operand any more.
+                *value = PlainData.Copy(*value, _heap);
+            }
+
+            _world.Write(key, *value);
             _sp = key;
         }
 
         return code;
     }
 
+    /// <summary>For compiled code, without the way past every other instruction.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static long StateReadAt(Machine machine, Site* site, Frame* frame, Value* slots, long counter)
+    {
+        machine.Publish(site, frame, slots, counter);
+        site->Taken++;
+        return machine.Settle(machine.StateRead(machine._sp - 1), site, frame);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static long StateWriteAt(Machine machine, Site* site, Frame* frame, Value* slots, long counter)
+    {
+        machine.Publish(site, frame, slots, counter);
+        site->Taken++;
+        return machine.Settle(machine.StateWrite(machine._sp - 2, machine._sp - 1), site, frame);
+    }
+
+    internal static void BeginTransaction(Machine machine) => machine._world.Begin();
+
+    internal static void CommitTransaction(Machine machine) => machine._world.Commit();
+
+    internal static void RevertTransaction(Machine machine) => machine._world.Revert();
+
     private Code LedgerAppend(Value* entry)
     {
-        Code code = Plain(entry, 0, out Data data);
+        Code code = ChargePlain(entry);
         if (code != Code.Done)
         {
             return code;
         }
 
-        if (data is Data.Map map && !map.entries.Any(pair => pair.Key.Equals(TimestampKey)))
+        Value timestamp = Value.Of((StringCell*)TimestampKey);
+        if (entry->Tag != Tag.Map || CellHeap.Find(entry->Map, &timestamp) >= 0)
         {
-            if (map.entries.Length + 1L > _collectionLength)
-            {
-                return Code.CollectionTooLarge;
-            }
-
-            data = Data.NewMap([.. map.entries, new(TimestampKey, Data.NewInt(_options.Block.Timestamp))]);
+            _world.Append(entry);
+        }
+        else if (entry->Map->Count + 1L > _collectionLength)
+        {
+            return Code.CollectionTooLarge;
+        }
+        else
+        {
+            _world.AppendStamped(entry->Map, timestamp.String);
         }
 
-        _world.Append(data);
         _sp = entry;
         return Code.Done;
     }
 
     private Code AuditLog(Value* subject, Value* action)
     {
-        Code code = Plain(subject, 0, out Data data);
-        if (code != Code.Done)
-        {
-            return code;
-        }
-
-        code = Plain(action, 0, out Data done);
+        Code code = ChargePlain(subject);
+        code = code == Code.Done ? ChargePlain(action) : code;
         if (code == Code.Done)
         {
-            _world.Audit(new AuditEntry(data, done, _options.Block.Timestamp));
+            _world.Audit(subject, action);
             _sp = subject;
         }
 

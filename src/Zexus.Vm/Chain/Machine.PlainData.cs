@@ -5,111 +5,61 @@ namespace Zexus.Vm;
 /// <summary>Plain data out of the heap and back into it: docs/semantics.md, section 4.</summary>
 internal sealed unsafe partial class Machine
 {
-    private Code Plain(Value* value, int depth, out Data data)
+    /// <summary>Is it plain data, and is its copy paid for? Whoever is told so may copy it in any form.</summary>
+    private Code ChargePlain(Value* value) => value->Tag <= Tag.String ? Code.Done : ChargePlain(value, 0);
+
+    private Code ChargePlain(Value* value, int depth)
     {
-        data = Data.Null;
         switch (value->Tag)
         {
-            case Tag.Null:
-                return Code.Done;
-            case Tag.Bool:
-                data = Data.NewBool(value->Payload != 0);
-                return Code.Done;
-            case Tag.Int:
-            case Tag.BigInt:
-                data = Data.NewInt(Integers.Of(value));
-                return Code.Done;
-            case Tag.Float:
-                data = Data.NewFloat(value->Float);
-                return Code.Done;
-            case Tag.String:
-                data = Data.NewString(Text.ToDotNet(value->String));
-                return Code.Done;
             case Tag.List:
             {
                 ListCell* list = value->List;
-                if (!Charge(list->Count))
+                Code code = EnterPlain(list->Count, depth);
+                for (int i = 0; list->Kind == ElementKind.Value && i < list->Count && code == Code.Done; i++)
                 {
-                    return Code.OutOfGas;
+                    Value* item = list->Values + i;
+                    code = item->Tag <= Tag.String ? Code.Done : ChargePlain(item, depth + 1);
                 }
 
-                if (depth >= _nesting)
-                {
-                    return Code.TooDeep;
-                }
-
-                Data[] items = new Data[list->Count];
-                for (int i = 0; i < items.Length; i++)
-                {
-                    Value item = list->Get(i);
-                    Code code = Plain(&item, depth + 1, out items[i]);
-                    if (code != Code.Done)
-                    {
-                        return code;
-                    }
-                }
-
-                data = Data.NewList(items);
-                return Code.Done;
+                return code;
             }
 
             case Tag.Set:
-            {
-                TableCell* set = value->Set;
-                if (!Charge(set->Count))
-                {
-                    return Code.OutOfGas;
-                }
-
-                if (depth >= _nesting)
-                {
-                    return Code.TooDeep;
-                }
-
-                Data[] items = new Data[set->Count];
-                for (int i = 0; i < items.Length; i++)
-                {
-                    _ = Plain(&set->At(i)->Key, depth + 1, out items[i]);
-                }
-
-                data = Data.NewSet(items);
-                return Code.Done;
-            }
+                // Its elements are scalars: they cost nothing and cannot fail, as a Map's keys.
+                return EnterPlain(value->Set->Count, depth);
 
             case Tag.Map:
             {
                 TableCell* map = value->Map;
-                if (!Charge(2L * map->Count))
+                Code code = EnterPlain(2L * map->Count, depth);
+                for (int i = 0; i < map->Count && code == Code.Done; i++)
                 {
-                    return Code.OutOfGas;
+                    Value* item = &map->At(i)->Item;
+                    code = item->Tag <= Tag.String ? Code.Done : ChargePlain(item, depth + 1);
                 }
 
-                if (depth >= _nesting)
-                {
-                    return Code.TooDeep;
-                }
-
-                var entries = new KeyValuePair<Data, Data>[map->Count];
-                for (int i = 0; i < entries.Length; i++)
-                {
-                    // Keys are scalars: they cost nothing and cannot fail.
-                    _ = Plain(&map->At(i)->Key, depth + 1, out Data key);
-                    Code code = Plain(&map->At(i)->Item, depth + 1, out Data item);
-                    if (code != Code.Done)
-                    {
-                        return code;
-                    }
-
-                    entries[i] = new(key, item);
-                }
-
-                data = Data.NewMap(entries);
-                return Code.Done;
+                return code;
             }
 
-            default:
+            case Tag.Function:
                 return Code.TypeMismatch;
+
+            default:
+                return Code.Done;
         }
+    }
+
+    private Code EnterPlain(long elements, int depth) =>
+        !Charge(elements) ? Code.OutOfGas
+        : depth >= _nesting ? Code.TooDeep
+        : Code.Done;
+
+    private Code Plain(Value* value, out Data data)
+    {
+        Code code = ChargePlain(value);
+        data = code == Code.Done ? PlainData.ToData(value) : Data.Null;
+        return code;
     }
 
     /// <summary>A copy in the heap; false when its charge does not fit.</summary>

@@ -3,7 +3,7 @@ using Zexus.Isa;
 
 namespace Zexus.Vm;
 
-/// <summary>Plain data into the heap. The other way charges gas and can fault: <see cref="Machine"/> has it.</summary>
+/// <summary>Plain data in its forms: .NET's and cells. Charges are the machine's, and taken before.</summary>
 internal static unsafe class PlainData
 {
     /// <summary>Builds a tree of cells. Nesting is within the limits, so recursion is.</summary>
@@ -74,6 +74,95 @@ internal static unsafe class PlainData
             default:
                 return Value.Null;
         }
+    }
+
+    /// <summary>Of a value that is plain data within the limits.</summary>
+    public static Data ToData(Value* value)
+    {
+        switch (value->Tag)
+        {
+            case Tag.Null:
+                return Data.Null;
+            case Tag.Bool:
+                return Data.NewBool(value->Payload != 0);
+            case Tag.Int:
+            case Tag.BigInt:
+                return Data.NewInt(Integers.Of(value));
+            case Tag.Float:
+                return Data.NewFloat(value->Float);
+            case Tag.String:
+                return Data.NewString(Text.ToDotNet(value->String));
+            case Tag.List:
+            {
+                Data[] items = new Data[value->List->Count];
+                for (int i = 0; i < items.Length; i++)
+                {
+                    Value item = value->List->Get(i);
+                    items[i] = ToData(&item);
+                }
+
+                return Data.NewList(items);
+            }
+
+            case Tag.Set:
+            {
+                Data[] items = new Data[value->Set->Count];
+                for (int i = 0; i < items.Length; i++)
+                {
+                    items[i] = ToData(&value->Set->At(i)->Key);
+                }
+
+                return Data.NewSet(items);
+            }
+
+            case Tag.Map:
+            {
+                var entries = new KeyValuePair<Data, Data>[value->Map->Count];
+                for (int i = 0; i < entries.Length; i++)
+                {
+                    Entry* entry = value->Map->At(i);
+                    entries[i] = new(ToData(&entry->Key), ToData(&entry->Item));
+                }
+
+                return Data.NewMap(entries);
+            }
+
+            default:
+                throw new InvalidOperationException($"a {value->Tag} is no plain data");
+        }
+    }
+
+    /// <summary>Elements of collections at every level, as the charges count them.</summary>
+    public static long Elements(Value* value)
+    {
+        long sum = 0;
+        switch (value->Tag)
+        {
+            case Tag.List:
+                ListCell* list = value->List;
+                sum = list->Count;
+                for (int i = 0; list->Kind == ElementKind.Value && i < list->Count; i++)
+                {
+                    sum += Elements(list->Values + i);
+                }
+
+                break;
+            case Tag.Set:
+                sum = value->Set->Count;
+                break;
+            case Tag.Map:
+                sum = 2L * value->Map->Count;
+                for (int i = 0; i < value->Map->Count; i++)
+                {
+                    sum += Elements(&value->Map->At(i)->Item);
+                }
+
+                break;
+            default:
+                break;
+        }
+
+        return sum;
     }
 
     /// <summary>A copy of a tree of cells: what LOAD_CONST pushes. Scalars are shared, they never change.</summary>

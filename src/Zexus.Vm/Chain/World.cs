@@ -1,61 +1,206 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
 using Zexus.Isa;
 
 namespace Zexus.Vm;
 
 /// <summary>
-/// What an execution can change outside its heap: state, ledger, events, registrations, audit log. State is an overlay on
-/// the host's with an undo journal, so a transaction costs what it writes, whatever the size of the state.
+/// What an execution can change outside its variables: state, ledger, events, registrations, audit log. What it writes to
+/// the state is a Map in its heap over the host's state, with an undo journal, so a transaction costs what it writes,
+/// whatever the size of the state.
 /// </summary>
-internal sealed class World(IReadOnlyDictionary<string, Data> state)
+internal sealed unsafe class World(CellHeap heap) : IDisposable
 {
-    private readonly record struct Undo(string Key, Data? Before);
-
-    private readonly record struct Transaction(long Number, int Journal, int Ledger, int Events, int Registrations);
+    private readonly record struct Transaction(
+        long Number,
+        int Journal,
+        DataLog.Mark Ledger,
+        DataLog.Mark Events,
+        int Registrations
+    );
 
     private readonly record struct Registered(int Event, int Handler);
 
-    private readonly IReadOnlyDictionary<string, Data> _base = state;
-    private readonly Dictionary<string, Data> _written = new(StringComparer.Ordinal);
-    private readonly List<Undo> _journal = [];
     private readonly List<Transaction> _open = [];
-    private readonly List<Data> _ledger = [];
-    private readonly List<EmittedEvent> _events = [];
-    private readonly List<AuditEntry> _audit = [];
+    private readonly DataLog _ledger = new();
+    private readonly DataLog _events = new();
+    private readonly DataLog _audit = new();
     private readonly List<Registered> _registrations = [];
     private readonly HashSet<Registered> _registered = [];
     private readonly Dictionary<int, List<Registration>> _handlers = [];
+
+    private StateTable _state = null!;
+    private BigInteger _timestamp;
+
+    /// <summary>A Map; null before the first write.</summary>
+    private TableCell* _written;
+
+    // The journal: for each write in a transaction the entry of the Map that it changed, and the item that stood there.
+    // An entry that it added is ~entry, and undone in its turn it is the last one.
+    private int* _changed;
+    private Value* _before;
+    private int _journal;
+    private int _journalCapacity;
+
+    ~World() => Free();
 
     public int OpenTransactions => _open.Count;
 
     /// <summary>The number of the last TX_BEGIN; later ones have larger numbers.</summary>
     public long LastTransaction { get; private set; }
 
-    public IReadOnlyDictionary<string, Data> State => _written.Count == 0 ? _base : new StateView(_base, _written);
-
-    public IReadOnlyList<Data> Ledger => _ledger;
-
-    public IReadOnlyList<EmittedEvent> Events => _events;
-
-    public IReadOnlyList<AuditEntry> AuditLog => _audit;
-
-    public Data? Read(string key) =>
-        _written.TryGetValue(key, out Data? value) || _base.TryGetValue(key, out value) ? value : null;
-
-    public void Write(string key, Data value)
+    public void Dispose()
     {
-        if (_open.Count > 0)
-        {
-            _journal.Add(new Undo(key, _written.GetValueOrDefault(key)));
-        }
-
-        _written[key] = value;
+        Free();
+        GC.SuppressFinalize(this);
     }
 
-    public void Append(Data entry) => _ledger.Add(entry);
+    private void Free()
+    {
+        NativeMemory.Free(_changed);
+        NativeMemory.Free(_before);
+        _changed = null;
+        _before = null;
+        _journalCapacity = 0;
+    }
 
-    public void Audit(AuditEntry entry) => _audit.Add(entry);
+    /// <summary>An execution begins on this state.</summary>
+    public void Start(StateTable state, VmOptions options)
+    {
+        _state = state;
+        _timestamp = options.Block.Timestamp;
+        _written = null;
+        _journal = 0;
+        _open.Clear();
+        _ledger.Clear(options.MemoryLimit);
+        _events.Clear(options.MemoryLimit);
+        _audit.Clear(options.MemoryLimit);
+        _registrations.Clear();
+        _registered.Clear();
+        _handlers.Clear();
+        LastTransaction = 0;
+    }
 
-    public void Emit(string name, Data payload) => _events.Add(new EmittedEvent(name, payload));
+    /// <summary>What the execution has written, and what a revert would bring back.</summary>
+    public void GiveRoots()
+    {
+        if (_written is not null)
+        {
+            heap.Protect(new Value(Tag.Map, (long)_written));
+        }
+
+        heap.AddRoots(_before, _before + _journal);
+    }
+
+    /// <summary>The state, for a result.</summary>
+    public IReadOnlyDictionary<string, Data> State()
+    {
+        if (_written is null || _written->Count == 0)
+        {
+            return _state.Data;
+        }
+
+        Dictionary<string, Data> written = new(_written->Count, StringComparer.Ordinal);
+        for (int i = 0; i < _written->Count; i++)
+        {
+            Entry* entry = _written->At(i);
+            written.Add(Text.ToDotNet(entry->Key.String), PlainData.ToData(&entry->Item));
+        }
+
+        return new StateView(_state.Data, written);
+    }
+
+    public IReadOnlyList<Data> TakeLedger() => _ledger.Take(static (ref reader) => reader.Read());
+
+    public IReadOnlyList<EmittedEvent> TakeEvents(string[] names) =>
+        _events.Take((ref reader) => new EmittedEvent(names[reader.ReadNumber()], reader.Read()));
+
+    public IReadOnlyList<AuditEntry> TakeAuditLog()
+    {
+        BigInteger timestamp = _timestamp;
+        return _audit.Take(
+            (ref reader) =>
+            {
+                Data data = reader.Read();
+                return new AuditEntry(data, reader.Read(), timestamp);
+            }
+        );
+    }
+
+    /// <summary>What stands under a key, a String, until the next write; null when nothing does.</summary>
+    public Value* Read(Value* key)
+    {
+        int at = _written is null ? -1 : CellHeap.Find(_written, key);
+        return at < 0 ? _state.Find(key) : &_written->At(at)->Item;
+    }
+
+    /// <summary>Of a rooted String and rooted plain data that nobody else changes.</summary>
+    public void Write(Value* key, Value item)
+    {
+        if (_written is null)
+        {
+            _written = heap.NewTable(CellKind.Map, 0);
+        }
+
+        int at = CellHeap.Find(_written, key);
+        if (at >= 0)
+        {
+            Value* place = &_written->At(at)->Item;
+            if (_open.Count > 0)
+            {
+                Note(at, *place);
+            }
+
+            *place = item;
+            return;
+        }
+
+        heap.Put(_written, *key, item);
+        if (_open.Count > 0)
+        {
+            Note(~(_written->Count - 1), Value.Null);
+        }
+    }
+
+    private void Note(int changed, Value before)
+    {
+        if (_journal == _journalCapacity)
+        {
+            _journalCapacity = Math.Max(64, _journalCapacity * 2);
+            _changed = (int*)NativeMemory.Realloc(_changed, (nuint)_journalCapacity * sizeof(int));
+            _before = (Value*)NativeMemory.Realloc(_before, (nuint)_journalCapacity * (nuint)sizeof(Value));
+        }
+
+        _changed[_journal] = changed;
+        _before[_journal++] = before;
+    }
+
+    public void Append(Value* entry)
+    {
+        _ledger.BeginEntry();
+        _ledger.Write(entry);
+    }
+
+    /// <summary>A Map that the block's timestamp is added to.</summary>
+    public void AppendStamped(TableCell* entry, StringCell* key)
+    {
+        _ledger.BeginEntry();
+        _ledger.Write(entry, key, _timestamp);
+    }
+
+    public void Audit(Value* data, Value* action)
+    {
+        _audit.BeginEntry();
+        _audit.Write(data);
+        _audit.Write(action);
+    }
+
+    public void Emit(int name, Value* payload)
+    {
+        _events.BeginEntry();
+        _events.WriteNumber((uint)name);
+        _events.Write(payload);
+    }
 
     public void Register(int name, Registration handler)
     {
@@ -77,12 +222,10 @@ internal sealed class World(IReadOnlyDictionary<string, Data> state)
 
     /// <summary>The event's handlers at this moment, in order of registration.</summary>
     public Registration[] HandlersOf(int name) =>
-        _handlers.TryGetValue(name, out List<Registration>? handlers) ? [.. handlers] : [];
+        _registrations.Count > 0 && _handlers.TryGetValue(name, out List<Registration>? handlers) ? [.. handlers] : [];
 
     public void Begin() =>
-        _open.Add(
-            new Transaction(++LastTransaction, _journal.Count, _ledger.Count, _events.Count, _registrations.Count)
-        );
+        _open.Add(new Transaction(++LastTransaction, _journal, _ledger.End, _events.End, _registrations.Count));
 
     public void Commit()
     {
@@ -95,7 +238,7 @@ internal sealed class World(IReadOnlyDictionary<string, Data> state)
         _open.RemoveAt(_open.Count - 1);
         if (_open.Count == 0)
         {
-            _journal.Clear();
+            _journal = 0;
         }
     }
 
@@ -108,21 +251,21 @@ internal sealed class World(IReadOnlyDictionary<string, Data> state)
 
         Transaction transaction = _open[^1];
         _open.RemoveAt(_open.Count - 1);
-        for (int i = _journal.Count - 1; i >= transaction.Journal; i--)
+        while (_journal > transaction.Journal)
         {
-            if (_journal[i].Before is { } before)
+            int changed = _changed[--_journal];
+            if (changed >= 0)
             {
-                _written[_journal[i].Key] = before;
+                _written->At(changed)->Item = _before[_journal];
             }
             else
             {
-                _written.Remove(_journal[i].Key);
+                CellHeap.RemoveAt(_written, ~changed);
             }
         }
 
-        Cut(_journal, transaction.Journal);
-        Cut(_ledger, transaction.Ledger);
-        Cut(_events, transaction.Events);
+        _ledger.Cut(transaction.Ledger);
+        _events.Cut(transaction.Events);
         for (int i = _registrations.Count - 1; i >= transaction.Registrations; i--)
         {
             // Registrations of one event stand in order, so the last of all is the last of its event.
@@ -132,7 +275,7 @@ internal sealed class World(IReadOnlyDictionary<string, Data> state)
             _registered.Remove(registered);
         }
 
-        Cut(_registrations, transaction.Registrations);
+        _registrations.RemoveRange(transaction.Registrations, _registrations.Count - transaction.Registrations);
     }
 
     /// <summary>Reverts the open transactions that began after the one of that number.</summary>
@@ -151,11 +294,9 @@ internal sealed class World(IReadOnlyDictionary<string, Data> state)
     public void Abandon()
     {
         _open.Clear();
-        _journal.Clear();
-        _written.Clear();
-        _ledger.Clear();
-        _events.Clear();
+        _journal = 0;
+        _written = null;
+        _ledger.Cut(default);
+        _events.Cut(default);
     }
-
-    private static void Cut<T>(List<T> list, int count) => list.RemoveRange(count, list.Count - count);
 }

@@ -26,6 +26,7 @@ public sealed class ExecutionResult
         long gasUsed,
         long steps,
         World world,
+        string[] names,
         string output,
         HeapStatistics heap
     )
@@ -37,10 +38,10 @@ public sealed class ExecutionResult
         FaultInstruction = faultInstruction;
         GasUsed = gasUsed;
         Steps = steps;
-        State = world.State;
-        Ledger = world.Ledger;
-        Events = world.Events;
-        Audit = world.AuditLog;
+        State = world.State();
+        Ledger = world.TakeLedger();
+        Events = world.TakeEvents(names);
+        Audit = world.TakeAuditLog();
         Output = output;
         Heap = heap;
     }

@@ -11,8 +11,9 @@ public sealed class Vm : IDisposable
     private readonly Machine _machine = new();
     private VmOptions _options;
 
-    // The state of the options, copied, and the limits that it was last found to keep.
-    private Dictionary<string, Data>? _state;
+    // The state of the options, copied: is it theirs still, and which limits was it last found to keep?
+    private StateTable _state = new(new Dictionary<string, Data>());
+    private bool _isCurrent;
     private Limits? _checked;
     private int _busy;
     private bool _disposed;
@@ -39,7 +40,7 @@ public sealed class Vm : IDisposable
             value.Check();
             if (!ReferenceEquals(value.State, _options.State))
             {
-                _state = null;
+                _isCurrent = false;
             }
 
             _checked = null;
@@ -83,7 +84,7 @@ public sealed class Vm : IDisposable
 
         try
         {
-            Dictionary<string, Data> state = CheckOptions(program.Limits);
+            StateTable state = CheckOptions(program.Limits);
             return _machine.Execute(program, _options, state, ref hook, cancellationToken);
         }
         finally
@@ -99,18 +100,21 @@ public sealed class Vm : IDisposable
         {
             _disposed = true;
             _machine.Dispose();
+            _state.Dispose();
         }
     }
 
-    private Dictionary<string, Data> CheckOptions(Limits limits)
+    private StateTable CheckOptions(Limits limits)
     {
-        _state ??= new Dictionary<string, Data>(_options.State, StringComparer.Ordinal);
-        if (_checked is not null && _checked.Equals(limits))
+        if (_isCurrent && _checked is not null && _checked.Equals(limits))
         {
             return _state;
         }
 
-        foreach (KeyValuePair<string, Data> pair in _state)
+        IReadOnlyDictionary<string, Data> state = _isCurrent
+            ? _state.Data
+            : new Dictionary<string, Data>(_options.State, StringComparer.Ordinal);
+        foreach (KeyValuePair<string, Data> pair in state)
         {
             HostData.Check(Data.NewString(pair.Key), limits, $"the state key \"{pair.Key}\"");
             HostData.Check(pair.Value, limits, $"the state under \"{pair.Key}\"");
@@ -119,6 +123,13 @@ public sealed class Vm : IDisposable
         HostData.Check(Data.NewInt(_options.Block.Timestamp), limits, "the block's timestamp");
         HostData.Check(Data.NewInt(_options.Block.Height), limits, "the block's height");
         HostData.Check(Data.NewString(_options.Block.Caller), limits, "the block's caller");
+        if (!_isCurrent)
+        {
+            _state.Dispose();
+            _state = new StateTable(state);
+            _isCurrent = true;
+        }
+
         _checked = limits;
         return _state;
     }

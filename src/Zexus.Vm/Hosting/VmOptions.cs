@@ -52,7 +52,8 @@ public sealed record VmOptions
     public long? StepLimit { get; init; }
 
     /// <summary>
-    /// A guard of the host: an execution whose heap needs more bytes, garbage collected, ends with <see cref="HostGuardException"/>.
+    /// A guard of the host: an execution whose heap needs more bytes, garbage collected, ends with <see cref="HostGuardException"/>;
+    /// so does one whose ledger, events or audit log does.
     /// </summary>
     public long MemoryLimit { get; init; } = 8L * 1024 * 1024 * 1024;
 

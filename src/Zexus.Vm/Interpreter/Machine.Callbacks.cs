@@ -248,13 +248,13 @@ internal sealed unsafe partial class Machine
     private Code EmitEvent(int name)
     {
         Value* payload = _sp - 1;
-        Code code = Plain(payload, 0, out Zexus.Isa.Data data);
+        Code code = ChargePlain(payload);
         if (code != Code.Done)
         {
             return code;
         }
 
-        _world.Emit(_program.Names[name], data);
+        _world.Emit(name, payload);
         Registration[] handlers = _world.HandlersOf(name);
         if (handlers.Length == 0)
         {

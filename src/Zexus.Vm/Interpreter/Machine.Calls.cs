@@ -166,7 +166,7 @@ internal sealed unsafe partial class Machine
             data[i] = Data.Null;
             if (i < count)
             {
-                Code code = Plain(arguments + i, 0, out data[i]);
+                Code code = Plain(arguments + i, out data[i]);
                 if (code != Code.Done)
                 {
                     return code;

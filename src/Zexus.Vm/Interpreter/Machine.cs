@@ -20,7 +20,7 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
 
     private ZexusProgram _program = null!;
     private VmOptions _options = null!;
-    private World _world = null!;
+    private readonly World _world;
     private HostFunction?[] _hostFunctions = [];
 
     // Limits, at hand.
@@ -65,12 +65,18 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
     private int _faultFunction;
     private int _faultInstruction;
 
+    public Machine()
+    {
+        _world = new World(_heap);
+    }
+
     ~Machine() => Free();
 
     public void Dispose()
     {
         Free();
         _heap.Dispose();
+        _world.Dispose();
         _text.Dispose();
         GC.SuppressFinalize(this);
     }
@@ -93,7 +99,7 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
     public ExecutionResult Execute<THook>(
         ZexusProgram program,
         VmOptions options,
-        IReadOnlyDictionary<string, Data> state,
+        StateTable state,
         ref THook hook,
         CancellationToken cancellation
     )
@@ -121,12 +127,7 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         return result;
     }
 
-    private void Start(
-        ZexusProgram program,
-        VmOptions options,
-        IReadOnlyDictionary<string, Data> state,
-        CancellationToken cancellation
-    )
+    private void Start(ZexusProgram program, VmOptions options, StateTable state, CancellationToken cancellation)
     {
         _heap.Reset();
         _heap.MaximumBytes = options.MemoryLimit;
@@ -136,7 +137,7 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
             Bind(program, options);
         }
 
-        _world = new World(state);
+        _world.Start(state, options);
         new Span<Value>(_globals, _globalCount).Clear();
         _handlerCount = 0;
         _callbackCount = 0;
@@ -250,6 +251,7 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
             _used,
             _steps,
             _world,
+            _program.Names,
             _output.ToString(),
             _heap.Statistics()
         );
@@ -291,7 +293,7 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
     }
 
     /// <summary>
-    /// Every root there is: globals, the value stack, callbacks, and what helpers protect. A collection may happen at any
+    /// Every root there is: globals, the value stack, callbacks, what the execution has written, and what helpers protect. A collection may happen at any
     /// allocation, and then the rule is:
     /// <list type="bullet">
     /// <item>Every slot of the value stack's top segment below <c>_sp</c>, and of each lower segment below its
@@ -323,6 +325,7 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
             heap.Protect(_callbacks[i].Target);
         }
 
+        _world.GiveRoots();
         heap.Protect(_caller);
         heap.Protect(_result);
         heap.Protect(_faultValue);

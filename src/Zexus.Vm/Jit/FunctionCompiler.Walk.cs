@@ -489,6 +489,27 @@ internal sealed unsafe partial class FunctionCompiler
             case Op.CallTop:
                 return CallTop(i);
 
+            case Op.StateRead:
+                MachineCall(i, nameof(Machine.StateReadAt), static () => { }, 1, 1, AbstractValue.Any);
+                return EndSegment(i);
+
+            case Op.StateWrite:
+                MachineCall(i, nameof(Machine.StateWriteAt), static () => { }, 2, 0, AbstractValue.Any);
+                return EndSegment(i);
+
+            // These three neither charge nor fault, and look at nothing of the frame.
+            case Op.TxBegin:
+                Call(nameof(Machine.BeginTransaction), static () => { });
+                return i + 1;
+
+            case Op.TxCommit:
+                Call(nameof(Machine.CommitTransaction), static () => { });
+                return i + 1;
+
+            case Op.TxRevert:
+                Call(nameof(Machine.RevertTransaction), static () => { });
+                return i + 1;
+
             case Op.CallBuiltin:
             case Op.GetAttr:
             case Op.ForIter:
@@ -510,11 +531,6 @@ internal sealed unsafe partial class FunctionCompiler
             case Op.HashBlock:
             case Op.VerifySignature:
             case Op.MerkleRoot:
-            case Op.StateRead:
-            case Op.StateWrite:
-            case Op.TxBegin:
-            case Op.TxCommit:
-            case Op.TxRevert:
             case Op.LedgerAppend:
             case Op.Require:
             case Op.AuditLog:
