@@ -468,23 +468,6 @@ internal sealed unsafe partial class Machine
         return ExitStatus.Interpret;
     }
 
-    /// <summary>
-    /// The slice does not have a segment's cost. A new slice may; else the counter stays as it was before the segment and the result is negative.
-    /// </summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    internal static long RefillSegment(Machine machine, long counter, long cost)
-    {
-        machine._counter = counter + cost;
-        _ = machine.Refill(0);
-        if (machine._counter < cost)
-        {
-            return -1;
-        }
-
-        machine._counter -= cost;
-        return machine._counter;
-    }
-
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal static void EnterWithHandlers(Machine machine, FunctionCode* function, Frame* frame, Value* slots)
     {
