@@ -237,6 +237,19 @@ type CampaignResult = {
                 $"exit {exit}"
     |]
 
+    /// Operations that threaded code never ran, those that it never left to the source, and exits that it never took.
+    member this.NeverThreaded = [|
+        for kind, names in
+            [
+                "op", ThreadedStatistics.Operations
+                "source", ThreadedStatistics.Partial
+                "exit", ThreadedStatistics.ExitKinds
+            ] do
+            for name in names do
+                if this.CompiledCount $"threaded {kind} {name}" = 0L then
+                    $"{kind} {name}"
+    |]
+
     /// No divergence, every program run, and something was checked.
     member this.IsGreen =
         this.Divergences = 0L

@@ -119,7 +119,8 @@ type LevelCounts() =
     member val Collections = 0L with get, set
     member val Freed = 0L with get, set
     /// Of compiled executions: how many, how often compiled code was entered, executions by operation (`op Add`), side exits by
-    /// kind (`exit Gas`), and what the compiler's limits refused (`refused ...`).
+    /// kind (`exit Gas`), and what the compiler's limits refused (`refused ...`). Of executions with threaded code the same, as
+    /// `threaded op Add`; and how often an operation was left to its source instruction (`threaded source Add`).
     member val Compiled = Dictionary<string, int64>()
 
     member this.AddCompiled (key: string) (n: int64) =

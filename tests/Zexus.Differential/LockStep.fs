@@ -1017,7 +1017,21 @@ type LockStep(engine: Engine) =
     let compilerFor (case: Case) (level: int) =
         compilers[int ((uint64 case.GasLimit + uint64 level) % uint64 compilers.Length)]
 
-    /// What the compiler has said of a program so far: only what is new is counted.
+    /// Everything becomes threaded code before its first run, its second or its third.
+    let threads = [|
+        for threshold in 0..2 ->
+            ThreadedOptions(CallThreshold = threshold, LoopThreshold = threshold, CountExecutions = true)
+    |]
+
+    /// One case in four runs without threaded code; compiled code goes with any of these.
+    let threadsFor (case: Case) (level: int) =
+        let turn = (uint64 case.GasLimit * 0x9E3779B97F4A7C15UL >>> 40) + uint64 level
+
+        match int (turn % 4UL) with
+        | 3 -> null
+        | threshold -> threads[threshold]
+
+    /// What the compiler, and what makes threaded code, has said of a program so far: only what is new is counted.
     let told =
         System.Runtime.CompilerServices.ConditionalWeakTable<ZexusProgram, Dictionary<string, int64>>()
 
@@ -1060,6 +1074,7 @@ type LockStep(engine: Engine) =
         (case: Case)
         (collection: CollectionOptions)
         (jit: JitOptions)
+        (threaded: ThreadedOptions)
         (called: string -> Data[] -> Result<Data, Data> -> unit)
         =
         let host = HostFunctions()
@@ -1093,6 +1108,7 @@ type LockStep(engine: Engine) =
             Host = host,
             Collection = collection,
             Jit = jit,
+            Threaded = threaded,
             VerifySignature = SignatureVerifier(fun signature message key -> Host.verify signature message key)
         )
 
@@ -1183,7 +1199,7 @@ type LockStep(engine: Engine) =
 
         try
             vm.Options <-
-                options case CollectionOptions.Default null (fun name arguments outcome ->
+                options case CollectionOptions.Default null null (fun name arguments outcome ->
                     comparer.Called(name, arguments, outcome))
 
             comparer.Ended(vm.Execute(code.Image, &hook))
@@ -1197,6 +1213,40 @@ type LockStep(engine: Engine) =
         counts.Steps <- counts.Steps + comparer.Steps
         comparer
 
+    /// Adds what is new of a count that only grows.
+    let tell (image: ZexusProgram) (owner: string) (counts: LevelCounts) (key: string) (n: int64) =
+        let before = told.GetValue(image, fun _ -> Dictionary())
+        let own = $"{owner} {key}"
+
+        let known =
+            match before.TryGetValue own with
+            | true, m -> m
+            | false, _ -> 0L
+
+        before[own] <- n
+
+        if n > known then
+            counts.AddCompiled key (n - known)
+
+    /// What threaded code did since it was last asked.
+    let countThreaded (image: ZexusProgram) (threaded: ThreadedOptions) (counts: LevelCounts) =
+        let statistics = image.ThreadedStatistics threaded
+        let tell = tell image $"threaded {threaded.CallThreshold}" counts
+        counts.AddCompiled "threaded executions" 1L
+        tell "threaded functions" (int64 statistics.Functions)
+
+        for entry in statistics.Executed do
+            tell ("threaded op " + entry.Key) entry.Value
+
+        for entry in statistics.DoneBySource do
+            tell ("threaded source " + entry.Key) entry.Value
+
+        for entry in statistics.Exits do
+            tell ("threaded exit " + entry.Key) entry.Value
+
+        for entry in statistics.Refusals do
+            tell ("threaded refused " + entry.Key) (int64 entry.Value)
+
     /// What the compiler did with a program since it was last asked. A failure is an error, and not a program to interpret.
     let countCompiled (image: ZexusProgram) (jit: JitOptions) (counts: LevelCounts) =
         let statistics = image.JitStatistics jit
@@ -1204,21 +1254,7 @@ type LockStep(engine: Engine) =
         for failure in statistics.Failures do
             invalidOp $"not compiled: {failure.Key}"
 
-        let before = told.GetValue(image, fun _ -> Dictionary())
-
-        let tell (key: string) (n: int64) =
-            let own = $"{jit.CallThreshold} {key}"
-
-            let known =
-                match before.TryGetValue own with
-                | true, m -> m
-                | false, _ -> 0L
-
-            before[own] <- n
-
-            if n > known then
-                counts.AddCompiled key (n - known)
-
+        let tell = tell image $"{jit.CallThreshold}" counts
         counts.AddCompiled "executions" 1L
         tell "pieces" (int64 statistics.Pieces)
         tell "entered" statistics.Entered
@@ -1241,6 +1277,7 @@ type LockStep(engine: Engine) =
         (source: SourceRun)
         (counts: LevelCounts)
         : Divergence option =
+        let threaded = threadsFor case code.Level
         let calls = ResizeArray<HostCall>()
         let differences = ResizeArray<Difference>()
 
@@ -1265,9 +1302,13 @@ type LockStep(engine: Engine) =
 
         try
             vm.Options <-
-                options case collection jit (fun name arguments _ -> calls.Add { Name = name; Arguments = arguments })
+                options case collection jit threaded (fun name arguments _ ->
+                    calls.Add { Name = name; Arguments = arguments })
 
             let result = vm.Execute code.Image
+
+            if not (isNull threaded) then
+                countThreaded code.Image threaded counts
 
             if not (isNull jit) then
                 countCompiled code.Image jit counts

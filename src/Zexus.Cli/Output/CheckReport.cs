@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
 using Spectre.Console;
@@ -62,6 +63,7 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
             ),
             ("levels", Json.Array(result.Levels.Select(LevelJson))),
             ("neverCompiled", Json.Array(result.NeverCompiled.Select(Json.Of))),
+            ("neverThreaded", Json.Array(result.NeverThreaded.Select(Json.Of))),
             ("faults", Counts(result.Faults)),
             ("refusals", Counts(result.Refusals)),
             ("divergences", Json.Of(result.Divergences)),
@@ -114,7 +116,12 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
             }
         }
 
-        // One level's programs do not reach all that compiled code can do; everything that is saved does.
+        // One level's programs do not reach all that threaded and compiled code can do; everything that is saved does.
+        if (isWhole && result.NeverThreaded.Length > 0)
+        {
+            reds.Add("threaded code never came to: " + string.Join(", ", result.NeverThreaded));
+        }
+
         if (isWhole && result.NeverCompiled.Length > 0)
         {
             reds.Add("compiled code never came to: " + string.Join(", ", result.NeverCompiled));
@@ -156,10 +163,24 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
                     + $"{operations:N0} instructions, {JitStatistics.Operations.Count(op => result.CompiledCount("op " + op) > 0)} of {JitStatistics.Operations.Length} operations; side exits: {exits}"
             )
         );
+        rows.Add(("threaded", SpellThreaded()));
         rows.Add(("faults seen", Seen(result.Faults)));
         rows.Add(("refusals seen", Seen(result.Refusals)));
         rows.Add(("divergences", $"{result.Divergences:N0}"));
         return rows;
+    }
+
+    private string SpellThreaded()
+    {
+        ImmutableArray<string> operations = ThreadedStatistics.Operations;
+        string exits = string.Join(
+            ", ",
+            ThreadedStatistics.ExitKinds.Select(kind => $"{kind} {result.CompiledCount("threaded exit " + kind):N0}")
+        );
+        return $"{result.CompiledCount("threaded executions"):N0} executions, {result.CompiledCount("threaded functions"):N0} functions: "
+            + $"{operations.Sum(op => result.CompiledCount("threaded op " + op)):N0} wide instructions, "
+            + $"{operations.Count(op => result.CompiledCount("threaded op " + op) > 0)} of {operations.Length} operations, "
+            + $"{operations.Sum(op => result.CompiledCount("threaded source " + op)):N0} done by the source; exits: {exits}";
     }
 
     private string Spell(LevelResult level)

@@ -57,7 +57,13 @@ public sealed record VmOptions
     public long MemoryLimit { get; init; } = 8L * 1024 * 1024 * 1024;
 
     /// <summary>Compile what is hot to machine code; null interprets everything. A run with a hook is always interpreted.</summary>
-    public JitOptions? Jit { get; init; }
+    public JitOptions? Jit { get; init; } = JitOptions.Default;
+
+    /// <summary>
+    /// When the interpreter goes over to threaded code, which changes nothing but the time that it takes; null: never. A run with a
+    /// hook never does.
+    /// </summary>
+    public ThreadedOptions? Threaded { get; init; } = ThreadedOptions.Default;
 
     /// <summary>When the heap is collected.</summary>
     public CollectionOptions Collection { get; init; } = CollectionOptions.Default;

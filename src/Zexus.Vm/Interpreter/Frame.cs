@@ -9,6 +9,9 @@ internal enum Code
     /// <summary>As Switched, and the current frame has just been entered: its compiled code may run.</summary>
     Entered = -3,
 
+    /// <summary>Threaded code was left before the current instruction.</summary>
+    Left = -4,
+
     /// <summary>Done, and another frame or instruction is current: the loop reads its registers anew.</summary>
     Switched = -1,
     Done = 0,
@@ -42,6 +45,9 @@ internal unsafe struct Frame
 
     /// <summary>Where its result goes: a cell of the caller's operand stack.</summary>
     public Value* Result;
+
+    /// <summary>Where its caller goes on in threaded code; null when the caller is not in it.</summary>
+    public Wide* Return;
 
     /// <summary>Handlers when it was entered.</summary>
     public int Handlers;

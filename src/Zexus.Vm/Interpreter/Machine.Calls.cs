@@ -38,6 +38,7 @@ internal sealed unsafe partial class Machine
         frame->Function = function;
         frame->Vars = vars;
         frame->Result = result;
+        frame->Return = null;
         frame->Handlers = _handlerCount;
         frame->Flags = segment ? FrameFlags.OwnsSegment : FrameFlags.None;
         new Span<Value>(vars + count, function->Slots - count).Clear();

@@ -48,7 +48,10 @@ internal sealed unsafe partial class Machine
                 }
             }
 
-            switch ((Op)(typeof(THook) == typeof(NoHook) ? ip->Fast : ip->Op))
+            int op = typeof(THook) == typeof(NoHook) ? ip->Fast : ip->Op;
+
+            Dispatch:
+            switch ((Op)op)
             {
                 case Op.LoadConst:
                     Value.Copy(sp, (Value*)((byte*)_constants + ip->A));
@@ -448,6 +451,7 @@ internal sealed unsafe partial class Machine
                     frame->Function = function;
                     frame->Vars = arguments;
                     frame->Result = arguments;
+                    frame->Return = null;
                     frame->Handlers = _handlerCount;
                     frame->Flags = FrameFlags.None;
                     sp = arguments + function->Slots;
@@ -782,6 +786,44 @@ internal sealed unsafe partial class Machine
 
                     break;
 
+                case Op.EnterThreaded:
+                    _sp = sp;
+                    code = EnterThreaded(ip, frame, counter + ip->Cost);
+                    if (code == Code.Done)
+                    {
+                        op = ip->Op;
+                        goto Dispatch;
+                    }
+
+                    if (code == Code.Left)
+                    {
+                        // Once as the loop does it, also where threaded code could be entered again.
+                        frame = _frame;
+                        ip = _ip;
+                        sp = _sp;
+                        vars = frame->Vars;
+                        op = ip->Op;
+                        counter = _counter - ip->Cost;
+                        if (counter >= 0)
+                        {
+                            goto Dispatch;
+                        }
+
+                        _counter = counter;
+                        code = RefillFor(ip);
+                        counter = _counter;
+                        if (code == Code.Done)
+                        {
+                            goto Dispatch;
+                        }
+
+                        goto Fault;
+                    }
+
+                    ip = _ip - 1;
+                    frame = _frame;
+                    goto After;
+
                 default:
                     break;
             }
@@ -875,6 +917,7 @@ internal sealed unsafe partial class Machine
                     frame->Function = function;
                     frame->Vars = arguments;
                     frame->Result = arguments;
+                    frame->Return = null;
                     frame->Handlers = _handlerCount;
                     frame->Flags = FrameFlags.None;
                     sp = arguments + function->Slots;

@@ -103,6 +103,10 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         // A profile of the heap asks at each allocation which instruction is running; compiled code does not keep that.
         bool compiles = typeof(THook) == typeof(NoHook) && options.Jit is not null && !options.Collection.Profile;
         _jit = compiles ? program.JitFor(options.Jit!) : null;
+        _threaded =
+            typeof(THook) == typeof(NoHook) && options.Threaded is not null
+                ? program.ThreadedFor(options.Threaded)
+                : null;
         Start(program, options, state, cancellation);
         Code code = Drive(null, Code.Entered, ref hook);
         if (code == Code.Finished)
@@ -159,7 +163,7 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         _options = options;
         _functions = program.Functions;
         _constants = program.Constants;
-        BindHeat(program, options.Jit);
+        BindHeat(program, options);
         Limits limits = program.Limits;
         _integerBits = limits.IntegerBits;
         _stringLength = limits.StringLength;

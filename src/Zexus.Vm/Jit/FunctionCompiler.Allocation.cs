@@ -97,6 +97,7 @@ internal sealed unsafe partial class FunctionCompiler
             RequireCells(bytes, 1, slow);
             TakeGas(captures, slow);
             LocalBuilder cell = TakeCell(CellKind.Function, bytes);
+            Count(ShortWay.Closure);
             StoreInCell(cell, Members.ClosureFunctionOffset, OpCodes.Stind_I4, () => _il.Int(at->B));
             StoreInCell(cell, Members.ClosureCapturesOffset, OpCodes.Stind_I4, () => _il.Int(captures));
             for (int c = 0; c < captures; c++)
@@ -191,11 +192,17 @@ internal sealed unsafe partial class FunctionCompiler
         if (callee->CapturedCount > 0)
         {
             RequireCells(sizeof(VariableCell), callee->CapturedCount, slow);
+            Count(ShortWay.CapturedVariables);
         }
 
         if (call.PushTag is null)
         {
             TakeGas(captures, slow);
+        }
+
+        if (captures > 0)
+        {
+            Count(ShortWay.Captures);
         }
 
         for (int c = 0; c < callee->CapturedCount; c++)

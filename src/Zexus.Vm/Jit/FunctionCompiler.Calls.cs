@@ -281,6 +281,7 @@ internal sealed unsafe partial class FunctionCompiler
                     _il.Branch(OpCodes.Bne_Un, otherKind);
                 }
 
+                Count(ShortWay.Resumed);
                 _il.Branch(OpCodes.Br, done);
             }
         });
@@ -347,6 +348,11 @@ internal sealed unsafe partial class FunctionCompiler
             PushPayload(arguments + slot);
         }
 
+        Count(
+            call.PushTag is not null ? ShortWay.CallClosure
+            : call.Code == null ? ShortWay.CallSelf
+            : ShortWay.CallTable
+        );
         if (call.Code == null)
         {
             _il.Call(_method);

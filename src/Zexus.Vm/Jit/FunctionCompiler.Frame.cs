@@ -449,6 +449,14 @@ internal sealed unsafe partial class FunctionCompiler
         _il.Call(Members.Of(name));
     }
 
+    private void Count(ShortWay way)
+    {
+        if (_jit.Options.CountExecutions)
+        {
+            Increment(_jit.WayCounter(way));
+        }
+    }
+
     private void Increment(long* counter)
     {
         _il.Address(counter);

@@ -31,7 +31,7 @@ internal sealed unsafe class JitProgram
         _seen = new Seen*[program.FunctionCount];
         _entries = (EntryPoint**)NativeMemory.AllocZeroed((nuint)program.FunctionCount + 1, (nuint)sizeof(nint));
         _loopEntries = (EntryPoint**)NativeMemory.AllocZeroed((nuint)program.LoopCount + 1, (nuint)sizeof(nint));
-        _opcodes = (long*)NativeMemory.AllocZeroed((nuint)OpcodeCount, sizeof(long));
+        _opcodes = (long*)NativeMemory.AllocZeroed((nuint)(OpcodeCount + WayCount), sizeof(long));
     }
 
     ~JitProgram()
@@ -62,6 +62,8 @@ internal sealed unsafe class JitProgram
     }
 
     private static int OpcodeCount => (int)Op.Print + 1;
+
+    private static int WayCount => Enum.GetValues<ShortWay>().Length;
 
     public ZexusProgram Program { get; }
 
@@ -128,6 +130,8 @@ internal sealed unsafe class JitProgram
     }
 
     public long* OpcodeCounter(Op op) => _opcodes + (int)op;
+
+    public long* WayCounter(ShortWay way) => _opcodes + OpcodeCount + (int)way;
 
     public long* EntryCounter(int piece) => (long*)_counters[piece];
 
@@ -356,6 +360,14 @@ internal sealed unsafe class JitProgram
                 }
             }
 
+            foreach (ShortWay way in Enum.GetValues<ShortWay>())
+            {
+                if (*WayCounter(way) > 0)
+                {
+                    opcodes[way.ToString()] = *WayCounter(way);
+                }
+            }
+
             return new JitStatistics
             {
                 Pieces = compiled,
@@ -377,13 +389,17 @@ internal sealed unsafe class JitProgram
 /// <summary>What was compiled of a program and how it went. Counts of several threads may miss a few.</summary>
 public sealed record JitStatistics
 {
-    /// <summary>The operations that compiled code has code for, as <see cref="Executed"/> names them.</summary>
+    /// <summary>
+    /// The operations that compiled code has code for, and what it does by itself where the machine has a rule, as <see cref="Executed"/> names
+    /// them.
+    /// </summary>
     public static ImmutableArray<string> Operations { get; } =
     [
         // The end is no instruction, and what the interpreter does in one stride is several to the compiler.
         .. Enum.GetValues<Op>()
-            .Where(op => op is not Op.End and not (>= Op.EqRegJump and <= Op.PushRegsIndex))
+            .Where(op => op is not Op.End and not (>= Op.EqRegJump and <= Op.EnterThreaded))
             .Select(op => op.ToString()),
+        .. Enum.GetNames<ShortWay>(),
     ];
 
     /// <summary>The kinds of side exits, as <see cref="Exits"/> names them.</summary>
@@ -414,7 +430,7 @@ public sealed record JitStatistics
     /// <summary>Side exits taken, by kind.</summary>
     public required ImmutableSortedDictionary<string, long> Exits { get; init; }
 
-    /// <summary>Instructions run in compiled code, by operation; empty unless <see cref="JitOptions.CountExecutions"/>.</summary>
+    /// <summary>Instructions run in compiled code, by operation, and rules of the machine that it did without; empty unless <see cref="JitOptions.CountExecutions"/>.</summary>
     public required ImmutableSortedDictionary<string, long> Executed { get; init; }
 
     /// <summary>What was not compiled because a limit of the compiler says so, by reason.</summary>

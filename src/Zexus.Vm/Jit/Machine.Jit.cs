@@ -11,6 +11,10 @@ internal sealed unsafe partial class Machine
     private int* _callHeat;
     private int* _loopHeat;
 
+    // What has reached the threshold of threaded code, where that is the lower one.
+    private bool[] _warmFunctions = [];
+    private bool[] _warmLoops = [];
+
     /// <summary>The compiled frame that a nested loop of the interpreter returns to; null for the outermost.</summary>
     private Frame* _until;
 
@@ -35,17 +39,19 @@ internal sealed unsafe partial class Machine
     /// </summary>
     private const int LeastNativeFrame = 48;
 
-    private void BindHeat(ZexusProgram program, JitOptions? options)
+    private void BindHeat(ZexusProgram program, VmOptions options)
     {
         NativeMemory.Free(_callHeat);
         NativeMemory.Free(_loopHeat);
-        _callHeat = Heat(program.FunctionCount, options?.CallThreshold ?? int.MaxValue);
-        _loopHeat = Heat(program.LoopCount, options?.LoopThreshold ?? int.MaxValue);
+        _callHeat = Heat(program.FunctionCount, options.Jit?.CallThreshold, options.Threaded?.CallThreshold);
+        _loopHeat = Heat(program.LoopCount, options.Jit?.LoopThreshold, options.Threaded?.LoopThreshold);
+        _warmFunctions = new bool[program.FunctionCount];
+        _warmLoops = new bool[program.LoopCount];
 
-        static int* Heat(int count, int threshold)
+        static int* Heat(int count, int? compiled, int? threaded)
         {
             int* heat = (int*)NativeMemory.Alloc((nuint)count + 1, sizeof(int));
-            new Span<int>(heat, count + 1).Fill(threshold);
+            new Span<int>(heat, count + 1).Fill(Math.Min(compiled ?? int.MaxValue, threaded ?? int.MaxValue));
             return heat;
         }
     }
@@ -95,13 +101,8 @@ internal sealed unsafe partial class Machine
     [MethodImpl(MethodImplOptions.NoInlining)]
     private Code EnterCompiled()
     {
-        if (_jit is null)
-        {
-            return Code.Switched;
-        }
-
         FunctionCode* function = _frame->Function;
-        EntryPoint* entry = _jit.EntryOf(function->Number);
+        EntryPoint* entry = _jit is null ? null : _jit.EntryOf(function->Number);
         if (entry == null)
         {
             if (--_callHeat[function->Number] >= 0)
@@ -109,9 +110,22 @@ internal sealed unsafe partial class Machine
                 return Code.Switched;
             }
 
+            int left = HeatLeft(
+                function,
+                ref _warmFunctions[function->Number],
+                _options.Jit?.CallThreshold,
+                _options.Threaded?.CallThreshold
+            );
+            if (_jit is null || left >= 0)
+            {
+                _callHeat[function->Number] = left;
+                return Code.Switched;
+            }
+
             entry = _jit.Request(function, 0, -1, _frame->Vars, function->Slots);
             if (entry == null)
             {
+                _threaded?.Translate(function);
                 _callHeat[function->Number] = Math.Max(_jit.Options.CallThreshold, 8);
                 return Code.Switched;
             }
@@ -125,26 +139,54 @@ internal sealed unsafe partial class Machine
     private Code EnterLoop(int loop)
     {
         _loopHeat[loop] = 0;
-        if (_jit is null)
-        {
-            // A hook is looking on, or nothing is ever compiled.
-            _loopHeat[loop] = Math.Max(_options.Jit?.LoopThreshold ?? int.MaxValue, 8);
-            return Code.Switched;
-        }
-
-        EntryPoint* entry = _jit.LoopEntryOf(loop);
+        EntryPoint* entry = _jit is null ? null : _jit.LoopEntryOf(loop);
         if (entry == null)
         {
             FunctionCode* function = _frame->Function;
+            int left = HeatLeft(
+                function,
+                ref _warmLoops[loop],
+                _options.Jit?.LoopThreshold,
+                _options.Threaded?.LoopThreshold
+            );
+            if (_jit is null || left >= 0)
+            {
+                _loopHeat[loop] = left;
+                return Code.Switched;
+            }
+
             entry = _jit.Request(function, (int)(_ip - function->Code), loop, _frame->Vars, (int)(_sp - _frame->Vars));
             if (entry == null)
             {
+                _threaded?.Translate(function);
                 _loopHeat[loop] = Math.Max(_jit.Options.LoopThreshold, 8);
                 return Code.Switched;
             }
         }
 
         return RunCompiled(entry);
+    }
+
+    /// <summary>
+    /// A function or loop has reached a threshold. Translates what is warm; the heat that is left until the next threshold, negative
+    /// when it is hot enough to be compiled.
+    /// </summary>
+    private int HeatLeft(FunctionCode* function, ref bool warm, int? compiledAt, int? threadedAt)
+    {
+        if (_threaded is null && _jit is null)
+        {
+            // A hook is looking on.
+            return Math.Max(Math.Min(compiledAt ?? int.MaxValue, threadedAt ?? int.MaxValue), 8);
+        }
+
+        if (_threaded is not null && !warm && (_jit is null || threadedAt < compiledAt))
+        {
+            warm = true;
+            _threaded.Translate(function);
+            return _jit is null ? int.MaxValue : compiledAt!.Value - threadedAt!.Value;
+        }
+
+        return _jit is null ? int.MaxValue : -1;
     }
 
     /// <summary>Runs compiled code on the current frame, whose record is complete.</summary>

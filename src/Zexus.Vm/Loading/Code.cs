@@ -101,6 +101,9 @@ internal enum Op
     GteRegJump,
     PushRegsIndex,
 
+    /// <summary>Only as Instr.Fast: threaded code can be entered here.</summary>
+    EnterThreaded,
+
     // Everything from here on runs in Machine.Rare. Arithmetic under a limit that small integers can break comes first.
     CheckedInc,
     CheckedDec,

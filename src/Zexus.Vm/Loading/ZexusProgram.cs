@@ -22,6 +22,7 @@ public sealed unsafe class ZexusProgram
     private readonly CellHeap _heap;
     private readonly List<nint> _blocks = [];
     private readonly ConcurrentDictionary<JitOptions, JitProgram> _compiled = new();
+    private readonly ConcurrentDictionary<ThreadedOptions, ThreadedProgram> _threaded = new();
 
     private ZexusProgram(Program code, TranslatedProgram? translation, Limits limits, StackHeights[] heights)
     {
@@ -176,6 +177,14 @@ public sealed unsafe class ZexusProgram
         _compiled.TryGetValue(options, out JitProgram? jit) ? jit.Statistics() : null;
 
     internal JitProgram JitFor(JitOptions options) => _compiled.GetOrAdd(options, it => new JitProgram(this, it));
+
+    /// <summary>The threaded code of it under these options; null when it never ran under them.</summary>
+    /// <param name="options">The options of the executions.</param>
+    public ThreadedStatistics? ThreadedStatistics(ThreadedOptions options) =>
+        _threaded.TryGetValue(options, out ThreadedProgram? threaded) ? threaded.Statistics() : null;
+
+    internal ThreadedProgram ThreadedFor(ThreadedOptions options) =>
+        _threaded.GetOrAdd(options, it => new ThreadedProgram(this, it));
 
     private nint Allocate(long bytes)
     {

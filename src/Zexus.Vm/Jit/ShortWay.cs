@@ -1,0 +1,26 @@
+namespace Zexus.Vm;
+
+/// <summary>What compiled code does by itself where the machine has a rule; the check counts each, so that none goes untried.</summary>
+internal enum ShortWay
+{
+    /// <summary>A call from the function's own compiled code.</summary>
+    CallSelf,
+
+    /// <summary>A call of the function table.</summary>
+    CallTable,
+
+    /// <summary>A call of a closure.</summary>
+    CallClosure,
+
+    /// <summary>A called frame's captured variables are allocated.</summary>
+    CapturedVariables,
+
+    /// <summary>A called frame gets a closure's captures.</summary>
+    Captures,
+
+    /// <summary>A closure is allocated.</summary>
+    Closure,
+
+    /// <summary>A call comes back from the interpreter with a result of the kind that was expected.</summary>
+    Resumed,
+}
