@@ -878,28 +878,41 @@ internal sealed unsafe class HandlerIl
         return Keep(typeof(nint));
     }
 
-    /// <summary>The address of an element; slow unless there is one at the index.</summary>
-    private LocalBuilder Element(LocalBuilder list, LocalBuilder index)
+    /// <summary>Slow unless there is an item at the index.</summary>
+    private void ExpectItem(LocalBuilder list, LocalBuilder index)
     {
         _il.Emit(OpCodes.Ldloc, index);
         PushListField(list, Members.ListCountOffset);
         _il.Emit(OpCodes.Ldind_U4);
         _il.Emit(OpCodes.Conv_U8);
         _il.Emit(OpCodes.Bge_Un, Slow);
+    }
+
+    private LocalBuilder ElementsOf(LocalBuilder list)
+    {
+        PushListField(list, Members.ElementKindOffset);
+        _il.Emit(OpCodes.Ldind_U1);
+        return Keep(typeof(int));
+    }
+
+    private void IfElements(LocalBuilder kind, ElementKind wanted, Label then)
+    {
+        _il.Emit(OpCodes.Ldloc, kind);
+        _il.Emit(OpCodes.Ldc_I4, (int)wanted);
+        _il.Emit(OpCodes.Beq, then);
+    }
+
+    /// <summary>The address of an item of a size that is a power of two.</summary>
+    private LocalBuilder ItemAddress(LocalBuilder list, LocalBuilder index, ElementKind kind)
+    {
         PushListField(list, Members.ListItemsOffset);
         _il.Emit(OpCodes.Ldind_I);
         _il.Emit(OpCodes.Ldloc, index);
         _il.Emit(OpCodes.Conv_I);
-        PushShifted();
-        return Keep(typeof(nint));
-    }
-
-    /// <summary>Base and number on the stack: the value's address.</summary>
-    private void PushShifted()
-    {
-        _il.Emit(OpCodes.Ldc_I4_4);
+        _il.Emit(OpCodes.Ldc_I4, kind.Shift());
         _il.Emit(OpCodes.Shl);
         _il.Emit(OpCodes.Add);
+        return Keep(typeof(nint));
     }
 
     private void Index()
@@ -917,8 +930,83 @@ internal sealed unsafe class HandlerIl
             index = SecondInteger(null);
         }
 
-        Copy(Element(list, index), Slot(A));
+        ExpectItem(list, index);
+        LocalBuilder kind = ElementsOf(list);
+        Label values = _il.DefineLabel();
+        Label bools = _il.DefineLabel();
+        IfElements(kind, ElementKind.Value, values);
+        IfElements(kind, ElementKind.Bool, bools);
+        LoadItem(ItemAddress(list, index, ElementKind.Int), OpCodes.Ldind_I8, kind);
         Next();
+        _il.MarkLabel(bools);
+        LoadItem(ItemAddress(list, index, ElementKind.Bool), OpCodes.Ldind_U1, kind);
+        Next();
+        _il.MarkLabel(values);
+        Copy(ItemAddress(list, index, ElementKind.Value), Slot(A));
+        Next();
+    }
+
+    private void LoadItem(LocalBuilder item, OpCode load, LocalBuilder kind)
+    {
+        LocalBuilder to = Slot(A);
+        PushPayloadAddress(to);
+        _il.Emit(OpCodes.Ldloc, item);
+        _il.Emit(load);
+        _il.Emit(OpCodes.Conv_U8);
+        _il.Emit(OpCodes.Stind_I8);
+        _il.Emit(OpCodes.Ldloc, to);
+        _il.Emit(OpCodes.Ldloc, kind);
+        _il.Emit(OpCodes.Conv_U8);
+        _il.Emit(OpCodes.Stind_I8);
+    }
+
+    /// <summary>Writes the operand C and goes on; slow where the List would have to become another kind of List.</summary>
+    private void StoreItem(LocalBuilder list, LocalBuilder index, Action written)
+    {
+        LocalBuilder kind = ElementsOf(list);
+        LocalBuilder? item = _key.Second == Form.Slot ? Slot(C) : null;
+        Label values = _il.DefineLabel();
+        Label bools = _il.DefineLabel();
+        IfElements(kind, ElementKind.Value, values);
+        _il.Emit(OpCodes.Ldloc, kind);
+        _il.Emit(OpCodes.Conv_U8);
+        if (item is null)
+        {
+            FieldOf(Target);
+        }
+        else
+        {
+            PushTag(item);
+        }
+
+        _il.Emit(OpCodes.Bne_Un, Slow);
+        IfElements(kind, ElementKind.Bool, bools);
+        Store(ElementKind.Int, OpCodes.Stind_I8);
+        _il.MarkLabel(bools);
+        Store(ElementKind.Bool, OpCodes.Stind_I1);
+        _il.MarkLabel(values);
+        _il.Emit(OpCodes.Ldloc, ItemAddress(list, index, ElementKind.Value));
+        CopyTo(_key.Second, C);
+        written();
+        Next();
+
+        void Store(ElementKind size, OpCode store)
+        {
+            _il.Emit(OpCodes.Ldloc, ItemAddress(list, index, size));
+            if (item is null)
+            {
+                FieldOf(Payload);
+            }
+            else
+            {
+                PushPayloadAddress(item);
+                _il.Emit(OpCodes.Ldind_I8);
+            }
+
+            _il.Emit(store);
+            written();
+            Next();
+        }
     }
 
     private void ListSet()
@@ -926,9 +1014,9 @@ internal sealed unsafe class HandlerIl
         LocalBuilder list = List(A);
         LocalBuilder b = Slot(B);
         Expect(b, Tag.Int, Slow);
-        _il.Emit(OpCodes.Ldloc, Element(list, Integer(b)));
-        CopyTo(_key.Second, C);
-        Next();
+        LocalBuilder index = Integer(b);
+        ExpectItem(list, index);
+        StoreItem(list, index, static () => { });
     }
 
     /// <summary>The address of a Map's item; slow unless it is there under a String that costs nothing.</summary>
@@ -967,12 +1055,15 @@ internal sealed unsafe class HandlerIl
         Next();
     }
 
+    /// <summary>While there is room and gas. An empty List takes the kind of its first item, which is the machine's to see to.</summary>
     private void ListPush()
     {
         LocalBuilder list = List(A);
         PushListField(list, Members.ListCountOffset);
         _il.Emit(OpCodes.Ldind_I4);
         LocalBuilder count = Keep(typeof(int));
+        _il.Emit(OpCodes.Ldloc, count);
+        _il.Emit(OpCodes.Brfalse, Slow);
         _il.Emit(OpCodes.Ldloc, count);
         PushListField(list, Members.ListCapacityOffset);
         _il.Emit(OpCodes.Ldind_I4);
@@ -988,20 +1079,20 @@ internal sealed unsafe class HandlerIl
         _il.Emit(OpCodes.Ldloc, left);
         _il.Emit(OpCodes.Ldc_I8, 0L);
         _il.Emit(OpCodes.Blt, Slow);
-        _il.Emit(OpCodes.Ldloc, left);
-        _il.Emit(OpCodes.Starg_S, (byte)CounterArgument);
-        PushListField(list, Members.ListItemsOffset);
-        _il.Emit(OpCodes.Ldind_I);
-        _il.Emit(OpCodes.Ldloc, count);
-        _il.Emit(OpCodes.Conv_I);
-        PushShifted();
-        CopyTo(_key.Second, C);
-        PushListField(list, Members.ListCountOffset);
-        _il.Emit(OpCodes.Ldloc, count);
-        _il.Emit(OpCodes.Ldc_I4_1);
-        _il.Emit(OpCodes.Add);
-        _il.Emit(OpCodes.Stind_I4);
-        Next();
+        StoreItem(
+            list,
+            count,
+            () =>
+            {
+                PushListField(list, Members.ListCountOffset);
+                _il.Emit(OpCodes.Ldloc, count);
+                _il.Emit(OpCodes.Ldc_I4_1);
+                _il.Emit(OpCodes.Add);
+                _il.Emit(OpCodes.Stind_I4);
+                _il.Emit(OpCodes.Ldloc, left);
+                _il.Emit(OpCodes.Starg_S, (byte)CounterArgument);
+            }
+        );
     }
 
     // Calls.
