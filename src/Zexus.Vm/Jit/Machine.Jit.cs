@@ -543,6 +543,20 @@ internal sealed unsafe partial class Machine
         return EntryUnder(map, &number);
     }
 
+    /// <summary>The address of the item under a String whose length costs nothing; null when there is none, or the key is longer.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static nint FindItem(long map, long key)
+    {
+        Value text = new(Tag.String, key);
+        if (text.String->Length >= Zexus.Isa.Gas.ScalarsPerUnit)
+        {
+            return 0;
+        }
+
+        nint entry = EntryUnder(map, &text);
+        return entry == 0 ? 0 : (nint)(&((Entry*)entry)->Item);
+    }
+
     private static nint EntryUnder(long map, Value* key)
     {
         TableCell* table = (TableCell*)map;
