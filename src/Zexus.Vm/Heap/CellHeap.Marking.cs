@@ -71,11 +71,12 @@ internal sealed unsafe partial class CellHeap
                         Value* value = (Value*)at;
                         for (; value != (Value*)end && tail - head < Fetched; value++)
                         {
-                            if (value->IsCell)
-                            {
-                                Fetch(value->Cell);
-                                queue[tail++ % Queue] = value->Cell;
-                            }
+                            // Whether it is a cell, nothing foretells: no branch.
+                            bool isCell = value->IsCell;
+                            Cell* candidate = isCell ? value->Cell : (Cell*)queue;
+                            Fetch(candidate);
+                            queue[tail % Queue] = candidate;
+                            tail += isCell ? 1u : 0u;
                         }
 
                         at = (nint)value;

@@ -387,8 +387,10 @@ internal sealed unsafe partial class FunctionCompiler
             _il.Mark(label);
             FrameState kept = _state;
             _state = now;
-            note?.Invoke();
+
+            // Not before: what a call would have to keep, the register allocator spills where it was made.
             FlushAll();
+            note?.Invoke();
             _il.Argument(MachineArgument);
             _il.Address(NewSite(i, exit, now.Top - Slots));
             PushFrame();

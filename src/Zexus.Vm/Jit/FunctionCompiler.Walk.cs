@@ -59,8 +59,7 @@ internal sealed unsafe partial class FunctionCompiler
             return;
         }
 
-        Label refill = _il.NewLabel();
-        Label charged = _il.NewLabel();
+        // A slice that ends is an exit, too: were it a call that comes back, RyuJIT would keep no variable in a register across it.
         Label exit = _il.NewLabel();
         _il.Load(_counter);
         _il.Long(cost);
@@ -68,27 +67,8 @@ internal sealed unsafe partial class FunctionCompiler
         _il.Store(_counter);
         _il.Load(_counter);
         _il.Long(0);
-        _il.Branch(OpCodes.Blt, refill);
-        _il.Mark(charged);
-        _il.Cold(() =>
-        {
-            _il.Mark(refill);
-            _il.Load(_counter);
-            _il.Long(cost);
-            _il.Argument(MachineArgument);
-            _il.Call(Members.Of(nameof(Machine.RefillSegment)));
-            _il.Store(_counter);
-            _il.Load(_counter);
-            _il.Long(0);
-            _il.Branch(OpCodes.Bge, charged);
-
-            // The machine has the counter as it was before this segment.
-            _il.Argument(MachineArgument);
-            _il.Field(Members.Field("_counter"));
-            _il.Store(_counter);
-            _il.Branch(OpCodes.Br, exit);
-        });
-        Exit(exit, i, ExitKind.Gas, giveBack: 0);
+        _il.Branch(OpCodes.Blt, exit);
+        Exit(exit, i, ExitKind.Gas, giveBack: cost);
     }
 
     private void CloseSegment(int end) => _segmentEnds[_segmentStart] = end;

@@ -510,24 +510,6 @@ internal sealed unsafe partial class Machine
         return ExitStatus.Interpret;
     }
 
-    /// <summary>
-    /// The slice does not have a segment's cost. A new slice may; else the counter stays as it was before the segment and the result is negative.
-    /// The counter is the first parameter, so that compiled code's is in that register already and is not spilled for this.
-    /// </summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    internal static long RefillSegment(long counter, long cost, Machine machine)
-    {
-        machine._counter = counter + cost;
-        _ = machine.Refill(0);
-        if (machine._counter < cost)
-        {
-            return -1;
-        }
-
-        machine._counter -= cost;
-        return machine._counter;
-    }
-
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal static void EnterWithHandlers(Machine machine, FunctionCode* function, Frame* frame, Value* slots)
     {
@@ -559,6 +541,20 @@ internal sealed unsafe partial class Machine
     {
         Value number = Value.Of(key);
         return EntryUnder(map, &number);
+    }
+
+    /// <summary>The address of the item under a String whose length costs nothing; null when there is none, or the key is longer.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static nint FindItem(long map, long key)
+    {
+        Value text = new(Tag.String, key);
+        if (text.String->Length >= Zexus.Isa.Gas.ScalarsPerUnit)
+        {
+            return 0;
+        }
+
+        nint entry = EntryUnder(map, &text);
+        return entry == 0 ? 0 : (nint)(&((Entry*)entry)->Item);
     }
 
     private static nint EntryUnder(long map, Value* key)

@@ -20,7 +20,7 @@ internal enum ExitKind
     /// <summary>An operand that the short way does not have: a divisor below one, an index outside the list.</summary>
     Range,
 
-    /// <summary>The gas does not reach the end of the segment.</summary>
+    /// <summary>The slice of gas does not reach the end of the segment: the interpreter begins a new one, if there is gas.</summary>
     Gas,
 }
 
