@@ -5,7 +5,7 @@ namespace Zexus.Benchmarks;
 /// <summary>An engine of ours as it is measured: the level that programs are optimized at, and the options of the machine.</summary>
 public sealed record ZexusEngine(string Name, int Level, VmOptions Options)
 {
-    private static readonly VmOptions Plain = new() { GasLimit = long.MaxValue };
+    private static readonly VmOptions Plain = new() { GasLimit = long.MaxValue, Jit = null };
     private static readonly VmOptions Compiled = Plain with { Jit = JitOptions.Default with { Background = false } };
 
     /// <summary>All of them, gas always on. The first is what break-even is counted against.</summary>

@@ -12,7 +12,7 @@ public class Levels
     private const int Argument = 21;
     private const int Calls = 35_421; // 2 * fib(22) - 1
 
-    private readonly Vm.Vm _vm = new(new VmOptions { GasLimit = long.MaxValue });
+    private readonly Vm.Vm _vm = new(new VmOptions { GasLimit = long.MaxValue, Jit = null });
     private ZexusProgram _naive = null!;
     private ZexusProgram _loop = null!;
     private ZexusProgram _fibonacci = null!;

@@ -12,7 +12,7 @@ public class Profiling
     private const int Iterations = 1_000_000;
     private const int Calls = 21_891; // 2 * fib(21) - 1
 
-    private readonly Vm.Vm _vm = new(new VmOptions { GasLimit = long.MaxValue });
+    private readonly Vm.Vm _vm = new(new VmOptions { GasLimit = long.MaxValue, Jit = null });
     private readonly ZexusProgram _loop = Source.Load(Kernel.Find("integer-loop")!.Assembly(Iterations));
     private readonly ZexusProgram _fibonacci = Source.Load(Kernel.Find("fibonacci")!.Assembly(20));
 

@@ -67,6 +67,37 @@ public unsafe class CollectionTests
     }
 
     [Fact]
+    public void Options_that_make_no_sense_are_refused()
+    {
+        CollectionOptions[] senseless =
+        [
+            new() { FirstTriggerBytes = 0 },
+            new() { FirstTriggerBytes = -1 },
+            new() { GrowthFactor = 1 },
+            new() { GrowthFactor = double.NaN },
+            new() { GrowthFactor = double.PositiveInfinity },
+            new() { StressCollections = 0 },
+        ];
+        using Vm vm = new();
+        foreach (CollectionOptions options in senseless)
+        {
+            VmOptions wrong = new() { Collection = options };
+            Assert.Throws<ArgumentOutOfRangeException>(() => new Vm(wrong));
+            Assert.Throws<ArgumentOutOfRangeException>(() => vm.Options = wrong);
+        }
+
+        Assert.Throws<ArgumentNullException>(() => new Vm(new VmOptions { Collection = null! }));
+        CollectionOptions least = new()
+        {
+            FirstTriggerBytes = 1,
+            GrowthFactor = 1.01,
+            StressCollections = 1,
+        };
+        vm.Options = new VmOptions { Collection = least };
+        Assert.Same(least, vm.Options.Collection);
+    }
+
+    [Fact]
     public void What_nothing_reaches_is_freed()
     {
         using CellHeap heap = new();
@@ -88,6 +119,48 @@ public unsafe class CollectionTests
         Assert.Equal(30_001, statistics.FreedCells);
         Assert.Equal(1, statistics.Collections);
         Assert.True(statistics.PeakBytes > statistics.LiveBytes);
+    }
+
+    [Fact]
+    public void A_freed_large_buffer_is_kept_for_the_next_of_its_size_until_memory_is_short()
+    {
+        using CellHeap heap = new();
+        Hand hand = new(heap, new CollectionOptions { FirstTriggerBytes = 1L << 40, Verify = true });
+        hand.Begin();
+        BufferCell* first = heap.NewBuffer(1_000_000);
+        heap.FreeBuffer(first);
+        Assert.InRange(heap.Statistics().KeptBytes, 1_000_000, 1_100_000);
+        Assert.True(heap.NewBuffer(900_000) == first);
+        Assert.Equal(0, heap.Statistics().KeptBytes);
+
+        // What a collection frees is kept, too, and what is left at the end; but not all of it.
+        for (int i = 0; i < 100; i++)
+        {
+            heap.NewBuffer(1_000_000);
+        }
+
+        heap.Collect();
+        long kept = heap.Statistics().KeptBytes;
+        Assert.InRange(kept, 30_000_000, 32 * 1024 * 1024);
+        heap.Reset();
+        Assert.Equal(kept, heap.Statistics().KeptBytes);
+        heap.MaximumBytes = heap.Bytes + 100_000;
+        heap.NewBuffer(8_000_000);
+        Assert.Equal(0, heap.Statistics().KeptBytes);
+        Assert.InRange(heap.Bytes, 8_000_000, 8_600_000);
+    }
+
+    [Fact]
+    public void Stress_sees_a_write_to_a_kept_buffer()
+    {
+        using CellHeap heap = new();
+        Hand hand = new(heap, new CollectionOptions { Stress = true });
+        hand.Begin();
+        BufferCell* buffer = heap.NewBuffer(100_000);
+        heap.FreeBuffer(buffer);
+        BufferCell.Data(buffer)[90_000] = 1;
+        InvalidOperationException broken = Assert.Throws<InvalidOperationException>(() => heap.NewBuffer(100_000));
+        Assert.Contains("somebody wrote to it", broken.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -52,6 +52,43 @@ public unsafe class HeapTests
     }
 
     [Fact]
+    public void A_string_is_found_again_where_it_was_until_the_entry_is_another_one()
+    {
+        using CellHeap heap = new();
+        TableCell* map = heap.NewTable(CellKind.Map, 0);
+        Value[] keys = new Value[20];
+        for (int i = 0; i < keys.Length; i++)
+        {
+            keys[i] = Value.Of(heap.NewString("k" + i));
+            heap.Put(map, keys[i], Value.Of((long)i));
+        }
+
+        Value twelve = keys[12];
+        Assert.Equal(12, CellHeap.Find(map, &twelve));
+        Assert.Equal(12, twelve.String->Entry);
+
+        // An equal key is another cell: found, and nothing to remember.
+        Value equal = Value.Of(heap.NewString("k12"));
+        Assert.Equal(12, CellHeap.Find(map, &equal));
+        Assert.Equal(0, equal.String->Entry);
+        CellHeap.RemoveAt(map, 3);
+        Assert.Equal(11, CellHeap.Find(map, &twelve));
+        CellHeap.RemoveAt(map, 11);
+        Assert.Equal(-1, CellHeap.Find(map, &twelve));
+
+        // The last entry's memory still has its key.
+        Value last = keys[19];
+        Assert.Equal(17, CellHeap.Find(map, &last));
+        CellHeap.RemoveAt(map, 17);
+        Assert.Equal(-1, CellHeap.Find(map, &last));
+
+        // An Int that looks like the cell.
+        Value same = Value.Of((long)last.String);
+        heap.Put(map, same, Value.True);
+        Assert.Equal(-1, CellHeap.Find(map, &last));
+    }
+
+    [Fact]
     public void A_table_agrees_with_a_plain_model()
     {
         Random random = new(11);

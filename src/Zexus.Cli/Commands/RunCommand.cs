@@ -19,7 +19,10 @@ internal static class RunCommand
         Option<IEngine> engine = EngineChoice.Option();
         Option<long> level = OptimizeCommand.Level(usual: 0);
         Option<bool> registers = OptimizeCommand.Registers();
-        Option<bool> jit = new("--jit") { Description = "Compile what is hot to machine code (docs/jit.md)." };
+        Option<bool> noJit = new("--no-jit")
+        {
+            Description = "Interpret all of it, and compile nothing that is hot (docs/jit.md).",
+        };
         HostOptions host = new();
         Option<string?> stateOut = new("--state-out")
         {
@@ -43,7 +46,7 @@ internal static class RunCommand
             engine,
             level,
             registers,
-            jit,
+            noJit,
         };
         host.AddTo(command);
         command.Add(stateOut);
@@ -52,7 +55,7 @@ internal static class RunCommand
         HelpWithExamples.Add(
             command,
             "./zexus run examples/fibonacci.zxa --gas 1000000",
-            "./zexus run examples/sieve.zxa --jit",
+            "./zexus run examples/sieve.zxa --no-jit",
             "./zexus run examples/word-count.zxa --heap-stats",
             "./zexus run examples/token-transfer.zxa --state examples/token-transfer.state.json --state-out after.json"
         );
@@ -67,7 +70,7 @@ internal static class RunCommand
                 Level = (int)parsed.GetValue(level),
                 Registers = parsed.GetValue(registers),
                 ProfilesHeap = showsHeap,
-                Compiles = parsed.GetValue(jit),
+                InterpretsOnly = parsed.GetValue(noJit),
             };
             ILoadedProgram? loaded = EngineFor(parsed.GetValue(engine)!, options)
                 .Load(program.Program, out Refusal? refusal);
@@ -118,7 +121,7 @@ internal static class RunCommand
             )
         : throw new Problem(
             ExitCode.Usage,
-            $"--engine {engine.Name} runs programs as they are; --level, --registers and --jit are the interpreter's"
+            $"--engine {engine.Name} runs programs as they are; --level, --registers and --no-jit are the interpreter's"
         );
 
     private static void Summarize(ProgramFile program, Inputs inputs, Execution execution, Terminal terminal)

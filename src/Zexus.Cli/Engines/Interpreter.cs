@@ -17,11 +17,11 @@ internal sealed record InterpreterOptions
     /// <summary>With the heap's allocations by site?</summary>
     public bool ProfilesHeap { get; init; }
 
-    /// <summary>Is what is hot compiled?</summary>
-    public bool Compiles { get; init; }
+    /// <summary>Is nothing compiled to machine code?</summary>
+    public bool InterpretsOnly { get; init; }
 }
 
-/// <summary>The engine of Zexus.Vm, on programs as they are, or optimized, in register form, or compiled.</summary>
+/// <summary>The engine of Zexus.Vm, on programs as they are, or optimized, or in register form.</summary>
 internal sealed class Interpreter(InterpreterOptions options) : IEngine
 {
     /// <summary>As --engine names it, and --help its default.</summary>
@@ -92,7 +92,7 @@ internal sealed class Interpreter(InterpreterOptions options) : IEngine
             Interpreter.Options(inputs) with
             {
                 Collection = new CollectionOptions { Profile = options.ProfilesHeap },
-                Jit = options.Compiles ? JitOptions.Default : null,
+                Jit = options.InterpretsOnly ? null : JitOptions.Default,
             };
 
         private Execution ExecutionOf(ExecutionResult result) =>

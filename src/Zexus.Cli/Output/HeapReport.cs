@@ -23,7 +23,7 @@ internal static class HeapReport
         );
         Line(
             "",
-            $"pauses: {Milliseconds(heap.TotalPause)} ms in all, {Milliseconds(heap.LongestPause)} ms the longest; {heap.ReservedBytes:N0} bytes from the system"
+            $"pauses: {Milliseconds(heap.TotalPause)} ms in all, {Milliseconds(heap.LongestPause)} ms the longest; {heap.ReservedBytes:N0} bytes from the system, {heap.KeptBytes:N0} of them in kept buffers"
         );
         foreach (
             IGrouping<HeapCellKind, HeapSite> kind in heap.Sites!.GroupBy(site => site.Kind).OrderBy(kind => kind.Key)
@@ -62,6 +62,7 @@ internal static class HeapReport
             ("live", Amount(heap.LiveCells, heap.LiveBytes)),
             ("peakBytes", Json.Of(heap.PeakBytes)),
             ("reservedBytes", Json.Of(heap.ReservedBytes)),
+            ("keptBytes", Json.Of(heap.KeptBytes)),
             ("collections", Json.Of(heap.Collections)),
             (
                 "pauses",

@@ -56,6 +56,12 @@ internal sealed unsafe partial class CellHeap
         _profiler = options.Profile ? new HeapProfiler() : null;
         _oneByOne = options.Stress || options.Profile;
         _poison = options.Stress;
+        if (_poison)
+        {
+            // What is kept from before has no pattern.
+            ReleaseBuffers();
+        }
+
         _trigger = options.FirstTriggerBytes;
     }
 
@@ -100,10 +106,17 @@ internal sealed unsafe partial class CellHeap
     /// <summary>The collection before giving up: the execution wants more memory than it may have.</summary>
     private void MakeRoom(long bytes)
     {
+        ReleaseBuffers();
+        if (Bytes + bytes <= MaximumBytes)
+        {
+            return;
+        }
+
         if (_source is not null)
         {
             long before = InUse;
             Collect();
+            ReleaseBuffers();
             ReleaseArenas();
 
             // Collections that free next to nothing would follow one another until the last byte is gone.

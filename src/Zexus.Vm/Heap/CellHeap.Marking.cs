@@ -138,7 +138,7 @@ internal sealed unsafe partial class CellHeap
             switch ((CellKind)(byte)header)
             {
                 case CellKind.String:
-                    Cell* text = (Cell*)((StringCell*)cell)->Owner;
+                    Cell* text = (Cell*)StringCell.Owner((StringCell*)cell);
                     if (text is not null)
                     {
                         // Strings share buffers: this one may have been here.

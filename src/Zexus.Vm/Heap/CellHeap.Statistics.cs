@@ -93,6 +93,7 @@ internal sealed unsafe partial class CellHeap
             LiveCells = _liveCells,
             PeakBytes = _peak,
             ReservedBytes = Bytes,
+            KeptBytes = _keptBytes,
             Collections = _collections,
             TotalPause = Stopwatch.GetElapsedTime(0, _pause),
             LongestPause = Stopwatch.GetElapsedTime(0, _longestPause),

@@ -16,7 +16,7 @@ internal sealed unsafe partial class CellHeap
         cell->Length = length;
         cell->Hash = 0;
         cell->Data = (byte*)(cell + 1);
-        cell->Owner = null;
+        cell->Entry = 0;
         return cell;
     }
 
@@ -147,14 +147,14 @@ internal sealed unsafe partial class CellHeap
         long bytes = (long)length * width;
         if (
             a->Header.Width == width
-            && a->Owner is not null
-            && a->Owner->Used == a->Bytes
-            && bytes <= BufferCell.Capacity(a->Owner)
+            && StringCell.Owner(a) is not null
+            && StringCell.Owner(a)->Used == a->Bytes
+            && bytes <= BufferCell.Capacity(StringCell.Owner(a))
         )
         {
             // The left side ends where its buffer's text ends: the right side goes behind it, and both strings stay as they are.
             StringCell* longer = NewString(0, width);
-            Complete(longer, a->Owner, a, b, length);
+            Complete(longer, StringCell.Owner(a), a, b, length);
             return longer;
         }
 
@@ -183,7 +183,6 @@ internal sealed unsafe partial class CellHeap
         buffer->Used = length * width;
         result->Length = length;
         result->Data = BufferCell.Data(buffer);
-        result->Owner = buffer;
     }
 
     public StringCell* Repeat(StringCell* text, int times)

@@ -102,7 +102,30 @@ internal sealed unsafe partial class CellHeap
         a->Tag == Tag.Null || b->Tag == Tag.Null ? a->Tag == b->Tag : Integers.CompareNumbers(a, b) == 0;
 
     /// <summary>The number of the entry under a key; -1 when there is none.</summary>
-    public static int Find(TableCell* table, Value* key) => Find(table, key, HashKey(key));
+    public static int Find(TableCell* table, Value* key) =>
+        key->Tag == Tag.String ? FindText(table, key) : Find(table, key, HashKey(key));
+
+    /// <summary>A String looks first where it was found last.</summary>
+    private static int FindText(TableCell* table, Value* key)
+    {
+        StringCell* text = key->String;
+        int entry = text->Entry;
+        if ((uint)entry < (uint)table->Count && IsKey(table->Entries + entry, text))
+        {
+            return entry;
+        }
+
+        entry = Find(table, key, Text.Hash(text));
+        if (entry >= 0 && IsKey(table->Entries + entry, text) && (text->Header.Flags & Cell.Immortal) == 0)
+        {
+            text->Entry = entry;
+        }
+
+        return entry;
+    }
+
+    private static bool IsKey(Entry* entry, StringCell* text) =>
+        entry->Key.Payload == (long)text && entry->Key.Tag == Tag.String;
 
     private static int Find(TableCell* table, Value* key, int hash)
     {
@@ -141,28 +164,26 @@ internal sealed unsafe partial class CellHeap
     /// <summary>Puts an item under a key, both of them rooted, in the key's place or at the end; true when the key is new.</summary>
     public bool Put(TableCell* table, Value key, Value item)
     {
-        int hash = HashKey(&key);
-        int found = Find(table, &key, hash);
+        int found = Find(table, &key);
         if (found >= 0)
         {
             table->At(found)->Item = item;
             return false;
         }
 
-        Add(table, key, item, hash);
+        Add(table, key, item, HashKey(&key));
         return true;
     }
 
     /// <summary>Adds an element unless an equal one is there; true when it is new.</summary>
     public bool Add(TableCell* table, Value key)
     {
-        int hash = HashKey(&key);
-        if (Find(table, &key, hash) >= 0)
+        if (Find(table, &key) >= 0)
         {
             return false;
         }
 
-        Add(table, key, default, hash);
+        Add(table, key, default, HashKey(&key));
         return true;
     }
 

@@ -14,7 +14,7 @@ internal static unsafe class Tracing
             case CellKind.BigInt:
                 break;
             case CellKind.String:
-                Push((Cell*)((StringCell*)cell)->Owner, pending);
+                Push((Cell*)StringCell.Owner((StringCell*)cell), pending);
                 break;
             case CellKind.List:
                 ListCell* list = (ListCell*)cell;

@@ -119,7 +119,7 @@ internal sealed unsafe partial class CellHeap
             case CellKind.String:
                 StringCell* text = (StringCell*)cell;
                 Require(text->Header.Width is 1 or 2 or 4, cell, "has no width");
-                RequireStorage(cell, text->Data, text->Owner, sizeof(StringCell), text->Bytes);
+                RequireStorage(cell, text->Data, StringCell.Owner(text), sizeof(StringCell), text->Bytes);
                 break;
 
             case CellKind.BigInt:

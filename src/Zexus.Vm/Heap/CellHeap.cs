@@ -62,12 +62,12 @@ internal sealed unsafe partial class CellHeap : IDisposable
     public long MaximumBytes { get; set; } = long.MaxValue;
 
     /// <summary>What the heap has from the operating system.</summary>
-    public long Bytes => _arenaBytes + _largeBytes;
+    public long Bytes => _arenaBytes + _largeBytes + _keptBytes;
 
     /// <summary>Takes every cell back and keeps the arenas for the next execution.</summary>
     public void Reset()
     {
-        FreeLargeCells();
+        FreeLargeCells(keepBuffers: true);
         if (_arenaBytes > KeptBytes)
         {
             FreeArenas();
@@ -106,7 +106,8 @@ internal sealed unsafe partial class CellHeap : IDisposable
         }
 
         _disposed = true;
-        FreeLargeCells();
+        FreeLargeCells(keepBuffers: false);
+        ReleaseBuffers();
         FreeArenas();
 
         // A size class without free cells: whoever allocates now finds that the heap is gone.
@@ -134,11 +135,15 @@ internal sealed unsafe partial class CellHeap : IDisposable
         _arenaBytes = 0;
     }
 
-    private void FreeLargeCells()
+    private void FreeLargeCells(bool keepBuffers)
     {
         foreach (nint cell in _large)
         {
-            NativeMemory.AlignedFree(PrefixOf((Cell*)cell));
+            CellChecks.Break((Cell*)cell);
+            if (!keepBuffers || !Keep((Cell*)cell))
+            {
+                NativeMemory.AlignedFree(PrefixOf((Cell*)cell));
+            }
         }
 
         _large.Clear();
@@ -278,7 +283,12 @@ internal sealed unsafe partial class CellHeap : IDisposable
             MakeRoom(bytes);
         }
 
-        byte* block = (byte*)NativeMemory.AlignedAlloc((nuint)bytes, 16);
+        byte* block = kind == CellKind.Buffer ? TakeKept(bytes) : null;
+        if (block is null)
+        {
+            block = (byte*)NativeMemory.AlignedAlloc((nuint)bytes, 16);
+        }
+
         Cell* cell = (Cell*)(block + sizeof(LargePrefix) + CellChecks.Prefix);
         PrefixOf(cell)->Index = _large.Count;
         PrefixOf(cell)->Bytes = bytes;
@@ -312,10 +322,13 @@ internal sealed unsafe partial class CellHeap : IDisposable
         CellChecks.Break(cell);
         if (_poison)
         {
-            NativeMemory.Fill(cell, (nuint)(cell->Units * 16L), Poison);
+            NativeMemory.Fill(cell + 1, (nuint)(cell->Units * 16L) - (nuint)sizeof(Cell), Poison);
         }
 
-        NativeMemory.AlignedFree(prefix);
+        if (!Keep(cell))
+        {
+            NativeMemory.AlignedFree(prefix);
+        }
     }
 
     /// <summary>A buffer of at least so many bytes; its whole capacity may be used.</summary>

@@ -81,8 +81,12 @@ internal unsafe struct StringCell
     public int Hash;
     public byte* Data;
 
+    /// <summary>The number of the entry where a Map last had this very cell as its key: to be looked at first.</summary>
+    public int Entry;
+
     /// <summary>The buffer that has the scalars; null when they follow the cell.</summary>
-    public BufferCell* Owner;
+    public static BufferCell* Owner(StringCell* cell) =>
+        cell->Data == (byte*)(cell + 1) ? null : (BufferCell*)cell->Data - 1;
 
     public readonly int Bytes => Length * Header.Width;
 

@@ -6,7 +6,7 @@ public sealed record CollectionOptions
     /// <summary>What executions get when nobody says otherwise.</summary>
     public static CollectionOptions Default { get; } = new();
 
-    /// <summary>Bytes allocated before the first collection, and never fewer between two.</summary>
+    /// <summary>Bytes allocated before the first collection, and never fewer between two: at least 1.</summary>
     public long FirstTriggerBytes { get; init; } = 4L * 1024 * 1024;
 
     /// <summary>
@@ -28,10 +28,21 @@ public sealed record CollectionOptions
 
     /// <summary>
     /// Of <see cref="Stress"/>, for programs that allocate much: after so many collections only every second allocation
-    /// is one, after as many again every fourth, and so on.
+    /// is one, after as many again every fourth, and so on. At least 1.
     /// </summary>
     public int StressCollections { get; init; } = int.MaxValue;
 
     /// <summary>For tests: verify the whole heap after each collection; what is wrong ends the execution with an exception.</summary>
     public bool Verify { get; init; }
+
+    internal void Check()
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(FirstTriggerBytes, 1);
+        if (!(GrowthFactor > 1 && double.IsFinite(GrowthFactor)))
+        {
+            throw new ArgumentOutOfRangeException(nameof(GrowthFactor), GrowthFactor, "must be a number above 1");
+        }
+
+        ArgumentOutOfRangeException.ThrowIfLessThan(StressCollections, 1);
+    }
 }

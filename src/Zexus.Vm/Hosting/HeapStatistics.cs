@@ -36,6 +36,9 @@ public sealed record HeapStatistics
     /// <summary>Bytes that the heap has from the operating system at the end.</summary>
     public long ReservedBytes { get; init; }
 
+    /// <summary>Of these, large buffers that were freed and wait for the next of their size.</summary>
+    public long KeptBytes { get; init; }
+
     /// <summary>Collections.</summary>
     public long Collections { get; init; }
 

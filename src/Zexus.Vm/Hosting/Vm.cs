@@ -25,7 +25,7 @@ public sealed class Vm : IDisposable
     public Vm(VmOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        ArgumentOutOfRangeException.ThrowIfNegative(options.GasLimit);
+        options.Check();
         _options = options;
     }
 
@@ -36,7 +36,7 @@ public sealed class Vm : IDisposable
         set
         {
             ArgumentNullException.ThrowIfNull(value);
-            ArgumentOutOfRangeException.ThrowIfNegative(value.GasLimit);
+            value.Check();
             if (!ReferenceEquals(value.State, _options.State))
             {
                 _state = null;

@@ -57,7 +57,7 @@ public sealed record VmOptions
     public long MemoryLimit { get; init; } = 8L * 1024 * 1024 * 1024;
 
     /// <summary>Compile what is hot to machine code; null interprets everything. A run with a hook is always interpreted.</summary>
-    public JitOptions? Jit { get; init; }
+    public JitOptions? Jit { get; init; } = JitOptions.Default;
 
     /// <summary>
     /// When the interpreter goes over to threaded code, which changes nothing but the time that it takes; null: never. A run with a
@@ -67,6 +67,13 @@ public sealed record VmOptions
 
     /// <summary>When the heap is collected.</summary>
     public CollectionOptions Collection { get; init; } = CollectionOptions.Default;
+
+    internal void Check()
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(GasLimit);
+        ArgumentNullException.ThrowIfNull(Collection);
+        Collection.Check();
+    }
 
     internal SignatureVerifier Verifier => VerifySignature ?? Ed25519.Verify;
 }

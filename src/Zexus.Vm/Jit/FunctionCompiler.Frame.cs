@@ -486,6 +486,11 @@ internal static class Members
     public static readonly int ListCountOffset = (int)Marshal.OffsetOf<ListCell>(nameof(ListCell.Count));
     public static readonly int ListCapacityOffset = (int)Marshal.OffsetOf<ListCell>(nameof(ListCell.Capacity));
     public static readonly int ListItemsOffset = (int)Marshal.OffsetOf<ListCell>(nameof(ListCell.Items));
+    public static readonly int StringLengthOffset = (int)Marshal.OffsetOf<StringCell>(nameof(StringCell.Length));
+    public static readonly int StringEntryOffset = (int)Marshal.OffsetOf<StringCell>(nameof(StringCell.Entry));
+    public static readonly int TableCountOffset = (int)Marshal.OffsetOf<TableCell>(nameof(TableCell.Count));
+    public static readonly int TableEntriesOffset = (int)Marshal.OffsetOf<TableCell>(nameof(TableCell.Entries));
+    public static readonly int EntryItemOffset = (int)Marshal.OffsetOf<Entry>(nameof(Entry.Item));
     public static readonly int VariableValueOffset = (int)Marshal.OffsetOf<VariableCell>(nameof(VariableCell.Value));
 
     public const int FirstRegister = 4;

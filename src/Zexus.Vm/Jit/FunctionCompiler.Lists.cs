@@ -30,9 +30,10 @@ internal sealed unsafe partial class FunctionCompiler
             : null;
     }
 
-    private void ListField(int list, int offset)
+    /// <summary>Puts the address of a cell's field on the IL stack.</summary>
+    private void Field(int slot, int offset)
     {
-        PushPayload(list);
+        PushPayload(slot);
         _il.Int(offset);
         _il.Op(OpCodes.Conv_I);
         _il.Op(OpCodes.Add);
@@ -40,7 +41,7 @@ internal sealed unsafe partial class FunctionCompiler
 
     private void PushElementKind(int list)
     {
-        ListField(list, Members.ElementKindOffset);
+        Field(list, Members.ElementKindOffset);
         _il.Op(OpCodes.Ldind_U1);
     }
 
@@ -54,7 +55,7 @@ internal sealed unsafe partial class FunctionCompiler
     private void GuardIndex(int i, int list, int index)
     {
         PushPayload(index);
-        ListField(list, Members.ListCountOffset);
+        Field(list, Members.ListCountOffset);
         _il.Op(OpCodes.Ldind_I4);
         _il.Op(OpCodes.Conv_U8);
         Guard(OpCodes.Bge_Un, i, ExitKind.Range, note: NoteFlag(i, overflow: false));
@@ -63,7 +64,7 @@ internal sealed unsafe partial class FunctionCompiler
     /// <summary>Puts the address of an item on the IL stack.</summary>
     private void ItemAddress(int list, Action index, ElementKind kind)
     {
-        ListField(list, Members.ListItemsOffset);
+        Field(list, Members.ListItemsOffset);
         _il.Op(OpCodes.Ldind_I);
         index();
         if (kind.Shift() > 0)
@@ -325,11 +326,11 @@ internal sealed unsafe partial class FunctionCompiler
             Label slow = _il.NewLabel();
             Label done = _il.NewLabel();
             LocalBuilder count = _count ??= _il.NewLocal(typeof(int));
-            ListField(list, Members.ListCountOffset);
+            Field(list, Members.ListCountOffset);
             _il.Op(OpCodes.Ldind_I4);
             _il.Store(count);
             _il.Load(count);
-            ListField(list, Members.ListCapacityOffset);
+            Field(list, Members.ListCapacityOffset);
             _il.Op(OpCodes.Ldind_I4);
             _il.Branch(OpCodes.Bge, slow);
             _il.Load(count);
@@ -343,7 +344,7 @@ internal sealed unsafe partial class FunctionCompiler
             _il.Long(gas);
             _il.Op(OpCodes.Sub);
             _il.Store(_counter);
-            ListField(list, Members.ListCountOffset);
+            Field(list, Members.ListCountOffset);
             _il.Load(count);
             _il.Int(1);
             _il.Op(OpCodes.Add);

@@ -720,83 +720,6 @@ internal sealed unsafe partial class FunctionCompiler
         return true;
     }
 
-    /// <summary>Are these, or may they be assumed to be, a Map and a String?</summary>
-    private bool IsEntry(int i, int map, int key)
-    {
-        Seen* seen = _jit.SeenAt(_function, i);
-        if (
-            _assumeNothing
-            || !Is(map, seen->First, unseen: Tag.List, Tag.Map)
-            || !Is(key, seen->Second, unseen: Tag.String, Tag.String)
-        )
-        {
-            return false;
-        }
-
-        _ = Assume(i, map, first: true, Tag.Map);
-        _ = Assume(i, key, first: false, Tag.String);
-        return true;
-
-        bool Is(int slot, ushort kinds, Tag unseen, Tag wanted)
-        {
-            int kind = Resolve(slot).Kind;
-            return (kind == AbstractValue.Any ? Assumed(kinds, unseen) : kind) == (int)wanted;
-        }
-    }
-
-    /// <summary>Puts the address of an entry's item into a variable; where there is none, the machine does the instruction.</summary>
-    private void FindItem(int map, int key, Label slow)
-    {
-        LocalBuilder item = _entryPointer ??= _il.NewLocal(typeof(nint));
-        PushPayload(map);
-        PushPayload(key);
-        _il.Call(Members.Of(nameof(Machine.FindItem)));
-        _il.Store(item);
-        _il.Load(item);
-        _il.Branch(OpCodes.Brfalse, slow);
-    }
-
-    /// <summary>map[key], found by a short key; a missing one is the machine's.</summary>
-    private int LookUp(int i, int map, int key)
-    {
-        Label slow = _il.NewLabel();
-        Label done = _il.NewLabel();
-        FindItem(map, key, slow);
-        FrameState before = _state.Copy();
-        Pop(2);
-        _il.Load(_entryPointer!);
-        PushFrom();
-        _il.Mark(done);
-        SlowPath(
-            i,
-            slow,
-            done,
-            before,
-            () =>
-            {
-                LoadSlotTag(map);
-                _il.Store(TagOf(map));
-                LoadSlotPayload(map);
-                _il.Store(PayloadOf(map));
-            }
-        );
-        return EndSegment(i);
-    }
-
-    /// <summary>map.set(key, item) -> map, where the key is there already.</summary>
-    private int Replace(int i, int map)
-    {
-        Label slow = _il.NewLabel();
-        Label done = _il.NewLabel();
-        FindItem(map, map + 1, slow);
-        _il.Load(_entryPointer!);
-        StoreAtAddress(map + 2);
-        _il.Mark(done);
-        SlowPath(i, slow, done, _state.Copy(), static () => { });
-        Pop(2);
-        return EndSegment(i);
-    }
-
     /// <summary>Cold code: the machine does the instruction, and control comes back behind the short way.</summary>
     private void SlowPath(int i, Label slow, Label done, FrameState before, Action afterwards)
     {
@@ -829,7 +752,7 @@ internal sealed unsafe partial class FunctionCompiler
         int index = _state.Top - 1;
         if (!IsElement(i, list, index))
         {
-            return IsEntry(i, list, index) ? LookUp(i, list, index) : ByMachine(i);
+            return IsEntry(i, list, index) ? GetEntry(i, list, index) : ByMachine(i);
         }
 
         return GetItem(i, list, index);
@@ -874,7 +797,7 @@ internal sealed unsafe partial class FunctionCompiler
 
         if (!IsElement(i, target, target + 1))
         {
-            return IsEntry(i, target, target + 1) ? Replace(i, target) : ByMachine(i);
+            return IsEntry(i, target, target + 1) ? SetEntry(i, target) : ByMachine(i);
         }
 
         return SetItem(i, target, target + 1, target + 2);

@@ -544,19 +544,27 @@ internal sealed unsafe partial class Machine
     internal static void NoteElements(ushort* seen, long list) =>
         *seen |= (ushort)(1 << (int)new Value(Tag.List, list).List->Kind);
 
-    /// <summary>The address of the item under a String whose length costs nothing; null when there is none, or the key is longer.</summary>
+    /// <summary>The address of the entry under a String; null when there is none.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    internal static nint FindItem(long map, long key)
+    internal static nint FindEntryOfString(long map, long key)
     {
         Value text = new(Tag.String, key);
-        if (text.String->Length >= Zexus.Isa.Gas.ScalarsPerUnit)
-        {
-            return 0;
-        }
+        return EntryUnder(map, &text);
+    }
 
+    /// <summary>The address of the entry under an Int; null when there is none.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static nint FindEntryOfInt(long map, long key)
+    {
+        Value number = Value.Of(key);
+        return EntryUnder(map, &number);
+    }
+
+    private static nint EntryUnder(long map, Value* key)
+    {
         TableCell* table = (TableCell*)map;
-        int at = CellHeap.Find(table, &text);
-        return at < 0 ? 0 : (nint)(&table->At(at)->Item);
+        int at = CellHeap.Find(table, key);
+        return at < 0 ? 0 : (nint)table->At(at);
     }
 
     internal static long BitsOf(double value) =>

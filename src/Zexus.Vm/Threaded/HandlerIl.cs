@@ -1028,7 +1028,7 @@ internal sealed unsafe class HandlerIl
         _il.Emit(OpCodes.Ldind_I8);
         PushPayloadAddress(key);
         _il.Emit(OpCodes.Ldind_I8);
-        _il.Emit(OpCodes.Call, Members.Of(nameof(Machine.FindItem)));
+        _il.Emit(OpCodes.Call, Members.Of(nameof(Machine.FindFreeItem)));
         LocalBuilder item = Keep(typeof(nint));
         _il.Emit(OpCodes.Ldloc, item);
         _il.Emit(OpCodes.Brfalse, Slow);

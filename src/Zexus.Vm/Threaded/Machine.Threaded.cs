@@ -262,4 +262,18 @@ internal sealed unsafe partial class Machine
                 return Rare(at, sp, vars);
         }
     }
+
+    /// <summary>The address of the item under a String whose length costs nothing; null when there is none, or the key is longer.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static nint FindFreeItem(long map, long key)
+    {
+        Value text = new(Tag.String, key);
+        if (text.String->Length >= Zexus.Isa.Gas.ScalarsPerUnit)
+        {
+            return 0;
+        }
+
+        Entry* entry = (Entry*)EntryUnder(map, &text);
+        return entry == null ? 0 : (nint)(&entry->Item);
+    }
 }
