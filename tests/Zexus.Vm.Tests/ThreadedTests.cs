@@ -23,7 +23,14 @@ public class ThreadedTests
 
     private static ExecutionResult Run(ZexusProgram program, ThreadedOptions? threaded, long gas = long.MaxValue)
     {
-        using Vm vm = new(new VmOptions { GasLimit = gas, Threaded = threaded });
+        using Vm vm = new(
+            new VmOptions
+            {
+                GasLimit = gas,
+                Threaded = threaded,
+                Jit = null,
+            }
+        );
         return vm.Execute(program);
     }
 
@@ -85,7 +92,7 @@ public class ThreadedTests
         ZexusProgram program = Load(CountTo(1_000, "0"));
         _ = Run(program, null);
         Assert.Null(program.ThreadedStatistics(Eager));
-        using Vm vm = new(new VmOptions { Threaded = Eager });
+        using Vm vm = new(new VmOptions { Threaded = Eager, Jit = null });
         StepCounter hook = default;
         ExecutionResult result = vm.Execute(program, ref hook);
         Assert.Null(program.ThreadedStatistics(Eager));
@@ -321,16 +328,29 @@ public class ThreadedTests
     {
         ZexusProgram program = Load(CountTo(long.MaxValue, "0"));
         using CancellationTokenSource source = new(TimeSpan.FromMilliseconds(50));
-        using Vm vm = new(new VmOptions { GasLimit = long.MaxValue, Threaded = Eager });
+        using Vm vm = new(
+            new VmOptions
+            {
+                GasLimit = long.MaxValue,
+                Threaded = Eager,
+                Jit = null,
+            }
+        );
         _ = Assert.Throws<OperationCanceledException>(() => vm.Execute(program, source.Token));
         vm.Options = new VmOptions
         {
             GasLimit = long.MaxValue,
             StepLimit = 10_000_000,
             Threaded = Eager,
+            Jit = null,
         };
         Assert.Equal(HostGuard.Steps, Assert.Throws<HostGuardException>(() => vm.Execute(program)).Guard);
-        vm.Options = new VmOptions { GasLimit = 10_000, Threaded = Eager };
+        vm.Options = new VmOptions
+        {
+            GasLimit = 10_000,
+            Threaded = Eager,
+            Jit = null,
+        };
         Assert.Equal(Fault.OutOfGas, vm.Execute(program).Fault);
     }
 
@@ -343,7 +363,7 @@ public class ThreadedTests
         Exception? ended = null;
         Thread thread = new(() =>
         {
-            using Vm vm = new(new VmOptions { GasLimit = long.MaxValue, Threaded = ThreadedOptions.Default });
+            using Vm vm = new(new VmOptions { GasLimit = long.MaxValue, Jit = null });
             ended = Record.Exception(() => vm.Execute(program, source.Token));
         });
         thread.Start();
