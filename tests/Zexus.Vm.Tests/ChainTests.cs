@@ -213,6 +213,37 @@ public sealed class ChainTests
         }
     }
 
+    /// <summary>Entries of a size at which the log goes on in a new chunk between any two of them, or in the middle of one.</summary>
+    [Theory]
+    [InlineData(10_000)]
+    [InlineData(32_700)]
+    [InlineData(100_000)]
+    public void A_revert_cuts_a_log_of_many_chunks(int size)
+    {
+        string text = new('x', size);
+        Assembly a = new();
+        Instruction[] Emit(int number) =>
+            [a.Const(number), a.Const(text), Op(Opcode.BUILD_LIST, 2), Op(Opcode.EMIT_EVENT, a.Name("e"))];
+        ExecutionResult result = a.Function(
+                "main",
+                [
+                    .. Emit(1),
+                    Op(Opcode.TX_BEGIN),
+                    .. Enumerable.Range(2, 12).SelectMany(Emit),
+                    Op(Opcode.TX_REVERT),
+                    .. Emit(20),
+                    Op(Opcode.TX_BEGIN),
+                    .. Enumerable.Range(21, 9).SelectMany(Emit),
+                    Op(Opcode.TX_COMMIT),
+                ]
+            )
+            .Run();
+        Assert.Equal(
+            new[] { 1 }.Concat(Enumerable.Range(20, 10)).Select(n => ToData(new object?[] { n, text })),
+            result.Events.Select(emitted => emitted.Payload)
+        );
+    }
+
     /// <summary>What is logged lies outside the heap, and is memory all the same.</summary>
     [Fact]
     public void The_memory_limit_holds_for_what_is_logged()
