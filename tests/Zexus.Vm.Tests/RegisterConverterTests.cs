@@ -427,6 +427,8 @@ public class RegisterConverterTests
         int converted = 0;
         int coalesced = 0;
         int spilled = 0;
+        int homes = 0;
+        int held = 0;
         for (int seed = 0; seed < RandomPrograms; seed++)
         {
             string text = OptimizerFunctionPassTests.RandomFunction.Make(new Random(seed));
@@ -436,15 +438,23 @@ public class RegisterConverterTests
             coalesced += result.Functions.Sum(it => it.Coalesced);
             spilled += result.Functions.Sum(it => it.Spilled);
             using Vm vm = new(new VmOptions { GasLimit = 3000 });
+            string? problem = TransformationCheck.FirstProblem(source, result);
+            Assert.True(problem is null, $"seed {seed}: {problem}\n{text}");
+            homes += Claims<Claim.Home>(result);
+            held += Claims<Claim.Held>(result);
             AssertSame(source, result, 1 + (vm.Execute(source).GasUsed / 40), $"seed {seed}\n{text}", 3000);
         }
 
         Assert.True(converted > RandomPrograms, $"{converted} functions");
         Assert.True(coalesced > RandomPrograms, $"{coalesced} stores");
+        Assert.True(homes > RandomPrograms && held > RandomPrograms, $"{homes} homes, {held} constants");
+
+        static int Claims<T>(ConversionResult result) =>
+            result.Transformations.Sum(it => it.Cuts.Sum(cut => cut.Claims.OfType<T>().Count()));
     }
 
     private static ConversionResult Converted(ZexusProgram source, int level) =>
-        RegisterConverter.Convert(Optimizer.Optimize(source, level).Program);
+        RegisterConverter.Convert(Optimizer.Optimize(source, level).Program, explain: true);
 
     private static string[] Code(ConversionResult result) =>
         [.. result.Program.Functions[0].Code.Select(instruction => InstructionSet.Of(instruction.Opcode).Mnemonic)];

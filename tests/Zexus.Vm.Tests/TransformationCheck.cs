@@ -12,17 +12,28 @@ namespace Zexus.Vm.Tests;
 internal static class TransformationCheck
 {
     /// <summary>The first thing that is wrong; null when nothing is.</summary>
-    public static string? FirstProblem(ZexusProgram source, OptimizationResult result)
+    public static string? FirstProblem(ZexusProgram source, OptimizationResult result) =>
+        FirstProblem(source, result.Program.Constants, result.Transformations);
+
+    /// <summary>The same of a conversion to register form.</summary>
+    public static string? FirstProblem(ZexusProgram source, ConversionResult result) =>
+        FirstProblem(source, result.Program.Constants, result.Transformations);
+
+    private static string? FirstProblem(
+        ZexusProgram source,
+        ImmutableArray<Data> constants,
+        ImmutableArray<Transformation> transformations
+    )
     {
         TranslatedProgram asItIs = TranslatedProgram.Of(source.Image);
         using Vm vm = new(new VmOptions { GasLimit = 20_000 });
-        foreach (Transformation transformation in result.Transformations)
+        foreach (Transformation transformation in transformations)
         {
             string? problem = ProblemOfCuts(transformation);
             if (problem is null)
             {
-                Trace before = Run(transformation.Before, cut => cut.Before);
-                Trace after = Run(transformation.After, cut => cut.After);
+                Trace before = Run(transformation.Before, isAfter: false);
+                Trace after = Run(transformation.After, isAfter: true);
                 problem =
                     before.Broken
                     ?? after.Broken
@@ -40,15 +51,15 @@ internal static class TransformationCheck
                     );
             }
 
-            Trace Run(TranslatedFunction code, Func<CutPoint, int> place)
+            Trace Run(TranslatedFunction code, bool isAfter)
             {
                 TranslatedProgram program = new(
                     source.Image,
-                    result.Program.Constants,
+                    constants,
                     asItIs.Functions.SetItem(transformation.Function, code),
                     2
                 );
-                Trace trace = new(transformation, result.Program.Constants, place);
+                Trace trace = new(transformation, constants, isAfter);
                 Hook hook = new(trace);
                 trace.Outcome = Observables.Of(vm.Execute(ZexusProgram.Load(program, source.Limits), ref hook));
                 return trace;
@@ -118,7 +129,9 @@ internal static class TransformationCheck
             }
 
             // What nothing reaches need not be there any more.
-            bool wanted = threaded ? target <= i || handlers.Contains(target) : it.Pass != "unreachable code";
+            bool wanted = threaded
+                ? target <= i || handlers.Contains(target)
+                : it.Pass is not ("unreachable code" or "register form");
             if (wanted && !before.Contains(target))
             {
                 return $"{target} is no cut point before it";
@@ -143,7 +156,10 @@ internal static class TransformationCheck
                 return $"a copy of a copy at {cut.Before}";
             }
 
-            if (handlers.Contains(cut.Before) && cut.Claims.Any(claim => claim is not Claim.Dead))
+            if (
+                handlers.Contains(cut.Before)
+                && cut.Claims.Any(claim => claim is not (Claim.Dead or Claim.Home or Claim.Held))
+            )
             {
                 return $"a claim of what a handler finds at {cut.Before}";
             }
@@ -175,12 +191,14 @@ internal static class TransformationCheck
         private readonly Transformation _transformation;
         private readonly ImmutableArray<Data> _constants;
         private readonly Dictionary<int, CutPoint> _cuts;
+        private readonly bool _isAfter;
 
-        public Trace(Transformation transformation, ImmutableArray<Data> constants, Func<CutPoint, int> place)
+        public Trace(Transformation transformation, ImmutableArray<Data> constants, bool isAfter)
         {
             _transformation = transformation;
             _constants = constants;
-            _cuts = transformation.Cuts.ToDictionary(place);
+            _isAfter = isAfter;
+            _cuts = transformation.Cuts.ToDictionary(cut => isAfter ? cut.After : cut.Before);
         }
 
         public List<string> Visits { get; } = [];
@@ -200,11 +218,23 @@ internal static class TransformationCheck
                 return;
             }
 
-            HashSet<Place> dead = [.. cut.Claims.OfType<Claim.Dead>().Select(claim => claim.Place)];
+            HashSet<Place> dead =
+            [
+                .. cut.Claims.Where(claim => claim is Claim.Dead or Claim.Held).Select(claim => claim.Place),
+                .. cut.Claims.OfType<Claim.Home>().Select(claim => claim.Register),
+            ];
+            Dictionary<Place, Place> homes = cut
+                .Claims.OfType<Claim.Home>()
+                .ToDictionary(claim => claim.Place, claim => claim.Register);
             List<string> values = [];
             for (int i = 0; i < view.VariableCount; i++)
             {
-                values.Add(dead.Contains(new Place.Variable(i)) ? "dead" : Show(view.Variable(i)));
+                Place place = new Place.Variable(i);
+                values.Add(
+                    dead.Contains(place) ? "dead"
+                    : _isAfter && homes.TryGetValue(place, out Place? home) ? Of(view, home)
+                    : Show(view.Variable(i))
+                );
             }
 
             for (int i = 0; i < Limits.Registers; i++)
@@ -225,6 +255,7 @@ internal static class TransformationCheck
                 {
                     Claim.Constant it => value == Show(_constants[it.Index]),
                     Claim.Copy it => value == Of(view, it.Original),
+                    Claim.Held it => !_isAfter || value == Show(_constants[it.Index]),
                     Claim.OfKind it => value.StartsWith(it.Kind.ToString(), StringComparison.Ordinal),
                     _ => true,
                 };

@@ -357,13 +357,17 @@ internal sealed unsafe partial class FunctionCompiler
         int number = _guards++;
         Label exitLabel = _il.NewLabel();
         _il.Branch(branch, exitLabel);
-        if (_jit.Options.FailGuard == number)
+        if (IsFailing(number))
         {
             _il.Branch(OpCodes.Br, exitLabel);
         }
 
         Exit(exitLabel, i, exit, state, giveBack, note);
     }
+
+    /// <summary>Is this the guard that a test wants to fail?</summary>
+    private bool IsFailing(int guard) =>
+        _jit.Options.FailGuard == guard && (_jit.Options.FailPiece ?? _piece) == _piece;
 
     /// <summary>The code of a side exit.</summary>
     private void Exit(

@@ -593,7 +593,7 @@ internal sealed unsafe partial class FunctionCompiler
             if (register >= 0)
             {
                 // Whoever enters from outside looks at the kind; it is a guard like the others.
-                _failingParameters |= _jit.Options.FailGuard == _guards ? 1 << register : 0;
+                _failingParameters |= IsFailing(_guards) ? 1 << register : 0;
                 _guards++;
                 if (value.Kind != AbstractValue.Dead)
                 {

@@ -32,6 +32,9 @@ public sealed record JitOptions
     /// <summary>Take the guard of this number, counted within each piece from 0, as failed whenever it is reached. Null: none.</summary>
     public int? FailGuard { get; init; }
 
+    /// <summary>Only in the piece of this number, in the order in which they are compiled. Null: in each.</summary>
+    public int? FailPiece { get; init; }
+
     internal void Check()
     {
         ArgumentOutOfRangeException.ThrowIfNegative(CallThreshold);

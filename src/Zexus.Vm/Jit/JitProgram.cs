@@ -334,6 +334,15 @@ internal sealed unsafe class JitProgram
         }
     }
 
+    /// <summary>All that was compiled, in order.</summary>
+    public CompiledPiece[] Pieces()
+    {
+        lock (_lock)
+        {
+            return [.. _pieces.OfType<CompiledPiece>()];
+        }
+    }
+
     /// <summary>A copy of all counts.</summary>
     public JitStatistics Statistics()
     {

@@ -83,7 +83,7 @@ public sealed record CutPoint(int Before, int After, ImmutableArray<Claim> Claim
 /// <param name="Cuts">
 /// In ascending order: the entry, and every handler and target of a jump that both have; when jumps were threaded, of the targets only those
 /// of backward jumps, for the others may be jumped over. What is claimed at the entry holds of a frame that begins: its locals and registers are Null.
-/// At a handler nothing is claimed but what is dead.
+/// At a handler nothing is claimed but what is dead and, of register form, which registers have what.
 /// </param>
 public sealed record Transformation(
     int Function,
