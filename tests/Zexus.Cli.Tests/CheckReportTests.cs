@@ -11,6 +11,9 @@ public sealed class CheckReportTests
 {
     private static readonly string[] Counts =
     [
+        .. ThreadedStatistics.Operations.Select(op => $"threaded op {op}"),
+        .. ThreadedStatistics.Partial.Select(op => $"threaded source {op}"),
+        .. ThreadedStatistics.ExitKinds.Select(kind => $"threaded exit {kind}"),
         .. JitStatistics.Operations.Select(op => $"op {op}"),
         .. JitStatistics.ExitKinds.Select(kind => $"exit {kind}"),
         .. JitStatistics.ExitKinds.Select(kind => $"loop exit {kind}"),
@@ -87,6 +90,8 @@ public sealed class CheckReportTests
             count switch
             {
                 "loop executions entered" => "loop-heavy programs never came to: an entry into a running loop",
+                _ when count.StartsWith("threaded ", StringComparison.Ordinal) =>
+                    $"threaded code never came to: {count["threaded ".Length..]}",
                 _ when count.StartsWith("loop ", StringComparison.Ordinal) =>
                     $"loop-heavy programs never came to: {count["loop ".Length..]} from a loop",
                 _ => $"compiled code never came to: {count}",
