@@ -99,7 +99,7 @@ internal sealed unsafe partial class FunctionCompiler
     /// <summary>The function that has been called here, if it was one and has compiled code.</summary>
     private (int Function, Convention Convention)? DirectCallee(int i)
     {
-        int seen = _jit.SeenAt(_function, i)->Callee;
+        int seen = _seen[i].Callee;
         return seen > 0 && !_assumeNothing && _jit.ConventionOf(seen - 1) is { } convention
             ? (seen - 1, convention)
             : null;

@@ -20,7 +20,7 @@ internal sealed unsafe partial class FunctionCompiler
     /// <summary>How a List may be assumed to store its items: what was seen, else the guess; null where both say nothing.</summary>
     private ElementKind? AssumedElements(int i, int list)
     {
-        ushort seen = _jit.SeenAt(_function, i)->Elements;
+        ushort seen = _seen[i].Elements;
         ElementGuess guess = Resolve(list).Elements;
         return _assumeNothing ? null
             : seen != 0

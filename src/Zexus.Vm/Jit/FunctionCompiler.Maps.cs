@@ -10,11 +10,11 @@ internal sealed unsafe partial class FunctionCompiler
     /// <summary>Are these, or may they be assumed to be, a Map and a String or an Int?</summary>
     private bool IsEntry(int i, int map, int key)
     {
-        Seen* seen = _jit.SeenAt(_function, i);
-        int keyKind = KindOf(key, seen->Second, unseen: Tag.String);
+        Seen seen = _seen[i];
+        int keyKind = KindOf(key, seen.Second, unseen: Tag.String);
         if (
             _assumeNothing
-            || KindOf(map, seen->First, unseen: Tag.List) != (int)Tag.Map
+            || KindOf(map, seen.First, unseen: Tag.List) != (int)Tag.Map
             || keyKind is not ((int)Tag.String or (int)Tag.Int)
         )
         {

@@ -22,8 +22,8 @@ internal sealed unsafe partial class FunctionCompiler
             return kind;
         }
 
-        Seen* seen = _jit.SeenAt(_function, i);
-        int assumed = Assumed(first ? seen->First : seen->Second, guess);
+        Seen seen = _seen[i];
+        int assumed = Assumed(first ? seen.First : seen.Second, guess);
         if (assumed == AbstractValue.Any)
         {
             return assumed;
@@ -131,8 +131,8 @@ internal sealed unsafe partial class FunctionCompiler
             return FloatArithmetic(i, op, a, b, to, onStack);
         }
 
-        Seen* seen = _jit.SeenAt(_function, i);
-        if (seen->Overflow != 0 || seen->Range != 0 || _assumeNothing)
+        Seen seen = _seen[i];
+        if (seen.Overflow != 0 || seen.Range != 0 || _assumeNothing)
         {
             // It has not fitted before: no guard, the machine has an answer for everything.
             return false;
@@ -164,7 +164,7 @@ internal sealed unsafe partial class FunctionCompiler
                 code = OpCodes.Mul;
                 break;
             case Op.Div:
-                if (_assumeNothing || _jit.SeenAt(_function, i)->Range != 0)
+                if (_assumeNothing || _seen[i].Range != 0)
                 {
                     return false;
                 }
@@ -435,7 +435,7 @@ internal sealed unsafe partial class FunctionCompiler
             return i + 1;
         }
 
-        if (!Integral(kind) || _assumeNothing || _jit.SeenAt(_function, i)->Overflow != 0)
+        if (!Integral(kind) || _assumeNothing || _seen[i].Overflow != 0)
         {
             return UnaryByMachine(i, op, a, to);
         }
@@ -705,11 +705,11 @@ internal sealed unsafe partial class FunctionCompiler
         int indexKind = Resolve(index).Kind;
         if (
             _assumeNothing
-            || _jit.SeenAt(_function, i)->Range != 0
+            || _seen[i].Range != 0
             || (kind != AbstractValue.Any && kind != (int)Tag.List)
             || (indexKind != AbstractValue.Any && indexKind != (int)Tag.Int)
-            || (kind == AbstractValue.Any && Assumed(_jit.SeenAt(_function, i)->First, Tag.List) != (int)Tag.List)
-            || (indexKind == AbstractValue.Any && Assumed(_jit.SeenAt(_function, i)->Second, Tag.Int) != (int)Tag.Int)
+            || (kind == AbstractValue.Any && Assumed(_seen[i].First, Tag.List) != (int)Tag.List)
+            || (indexKind == AbstractValue.Any && Assumed(_seen[i].Second, Tag.Int) != (int)Tag.Int)
         )
         {
             return false;

@@ -33,6 +33,12 @@ internal sealed unsafe partial class FunctionCompiler
     private readonly int _entry;
     private readonly bool _isLoop;
     private readonly ushort[] _observed;
+
+    /// <summary>
+    /// By instruction: what was seen there before the compilation. A copy, since code that runs meanwhile notes more, and emission must decide
+    /// as following the code did.
+    /// </summary>
+    private readonly Seen[] _seen;
     private readonly bool[] _nonNegative;
     private readonly (ElementGuess Elements, ElementGuess Inner)[] _elements;
     private readonly bool _assumeNothing;
@@ -81,6 +87,7 @@ internal sealed unsafe partial class FunctionCompiler
         _function = function;
         _entry = entry;
         _observed = observed;
+        _seen = new ReadOnlySpan<Seen>(jit.SeenAt(function, 0), function->CodeLength).ToArray();
         _nonNegative = nonNegative;
         _elements = elements;
         _isLoop = isLoop;
