@@ -75,19 +75,19 @@ type private AssemblyParser(source: AssemblySource) =
     let functionShape = ".func NAME(a, b) locals x, y captures c"
 
     /// Other machines' words for instructions that this one has.
-    let otherWords =
-        dict [
-            "PUSH", "LOAD_CONST"
-            "LOAD", "LOAD_NAME"
-            "STORE", "STORE_NAME"
-            "CALL", "CALL_NAME"
-            "JMP", "JUMP"
-            "JZ", "JUMP_IF_FALSE"
-            "JNZ", "JUMP_IF_TRUE"
-            "RET", "RETURN"
-            "HALT", "RETURN"
-            "LEN", "GET_LENGTH"
-        ]
+    let otherWord (word: string) =
+        match word.ToUpperInvariant() with
+        | "PUSH" -> Some "LOAD_CONST"
+        | "LOAD" -> Some "LOAD_NAME"
+        | "STORE" -> Some "STORE_NAME"
+        | "CALL" -> Some "CALL_NAME"
+        | "JMP" -> Some "JUMP"
+        | "JZ" -> Some "JUMP_IF_FALSE"
+        | "JNZ" -> Some "JUMP_IF_TRUE"
+        | "RET" -> Some "RETURN"
+        | "HALT" -> Some "RETURN"
+        | "LEN" -> Some "GET_LENGTH"
+        | _ -> None
 
     /// The token as a message shows it.
     let shown (token: Token) =
@@ -556,10 +556,10 @@ type private AssemblyParser(source: AssemblySource) =
             InstructionSet.Reserved
             |> Seq.tryFind (fun row -> row.Mnemonic.Equals(word, StringComparison.OrdinalIgnoreCase))
 
-        match reserved, otherWords.TryGetValue(word.ToUpperInvariant()) with
+        match reserved, otherWord word with
         | Some row, _ -> lexer.Fail(mnemonic, row.Mnemonic + " is reserved: " + row.Reason, "")
-        | None, (true, ours) -> lexer.Fail(mnemonic, "there is no instruction " + shown mnemonic, "here it is " + ours)
-        | None, (false, _) ->
+        | None, Some ours -> lexer.Fail(mnemonic, "there is no instruction " + shown mnemonic, "here it is " + ours)
+        | None, None ->
             let isDirective = [| "func"; "end"; "const"; "name"; "op" |] |> Array.contains word
 
             let hint =

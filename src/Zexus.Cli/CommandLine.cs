@@ -58,8 +58,7 @@ internal static class CommandLine
 
     private static int Invoke(IReadOnlyList<string> arguments, Terminal terminal)
     {
-        RootCommand root = Root(terminal);
-        ParseResult parsed = root.Parse(arguments);
+        ParseResult parsed = Root(terminal, arguments.FirstOrDefault()).Parse(arguments);
         bool isHelp = parsed.Action is HelpWithExamples;
         if (
             parsed.Action is ParseErrorAction
@@ -83,24 +82,33 @@ internal static class CommandLine
     private static void Help(Command command, TextWriter output) =>
         command.Parse(["--help"]).Invoke(new InvocationConfiguration { Output = output, Error = output });
 
-    private static RootCommand Root(Terminal terminal)
+    private static readonly (string Name, Func<Terminal, Command> Create)[] Commands =
+    [
+        ("check", CheckCommand.Create),
+        ("run", RunCommand.Create),
+        ("asm", AsmCommand.Create),
+        ("disasm", DisasmCommand.Create),
+        ("optimize", OptimizeCommand.Create),
+        ("validate", ValidateCommand.Create),
+        ("trace", TraceCommand.Create),
+        ("profile", ProfileCommand.Create),
+        ("isa", IsaCommand.Create),
+        ("prove", ProveCommand.Create),
+        ("equiv", EquivCommand.Create),
+    ];
+
+    /// <summary>With the command of that name only, which saves the others' share of a start; with all, if there is none.</summary>
+    private static RootCommand Root(Terminal terminal, string? name)
     {
         RootCommand root = new(
             "A bytecode machine: an executable specification, a fast engine, and the check that holds them together."
-        )
+        );
+        (string Name, Func<Terminal, Command> Create)[] named = Array.FindAll(Commands, it => it.Name == name);
+        foreach ((_, Func<Terminal, Command> create) in named is [] ? Commands : named)
         {
-            CheckCommand.Create(terminal),
-            RunCommand.Create(terminal),
-            AsmCommand.Create(terminal),
-            DisasmCommand.Create(terminal),
-            OptimizeCommand.Create(terminal),
-            ValidateCommand.Create(terminal),
-            TraceCommand.Create(terminal),
-            ProfileCommand.Create(terminal),
-            IsaCommand.Create(terminal),
-            ProveCommand.Create(terminal),
-            EquivCommand.Create(terminal),
-        };
+            root.Add(create(terminal));
+        }
+
         HelpOption help = root.Options.OfType<HelpOption>().Single();
         help.Action = new HelpWithExamples((HelpAction)help.Action!);
         return root;

@@ -13,7 +13,10 @@ namespace Zexus.Vm;
 public sealed class JitCache(int maximumPrograms = 1_000, long maximumIlInstructions = 10_000_000)
 {
     private readonly Lock _lock = new();
-    private readonly Dictionary<(ProgramHash Hash, JitOptions Options), JitProgram> _programs = [];
+
+    // By shape first: most processes run one program, which is then never hashed.
+    private readonly Dictionary<(int Shape, JitOptions Options), List<JitProgram>> _programs = [];
+    private int _count;
     private readonly int _maximumPrograms = AtLeastOne(maximumPrograms);
     private readonly long _maximumIlInstructions = AtLeastOne(maximumIlInstructions);
     private long _ilInstructions;
@@ -32,7 +35,7 @@ public sealed class JitCache(int maximumPrograms = 1_000, long maximumIlInstruct
             lock (_lock)
             {
                 return new JitCacheStatistics(
-                    _programs.Count,
+                    _count,
                     _ilInstructions,
                     Volatile.Read(ref _uses) - _misses,
                     _misses,
@@ -47,7 +50,7 @@ public sealed class JitCache(int maximumPrograms = 1_000, long maximumIlInstruct
     {
         lock (_lock)
         {
-            while (_programs.Count > 0)
+            while (_count > 0)
             {
                 EvictOldest();
             }
@@ -66,14 +69,21 @@ public sealed class JitCache(int maximumPrograms = 1_000, long maximumIlInstruct
             return known;
         }
 
-        ProgramHash hash = program.Hash;
         JitProgram? found;
         lock (_lock)
         {
-            if (!_programs.TryGetValue((hash, options), out found))
+            if (!_programs.TryGetValue((program.Shape, options), out List<JitProgram>? alike))
+            {
+                alike = [];
+                _programs.Add((program.Shape, options), alike);
+            }
+
+            found = alike.Find(it => it.Program == program || it.Program.Hash == program.Hash);
+            if (found is null)
             {
                 found = new JitProgram(program, options, this);
-                _programs.Add((hash, options), found);
+                alike.Add(found);
+                _count++;
                 _misses++;
             }
 
@@ -101,7 +111,7 @@ public sealed class JitCache(int maximumPrograms = 1_000, long maximumIlInstruct
 
     private void Shrink()
     {
-        while (_programs.Count > _maximumPrograms || (_ilInstructions > _maximumIlInstructions && _programs.Count > 1))
+        while (_count > _maximumPrograms || (_ilInstructions > _maximumIlInstructions && _count > 1))
         {
             EvictOldest();
         }
@@ -109,9 +119,16 @@ public sealed class JitCache(int maximumPrograms = 1_000, long maximumIlInstruct
 
     private void EvictOldest()
     {
-        JitProgram oldest = _programs.Values.MinBy(it => it.LastUse)!;
-        _ = _programs.Remove((oldest.Program.Hash, oldest.Options));
+        JitProgram oldest = _programs.Values.SelectMany(alike => alike).MinBy(it => it.LastUse)!;
+        (int, JitOptions) key = (oldest.Program.Shape, oldest.Options);
+        _ = _programs[key].Remove(oldest);
+        if (_programs[key].Count == 0)
+        {
+            _ = _programs.Remove(key);
+        }
+
         oldest.IsEvicted = true;
+        _count--;
         _ilInstructions -= oldest.CachedIlInstructions;
         _evictions++;
     }

@@ -43,6 +43,25 @@ internal readonly record struct ProgramHash(UInt128 High, UInt128 Low)
         return MemoryMarshal.Read<ProgramHash>(hash);
     }
 
+    /// <summary>How long the parts are.</summary>
+    public static int ShapeOf(Program image, TranslatedProgram? translation)
+    {
+        HashCode shape = new();
+        shape.Add(image.Names.Length);
+        shape.Add(image.Constants.Length);
+        foreach (FunctionDefinition function in image.Functions)
+        {
+            shape.Add(function.Code.Length);
+        }
+
+        foreach (TranslatedFunction function in translation?.Functions ?? [])
+        {
+            shape.Add(function.Code.Length);
+        }
+
+        return shape.ToHashCode();
+    }
+
     // Every list is written with its length, and every union with its case: no two programs give the same bytes.
 
     private static void Write(BinaryWriter writer, Limits limits)

@@ -90,6 +90,7 @@ internal sealed unsafe class Decoder
     private (int[] Numbers, string[] Names) DistinctNames()
     {
         Dictionary<string, int> numbers = new(StringComparer.Ordinal);
+        List<string> names = [];
         int[] byIndex = new int[_program.Names.Length];
         for (int i = 0; i < byIndex.Length; i++)
         {
@@ -97,10 +98,11 @@ internal sealed unsafe class Decoder
             {
                 byIndex[i] = numbers.Count;
                 numbers.Add(_program.Names[i], byIndex[i]);
+                names.Add(_program.Names[i]);
             }
         }
 
-        return (byIndex, [.. numbers.OrderBy(pair => pair.Value).Select(pair => pair.Key)]);
+        return (byIndex, [.. names]);
     }
 
     private int* MakeRoutines()

@@ -33,6 +33,7 @@ public sealed unsafe class ZexusProgram
         Translation = translation;
         Limits = limits;
         _hash = new Lazy<ProgramHash>(() => ProgramHash.Of(Image, Translation, Limits));
+        Shape = ProgramHash.ShapeOf(Image, Translation);
         _heap = new CellHeap(immortal: true);
         Decoder decoder = new(code, translation, limits, heights, _heap, Allocate);
         Functions = decoder.Functions;
@@ -183,6 +184,9 @@ public sealed unsafe class ZexusProgram
     public JitStatistics? JitStatistics(JitOptions options) => Compiled(options)?.Statistics();
 
     internal ProgramHash Hash => _hash.Value;
+
+    /// <summary>The same for programs with the same <see cref="Hash"/>, and had without hashing.</summary>
+    internal int Shape { get; }
 
     /// <summary>What its last execution under these options found compiled.</summary>
     internal JitProgram? Compiled(JitOptions options) =>
