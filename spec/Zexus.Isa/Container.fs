@@ -609,3 +609,23 @@ type Container private () =
         with :? ContainerException as e ->
             error <- e.Error
             false
+
+/// Plain data by itself, in the form that a constant has in a container. Canonical as the container is: two data have the same bytes
+/// exactly when they are equal, kinds, order and bits of a Float included, and no form is the beginning of another.
+[<AbstractClass; Sealed>]
+type DataForm private () =
+    /// Throws ArgumentException for what no container holds: see `Container.Encode`.
+    static member Encode(data: Data) : byte[] =
+        use out = new MemoryStream()
+        ContainerWriter.data 0 out data
+        out.ToArray()
+
+    /// Throws ContainerException for anything that `Encode` does not make.
+    static member Decode(bytes: byte[]) : Data =
+        let reader = ContainerReader(bytes, 0, bytes.Length, "the end of the bytes")
+        let data = ContainerParts.data reader 0 0
+
+        if reader.Remaining <> 0 then
+            reader.Fail(reader.Position, "the end", string reader.Remaining + " more bytes")
+
+        data

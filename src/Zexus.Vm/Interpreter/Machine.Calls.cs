@@ -41,7 +41,12 @@ internal sealed unsafe partial class Machine
         frame->Return = null;
         frame->Handlers = _handlerCount;
         frame->Flags = segment ? FrameFlags.OwnsSegment : FrameFlags.None;
-        new Span<Value>(vars + count, function->Slots - count).Clear();
+        // They are few: a call to clear them costs more than they do.
+        for (Value* slot = vars + count; slot < vars + function->Slots; slot++)
+        {
+            *slot = default;
+        }
+
         _frame = frame;
         _sp = vars + function->Slots;
         _ip = function->Code;
