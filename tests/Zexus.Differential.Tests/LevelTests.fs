@@ -94,6 +94,7 @@ let private unwatched level = {
     Collected = [||]
     Compiled = [||]
     Compilers = Compilers.inTurn[..0]
+    IsLoopHeavy = false
 }
 
 let twins: obj[] seq =
@@ -196,6 +197,7 @@ let ``a kind that the analysis forgets is found out`` (level: int) (kind: KindSe
                 Collected = [||]
                 Compiled = [||]
                 Compilers = Compilers.inTurn[..0]
+                IsLoopHeavy = false
             }
             3000
 

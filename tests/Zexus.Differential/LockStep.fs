@@ -1272,7 +1272,7 @@ type LockStep(engine: Engine) =
             tell ("threaded refused " + entry.Key) (int64 entry.Value)
 
     /// What the compiler did with a program since it was last asked. A failure is an error, and not a program to interpret.
-    let countCompiled (image: ZexusProgram) (compiler: Compiler) (counts: LevelCounts) =
+    let countCompiled (image: ZexusProgram) (compiler: Compiler) (isLoopHeavy: bool) (counts: LevelCounts) =
         let statistics = image.JitStatistics compiler.Options
 
         for failure in statistics.Failures do
@@ -1292,7 +1292,7 @@ type LockStep(engine: Engine) =
         for entry in statistics.Refusals do
             tell ("refused " + entry.Key) (int64 entry.Value)
 
-        if compiler.IsOnStack then
+        if isLoopHeavy && compiler.IsOnStack then
             counts.AddCompiled "loop executions" 1L
             let entered = news image compiler.Options "loop entered" statistics.LoopsEntered
 
@@ -1308,6 +1308,7 @@ type LockStep(engine: Engine) =
         (case: Case)
         (collection: CollectionOptions)
         (compiler: Compiler voption)
+        (isLoopHeavy: bool)
         (code: Code)
         (source: SourceRun)
         (counts: LevelCounts)
@@ -1351,7 +1352,7 @@ type LockStep(engine: Engine) =
                 countThreaded code.Image threaded counts
 
             match compiler with
-            | ValueSome compiler -> countCompiled code.Image compiler counts
+            | ValueSome compiler -> countCompiled code.Image compiler isLoopHeavy counts
             | ValueNone when collection.Stress ->
                 counts.Collected <- counts.Collected + 1L
                 counts.Collections <- counts.Collections + result.Heap.Collections
@@ -1452,7 +1453,8 @@ type LockStep(engine: Engine) =
                         let wholly collection compiler =
                             if divergence.IsNone then
                                 divergence <-
-                                    whole case collection compiler code run counts[level] |> Option.map (inCode code)
+                                    whole case collection compiler plan.IsLoopHeavy code run counts[level]
+                                    |> Option.map (inCode code)
 
                         wholly CollectionOptions.Default ValueNone
 
