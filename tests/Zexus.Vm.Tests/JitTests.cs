@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Reflection.Emit;
 using System.Runtime.CompilerServices;
 using Xunit;
 using Zexus.Isa;
@@ -330,5 +331,75 @@ public class JitTests
         ZexusProgram program = Load($".func main()\nLOAD_CONST 0\n{adds}.end");
         Assert.Equal(3_000, (long)Run(program, Eager).Value.AsInteger);
         Assert.Equal(["too many instructions"], program.JitStatistics(Eager)!.Refusals.Keys);
+    }
+
+    /// <summary>Once for each entry, and never tried again: of a function that is called and of a loop that runs.</summary>
+    [Theory]
+    [InlineData("IL that .NET refuses", false)]
+    [InlineData("IL that .NET refuses", true)]
+    [InlineData("an exception of the compiler", false)]
+    [InlineData("an exception of the compiler", true)]
+    public void What_fails_to_compile_is_interpreted_and_counted(string failure, bool background)
+    {
+        int attempts = 0;
+        JitOptions jit = Eager with
+        {
+            Background = background,
+            Emitting = il =>
+            {
+                attempts++;
+                if (failure == "IL that .NET refuses")
+                {
+                    il.Emit(OpCodes.Pop);
+                }
+                else
+                {
+                    throw new IndexOutOfRangeException("a slot that is not there");
+                }
+            },
+        };
+        ZexusProgram program = Load(CountTo(10_000, "0"));
+        string expected = Observables.Of(Run(program, null));
+        Assert.Equal(expected, Observables.Of(Run(program, jit)));
+        Assert.True(
+            SpinWait.SpinUntil(() => program.JitStatistics(jit)!.Failures.Values.Sum() == 2, TimeSpan.FromSeconds(10)),
+            string.Join('\n', program.JitStatistics(jit)!.Failures)
+        );
+        Assert.Equal(expected, Observables.Of(Run(program, jit)));
+        JitStatistics statistics = program.JitStatistics(jit)!;
+        Assert.Equal((0, 0, 2), (statistics.Pieces, statistics.Entered, attempts));
+        Assert.Empty(statistics.Refusals);
+        Assert.All(
+            statistics.Failures.Keys,
+            said =>
+                Assert.StartsWith(
+                    failure == "IL that .NET refuses"
+                        ? "System.InvalidProgramException"
+                        : "System.IndexOutOfRangeException: a slot that is not there",
+                    said,
+                    StringComparison.Ordinal
+                )
+        );
+    }
+
+    [Fact]
+    public void What_fails_to_compile_leaves_the_rest_compiled()
+    {
+        int pieces = 0;
+        JitOptions jit = Eager with
+        {
+            Emitting = il =>
+            {
+                if (pieces++ == 0)
+                {
+                    il.Emit(OpCodes.Pop);
+                }
+            },
+        };
+        ZexusProgram program = Load(CountTo(10_000, "0"));
+        Assert.Equal(Observables.Of(Run(program, null)), Observables.Of(Run(program, jit)));
+        JitStatistics statistics = program.JitStatistics(jit)!;
+        Assert.Equal(1, statistics.Failures.Values.Sum());
+        Assert.True(statistics.Pieces > 0 && statistics.Executed["Add"] > 19_000);
     }
 }
