@@ -1002,6 +1002,10 @@ type LockStep(engine: Engine) =
     let forced =
         CollectionOptions(Stress = true, StressCollections = 200, Verify = true)
 
+    /// The same with cells left between two collections, for compiled code to take by itself.
+    let forcedInRuns =
+        CollectionOptions(Stress = true, StressCollections = 200, StressRun = 4, Verify = true)
+
     /// So few programs that what is compiled goes while others run, and is made anew.
     let cache = JitCache(maximumPrograms = 12)
 
@@ -1461,14 +1465,14 @@ type LockStep(engine: Engine) =
                         if Array.contains level plan.Collected then
                             wholly forced ValueNone
 
-                        // Compiled code is left in peace by the collector on one case, and never on the next.
+                        // Compiled code is left in peace by the collector on one case, and never on the next two.
                         if Array.contains level plan.Compiled then
                             for compiler in plan.Compilers do
                                 wholly
-                                    (if (case.GasLimit + int64 level) / 3L % 2L = 0L then
-                                         CollectionOptions.Default
-                                     else
-                                         forced)
+                                    (match (case.GasLimit + int64 level) / 2L % 3L with
+                                     | 0L -> CollectionOptions.Default
+                                     | 1L -> forced
+                                     | _ -> forcedInRuns)
                                     (ValueSome compiler)
 
         {

@@ -402,4 +402,92 @@ public class JitTests
         Assert.Equal(1, statistics.Failures.Values.Sum());
         Assert.True(statistics.Pieces > 0 && statistics.Executed["Add"] > 19_000);
     }
+
+    /// <summary>
+    /// Closures and captured variables that compiled code takes from the heap by itself, between two collections and under another mark each
+    /// time, live as long as something reaches them and no longer.
+    /// </summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    [InlineData(5)]
+    public void Cells_that_compiled_code_takes_are_collected_like_all_others(int run)
+    {
+        ZexusProgram program = Load(
+            """
+            .func main() locals i, all, f, total
+                BUILD_LIST 0
+                STORE_NAME all
+                STORE_CONST total, 0
+                STORE_CONST i, 60
+            make:
+                LOAD_NAME all
+                LOAD_NAME i
+                CALL_FUNC_CONST counter, 1
+                CALL_METHOD push, 1
+                POP
+                LOAD_NAME i
+                CALL_FUNC_CONST counter, 1
+                POP
+                LOAD_NAME i
+                DEC
+                DUP
+                STORE_NAME i
+                JUMP_IF_TRUE make
+                STORE_CONST i, 60
+            count:
+                LOAD_NAME i
+                DEC
+                STORE_NAME i
+                LOAD_NAME all
+                LOAD_NAME i
+                INDEX
+                STORE_NAME f
+                CALL_NAME f, 0
+                POP
+                CALL_NAME f, 0
+                LOAD_NAME total
+                ADD
+                STORE_NAME total
+                LOAD_NAME i
+                JUMP_IF_TRUE count
+                LOAD_NAME total
+            .end
+            .func counter(n) locals f
+                STORE_FUNC f, next
+                LOAD_NAME f
+                RETURN
+            .end
+            .func next() captures n
+                LOAD_NAME n
+                INC
+                STORE_NAME n
+                LOAD_NAME n
+                RETURN
+            .end
+            """
+        );
+        using Vm vm = new(
+            new VmOptions
+            {
+                Jit = Eager,
+                JitCache = new JitCache(),
+                Threaded = null,
+                Collection = new CollectionOptions
+                {
+                    Stress = true,
+                    StressRun = run,
+                    Verify = true,
+                },
+            }
+        );
+        ExecutionResult result = vm.Execute(program);
+        Assert.Equal((60 * 61 / 2) + (60 * 2), (long)result.Value.AsInteger);
+        Assert.Equal(Observables.Of(Run(program, null)), Observables.Of(result));
+        Assert.True(result.Heap.Collections > 20 && result.Heap.FreedCells > 50, $"{result.Heap}");
+        JitStatistics statistics = program.JitStatistics(Eager)!;
+        Assert.Equal(run > 1, statistics.Executed.ContainsKey("Closure"));
+        Assert.Equal(run > 1, statistics.Executed.ContainsKey("CapturedVariables"));
+        Assert.Empty(statistics.Failures);
+    }
 }
