@@ -385,7 +385,7 @@ internal sealed unsafe partial class FunctionCompiler
         }
 
         FrameState now = (state ?? _state).Copy();
-        long back = giveBack ?? CostOf(i, _segmentEnds[_segmentStart]);
+        long back = _jit.Options.IsUnmetered ? 0 : giveBack ?? CostOf(i, _segmentEnds[_segmentStart]);
         _il.Cold(() =>
         {
             _il.Mark(label);

@@ -43,6 +43,9 @@ public sealed record JitOptions
     /// </summary>
     internal Action<ILGenerator>? Emitting { get; init; }
 
+    /// <summary>For a benchmark of what taking gas costs: the instructions' own gas is not taken. Executions may never end.</summary>
+    internal bool IsUnmetered { get; init; }
+
     internal void Check()
     {
         ArgumentOutOfRangeException.ThrowIfNegative(CallThreshold);
