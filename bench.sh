@@ -17,7 +17,8 @@ missing_packages() {
 }
 
 build() {
-    (cd "$root" && dotnet build tests/Zexus.Peers -c Release -nologo -v quiet -clp:ErrorsOnly) >&2
+    (cd "$root" && restore tests/Zexus.Peers &&
+        dotnet build tests/Zexus.Peers -c Release --no-restore -nologo -v quiet -clp:ErrorsOnly) >&2
 }
 
 need_dotnet

@@ -113,8 +113,12 @@ fi
 check "F# formatting" dotnet fantomas --check .
 check "C# formatting" dotnet csharpier check .
 
+build() {
+    restore Zexus.Spec.sln && dotnet build Zexus.Spec.sln -c Release --no-restore -nologo -v quiet -clp:ErrorsOnly
+}
+
 step "build"
-if ! with_build_lock dotnet build Zexus.Spec.sln -c Release -nologo -v quiet -clp:ErrorsOnly; then
+if ! with_build_lock build; then
     fail 1 "build"
     finish
 fi

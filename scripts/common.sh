@@ -28,6 +28,15 @@ with_build_lock() {
     } 9>"$lock_file"
 }
 
+# One MSBuild node restores, so that projects take turns. In a fresh clone each of them has Paket write the obj folders of all projects, and with
+# a second node another would read its own meanwhile: "…paket.references.cached … in use by another process".
+one_node=-m:1
+
+# Restores a project or solution and what it refers to.
+restore() {
+    dotnet restore "$1" $one_node -nologo -v quiet
+}
+
 # Installs the Debian packages that the caller's missing_packages prints, if it may; names those that are still missing.
 install_packages() {
     local packages as_root=()

@@ -17,8 +17,50 @@ public sealed record ZexusEngine(string Name, int Level, VmOptions Options)
         new("jit-optimized", 3, Compiled),
     ];
 
+    /// <summary>The interpreter's loop alone, which runs what threaded code does not.</summary>
+    private static readonly ZexusEngine Loop = new("loop", 0, Plain with { Threaded = null });
+
+    /// <summary>Each tier, and the same without taking the gas of instructions; what a rule takes besides, by the size of its operands, it takes in both.</summary>
+    public static IReadOnlyList<(string Tier, ZexusEngine Metered, ZexusEngine Unmetered)> Metering { get; } =
+    [
+        ("interpreter's loop", Loop, Loop with { Name = "loop, unmetered", IsLoopUnmetered = true }),
+        (
+            "threaded code",
+            All[0],
+            new("interpreter, unmetered", 0, Plain with { Threaded = new ThreadedOptions { IsUnmetered = true } })
+        ),
+        (
+            "compiled code",
+            All[2],
+            new(
+                "jit, unmetered",
+                0,
+                Plain with
+                {
+                    Jit = new JitOptions { Background = false, IsUnmetered = true },
+                }
+            )
+        ),
+    ];
+
+    private bool IsLoopUnmetered { get; init; }
+
     /// <summary>Null when there is none of that name.</summary>
-    public static ZexusEngine? Find(string name) => All.FirstOrDefault(engine => engine.Name == name);
+    public static ZexusEngine? Find(string name) =>
+        All.Concat(Metering.SelectMany(tier => (ZexusEngine[])[tier.Metered, tier.Unmetered]))
+            .FirstOrDefault(engine => engine.Name == name);
+
+    /// <summary>Executes a program on a machine with the engine's options.</summary>
+    public ExecutionResult Execute(Vm.Vm vm, ZexusProgram program)
+    {
+        if (!IsLoopUnmetered)
+        {
+            return vm.Execute(program);
+        }
+
+        NoMeter hook = default;
+        return vm.Execute(program, ref hook);
+    }
 
     /// <summary>Loads assembly text; throws when it is no program.</summary>
     public ZexusProgram Load(string text) => Load(Source.Assemble(text));

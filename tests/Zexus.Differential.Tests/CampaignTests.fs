@@ -224,3 +224,20 @@ let ``loops that no compiled code enters are named`` () =
     Assert.Equal(10L, result.Programs)
     Assert.Contains("an entry into a running loop", result.LoopsNeverCompiled)
     Assert.Contains("exit Kind from a loop", result.LoopsNeverCompiled)
+
+[<Fact>]
+let ``loops that saved programs run do not hide that loop-heavy programs have none`` () =
+    let options = campaign "no loops" 0L
+    options.Loops <- 10L
+
+    options.Saved <- [|
+        for index in 0L .. 9L ->
+            KeyValuePair($"{index}", Vector.toLine (Generate.case 21UL (Generate.firstLoop + index)))
+    |]
+
+    let result = Campaign.run options
+    Assert.Equal(20L, result.Programs)
+    Assert.Empty result.Reports
+    Assert.True(result.CompiledCount "entered" > 0L)
+    Assert.Equal(0L, result.CompiledCount "loop entered")
+    Assert.Contains("an entry into a running loop", result.LoopsNeverCompiled)

@@ -1,7 +1,9 @@
 /// What is wrong with optimized code, or with what the optimizer takes for granted, does not pass a check.
 module Zexus.Differential.Tests.LevelTests
 
+open System
 open System.Collections.Immutable
+open System.Reflection.Emit
 open Xunit
 open Zexus.Isa
 open Zexus.Vm
@@ -94,6 +96,7 @@ let private unwatched level = {
     Collected = [||]
     Compiled = [||]
     Compilers = Compilers.inTurn[..0]
+    IsLoopHeavy = false
 }
 
 let twins: obj[] seq =
@@ -196,6 +199,7 @@ let ``a kind that the analysis forgets is found out`` (level: int) (kind: KindSe
                 Collected = [||]
                 Compiled = [||]
                 Compilers = Compilers.inTurn[..0]
+                IsLoopHeavy = false
             }
             3000
 
@@ -372,3 +376,25 @@ let ``a branch counts for a level when its code enters it, and constants out of 
 
     for level in Levels.all do
         Assert.True(reached (Witness.veil case).Value level "arith/sub/int")
+
+[<Theory; InlineData true; InlineData false>]
+let ``what fails to compile does not pass`` (isOnStack: bool) =
+    let emitting =
+        if isOnStack then
+            Action<ILGenerator>(fun il -> il.Emit OpCodes.Pop)
+        else
+            Action<ILGenerator>(fun _ -> raise (IndexOutOfRangeException()))
+
+    let compiler = {
+        Options = JitOptions(Background = false, CallThreshold = 0, LoopThreshold = 0, Emitting = emitting)
+        IsOnStack = isOnStack
+    }
+
+    let plan = {
+        LevelPlan.every [| 0 |] with
+            Compilers = [| compiler |]
+    }
+
+    let d = found Engine.real plan 50
+    Assert.Equal(Trouble.Compiled, d.Trouble)
+    Assert.Contains("not compiled: System.I", d.Engine)

@@ -50,6 +50,12 @@ let main arguments =
                 else
                     plan
 
+            let case =
+                if sabotage = "no loops" && plan.IsLoopHeavy then
+                    Generate.ofFamily Family.RuleDirected 1UL 0L
+                else
+                    case
+
             lockStep.Check(counts, plan, case))
 
         0

@@ -93,6 +93,8 @@ type LevelPlan = {
     /// At these of them the engine runs its code once more for each of the compilers.
     Compiled: int[]
     Compilers: Compiler[]
+    /// Is the case of the family that is there for running loops? What compiled code does there is counted apart.
+    IsLoopHeavy: bool
 }
 
 [<RequireQualifiedAccess>]
@@ -104,6 +106,7 @@ module LevelPlan =
         Collected = levels
         Compiled = levels
         Compilers = Compilers.all
+        IsLoopHeavy = false
     }
 
     /// The same, compiled in two ways.
@@ -141,6 +144,7 @@ module LevelPlan =
             // Apart from those that are collected: the two meet in every way.
             Compiled = [| pick levels (turn / 64UL) |]
             Compilers = [| pick Compilers.inTurn (turn / 4096UL) |]
+            IsLoopHeavy = false
         }
 
     /// Of a loop-heavy program: compiled at every level, while its loops run.
@@ -148,6 +152,7 @@ module LevelPlan =
         inTurn levels index with
             Compiled = levels
             Compilers = [| Compilers.onStack[int (index % int64 Compilers.onStack.Length)] |]
+            IsLoopHeavy = true
     }
 
 /// What was checked at one level.
@@ -164,8 +169,9 @@ type LevelCounts() =
     member val Collections = 0L with get, set
     member val Freed = 0L with get, set
     /// Of compiled executions: how many, how often compiled code was entered, executions by operation (`op Add`), side exits by
-    /// kind (`exit Gas`), and what the compiler's limits refused (`refused ...`). Where loops were to be entered while they ran, also
-    /// how many did so (`loop executions`, `loop executions entered`), how often (`loop entered`), and the exits from there (`loop exit Gas`).
+    /// kind (`exit Gas`), and what the compiler's limits refused (`refused ...`). Of loop-heavy programs, whose loops were to be entered while
+    /// they ran, also how many did so (`loop executions`, `loop executions entered`), how often (`loop entered`), and the exits from there
+    /// (`loop exit Gas`).
     /// Of executions with threaded code the same, as `threaded op Add`; and how often an operation was left to its source instruction
     /// (`threaded source Add`).
     member val Compiled = Dictionary<string, int64>()

@@ -1002,6 +1002,10 @@ type LockStep(engine: Engine) =
     let forced =
         CollectionOptions(Stress = true, StressCollections = 200, Verify = true)
 
+    /// The same with cells left between two collections, for compiled code to take by itself.
+    let forcedInRuns =
+        CollectionOptions(Stress = true, StressCollections = 200, StressRun = 4, Verify = true)
+
     /// So few programs that what is compiled goes while others run, and is made anew.
     let cache = JitCache(maximumPrograms = 12)
 
@@ -1272,7 +1276,7 @@ type LockStep(engine: Engine) =
             tell ("threaded refused " + entry.Key) (int64 entry.Value)
 
     /// What the compiler did with a program since it was last asked. A failure is an error, and not a program to interpret.
-    let countCompiled (image: ZexusProgram) (compiler: Compiler) (counts: LevelCounts) =
+    let countCompiled (image: ZexusProgram) (compiler: Compiler) (isLoopHeavy: bool) (counts: LevelCounts) =
         let statistics = image.JitStatistics compiler.Options
 
         for failure in statistics.Failures do
@@ -1292,7 +1296,7 @@ type LockStep(engine: Engine) =
         for entry in statistics.Refusals do
             tell ("refused " + entry.Key) (int64 entry.Value)
 
-        if compiler.IsOnStack then
+        if isLoopHeavy && compiler.IsOnStack then
             counts.AddCompiled "loop executions" 1L
             let entered = news image compiler.Options "loop entered" statistics.LoopsEntered
 
@@ -1308,6 +1312,7 @@ type LockStep(engine: Engine) =
         (case: Case)
         (collection: CollectionOptions)
         (compiler: Compiler voption)
+        (isLoopHeavy: bool)
         (code: Code)
         (source: SourceRun)
         (counts: LevelCounts)
@@ -1351,7 +1356,7 @@ type LockStep(engine: Engine) =
                 countThreaded code.Image threaded counts
 
             match compiler with
-            | ValueSome compiler -> countCompiled code.Image compiler counts
+            | ValueSome compiler -> countCompiled code.Image compiler isLoopHeavy counts
             | ValueNone when collection.Stress ->
                 counts.Collected <- counts.Collected + 1L
                 counts.Collections <- counts.Collections + result.Heap.Collections
@@ -1452,21 +1457,22 @@ type LockStep(engine: Engine) =
                         let wholly collection compiler =
                             if divergence.IsNone then
                                 divergence <-
-                                    whole case collection compiler code run counts[level] |> Option.map (inCode code)
+                                    whole case collection compiler plan.IsLoopHeavy code run counts[level]
+                                    |> Option.map (inCode code)
 
                         wholly CollectionOptions.Default ValueNone
 
                         if Array.contains level plan.Collected then
                             wholly forced ValueNone
 
-                        // Compiled code is left in peace by the collector on one case, and never on the next.
+                        // Compiled code is left in peace by the collector on one case, and never on the next two.
                         if Array.contains level plan.Compiled then
                             for compiler in plan.Compilers do
                                 wholly
-                                    (if (case.GasLimit + int64 level) / 3L % 2L = 0L then
-                                         CollectionOptions.Default
-                                     else
-                                         forced)
+                                    (match (case.GasLimit + int64 level) / 2L % 3L with
+                                     | 0L -> CollectionOptions.Default
+                                     | 1L -> forced
+                                     | _ -> forcedInRuns)
                                     (ValueSome compiler)
 
         {

@@ -40,6 +40,7 @@ module Witness =
                 Collected = [||]
                 Compiled = [||]
                 Compilers = [||]
+                IsLoopHeavy = false
             },
             case
         )

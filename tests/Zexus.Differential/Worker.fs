@@ -186,10 +186,15 @@ type Worker(check: Check, output: TextWriter) =
                 let seed = UInt64.Parse words[0]
 
                 for index in Int64.Parse words[1] .. Int64.Parse words[2] - 1L do
+                    let isLoopHeavy = Generate.family index = Family.Loop
+
                     let plan =
                         if how = "each" then
-                            LevelPlan.every levels
-                        elif Generate.family index = Family.Loop then
+                            {
+                                LevelPlan.every levels with
+                                    IsLoopHeavy = isLoopHeavy
+                            }
+                        elif isLoopHeavy then
                             LevelPlan.loops levels index
                         else
                             LevelPlan.inTurn levels index

@@ -110,7 +110,7 @@ internal static class BenchCommand
         List<BreakEven> breakEvens = [];
         foreach (Kernel kernel in kernels)
         {
-            figures.AddRange(Measurement.Take(kernel, Peer.All, isQuick, Progress));
+            figures.AddRange(Measurement.Take(kernel, [.. Peer.All, .. Peer.Metering], isQuick, Progress));
             if (kernel.IsLinear && !isQuick)
             {
                 breakEvens.AddRange(Measurement.TakeBreakEven(kernel, Progress));

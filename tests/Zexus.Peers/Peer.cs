@@ -34,6 +34,17 @@ internal sealed record Peer(string Name, string Extension, string? Program, para
         new("Wasmtime, fuel", "wat", null),
     ];
 
+    /// <summary>
+    /// Our engines once more for the cost of metering: those without a meter, and a metered one that is in no other table.
+    /// </summary>
+    public static IReadOnlyList<Peer> Metering { get; } =
+    [
+        .. ZexusEngine
+            .Metering.SelectMany(tier => (string[])[tier.Metered.Name, tier.Unmetered.Name])
+            .Where(name => All.All(peer => peer.Name != name))
+            .Select(name => new Peer(name, "zxa", null)),
+    ];
+
     /// <summary>Is it one of our engines?</summary>
     public bool IsOurs => Extension == "zxa";
 

@@ -160,6 +160,20 @@ internal static class Report
         }
 
         yield return (
+            "Cost of metering: per cent that the minimum of a tier is above that of the same tier without taking the instructions' gas",
+            ["", .. columns],
+            [
+                .. ZexusEngine.Metering.Select(tier =>
+                    (List<string>)
+                        [
+                            tier.Tier,
+                            .. kernels.Select(k => CostOfMetering(results, k, tier) is { } cost ? Signed(cost) : ""),
+                        ]
+                ),
+            ]
+        );
+
+        yield return (
             "Warm-up: milliseconds by which the first run of a process, with reading and compiling the kernel, is longer than a warm one",
             ["", .. columns],
             ByPeer(f => Short(f.WarmUp(results.IsQuick)))
@@ -204,6 +218,24 @@ internal static class Report
             rows.Add(Row(start.Name, "start-up", "milliseconds", StartUp.AtMost, start.Minimum));
         }
 
+        foreach ((string Tier, ZexusEngine Metered, ZexusEngine Unmetered) tier in ZexusEngine.Metering)
+        {
+            (Kernel? kernel, double? cost) = kernels
+                .Select(k => (k, CostOfMetering(results, k, tier)))
+                .MaxBy(it => it.Item2);
+            if (cost is { } percent)
+            {
+                rows.Add([
+                    tier.Tier,
+                    $"{kernel.Name}, the worst",
+                    "per cent of metering",
+                    Short(MostForMetering),
+                    Short(percent),
+                    percent < MostForMetering ? "yes" : $"no: {Short(percent - MostForMetering)} too much",
+                ]);
+            }
+        }
+
         yield return ("Goals", ["engine", "kernel", "what", "at most", "measured", "met"], rows);
 
         static List<string> Row(string engine, string kernel, string what, double atMost, double measured) =>
@@ -216,6 +248,23 @@ internal static class Report
                 measured <= atMost ? "yes" : $"no: {Short(measured / atMost)} times too much",
             ];
     }
+
+    /// <summary>In per cent.</summary>
+    private const double MostForMetering = 10;
+
+    private static double? CostOfMetering(
+        Results results,
+        Kernel kernel,
+        (string Tier, ZexusEngine Metered, ZexusEngine Unmetered) tier
+    )
+    {
+        double? Of(ZexusEngine engine) =>
+            results.Figures.FirstOrDefault(f => f.Kernel == kernel && f.Peer.Name == engine.Name)?.Minimum;
+
+        return 100 * ((Of(tier.Metered) / Of(tier.Unmetered)) - 1);
+    }
+
+    private static string Signed(double percent) => percent.ToString("+0.0;-0.0;0.0", CultureInfo.InvariantCulture);
 
     private static string Short(double number) =>
         number.ToString(

@@ -15,7 +15,7 @@ internal static class Worker
 
     public static int Serve(string peerName, string kernelName)
     {
-        Peer peer = Peer.All.Single(p => p.Name == peerName);
+        Peer peer = Peer.All.Concat(Peer.Metering).Single(p => p.Name == peerName);
         Kernel kernel = Kernel.Find(kernelName)!;
         Func<long, long>? run = null;
         Console.WriteLine("ready");
@@ -67,7 +67,7 @@ internal static class Worker
                 programs.Add(size, program);
             }
 
-            Vm.ExecutionResult result = vm.Execute(program);
+            Vm.ExecutionResult result = engine.Execute(vm, program);
             return result.IsCompleted
                 ? (long)result.Value.AsInteger
                 : throw new InvalidOperationException($"{kernel.Name} faulted: {result.Fault}");

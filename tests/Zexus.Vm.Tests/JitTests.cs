@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Reflection.Emit;
 using System.Runtime.CompilerServices;
 using Xunit;
 using Zexus.Isa;
@@ -330,5 +331,163 @@ public class JitTests
         ZexusProgram program = Load($".func main()\nLOAD_CONST 0\n{adds}.end");
         Assert.Equal(3_000, (long)Run(program, Eager).Value.AsInteger);
         Assert.Equal(["too many instructions"], program.JitStatistics(Eager)!.Refusals.Keys);
+    }
+
+    /// <summary>Once for each entry, and never tried again: of a function that is called and of a loop that runs.</summary>
+    [Theory]
+    [InlineData("IL that .NET refuses", false)]
+    [InlineData("IL that .NET refuses", true)]
+    [InlineData("an exception of the compiler", false)]
+    [InlineData("an exception of the compiler", true)]
+    public void What_fails_to_compile_is_interpreted_and_counted(string failure, bool background)
+    {
+        int attempts = 0;
+        JitOptions jit = Eager with
+        {
+            Background = background,
+            Emitting = il =>
+            {
+                attempts++;
+                if (failure == "IL that .NET refuses")
+                {
+                    il.Emit(OpCodes.Pop);
+                }
+                else
+                {
+                    throw new IndexOutOfRangeException("a slot that is not there");
+                }
+            },
+        };
+        ZexusProgram program = Load(CountTo(10_000, "0"));
+        string expected = Observables.Of(Run(program, null));
+        Assert.Equal(expected, Observables.Of(Run(program, jit)));
+        Assert.True(
+            SpinWait.SpinUntil(() => program.JitStatistics(jit)!.Failures.Values.Sum() == 2, TimeSpan.FromSeconds(10)),
+            string.Join('\n', program.JitStatistics(jit)!.Failures)
+        );
+        Assert.Equal(expected, Observables.Of(Run(program, jit)));
+        JitStatistics statistics = program.JitStatistics(jit)!;
+        Assert.Equal((0, 0, 2), (statistics.Pieces, statistics.Entered, attempts));
+        Assert.Empty(statistics.Refusals);
+        Assert.All(
+            statistics.Failures.Keys,
+            said =>
+                Assert.StartsWith(
+                    failure == "IL that .NET refuses"
+                        ? "System.InvalidProgramException"
+                        : "System.IndexOutOfRangeException: a slot that is not there",
+                    said,
+                    StringComparison.Ordinal
+                )
+        );
+    }
+
+    [Fact]
+    public void What_fails_to_compile_leaves_the_rest_compiled()
+    {
+        int pieces = 0;
+        JitOptions jit = Eager with
+        {
+            Emitting = il =>
+            {
+                if (pieces++ == 0)
+                {
+                    il.Emit(OpCodes.Pop);
+                }
+            },
+        };
+        ZexusProgram program = Load(CountTo(10_000, "0"));
+        Assert.Equal(Observables.Of(Run(program, null)), Observables.Of(Run(program, jit)));
+        JitStatistics statistics = program.JitStatistics(jit)!;
+        Assert.Equal(1, statistics.Failures.Values.Sum());
+        Assert.True(statistics.Pieces > 0 && statistics.Executed["Add"] > 19_000);
+    }
+
+    /// <summary>
+    /// Closures and captured variables that compiled code takes from the heap by itself, between two collections and under another mark each
+    /// time, live as long as something reaches them and no longer.
+    /// </summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    [InlineData(5)]
+    public void Cells_that_compiled_code_takes_are_collected_like_all_others(int run)
+    {
+        ZexusProgram program = Load(
+            """
+            .func main() locals i, all, f, total
+                BUILD_LIST 0
+                STORE_NAME all
+                STORE_CONST total, 0
+                STORE_CONST i, 60
+            make:
+                LOAD_NAME all
+                LOAD_NAME i
+                CALL_FUNC_CONST counter, 1
+                CALL_METHOD push, 1
+                POP
+                LOAD_NAME i
+                CALL_FUNC_CONST counter, 1
+                POP
+                LOAD_NAME i
+                DEC
+                DUP
+                STORE_NAME i
+                JUMP_IF_TRUE make
+                STORE_CONST i, 60
+            count:
+                LOAD_NAME i
+                DEC
+                STORE_NAME i
+                LOAD_NAME all
+                LOAD_NAME i
+                INDEX
+                STORE_NAME f
+                CALL_NAME f, 0
+                POP
+                CALL_NAME f, 0
+                LOAD_NAME total
+                ADD
+                STORE_NAME total
+                LOAD_NAME i
+                JUMP_IF_TRUE count
+                LOAD_NAME total
+            .end
+            .func counter(n) locals f
+                STORE_FUNC f, next
+                LOAD_NAME f
+                RETURN
+            .end
+            .func next() captures n
+                LOAD_NAME n
+                INC
+                STORE_NAME n
+                LOAD_NAME n
+                RETURN
+            .end
+            """
+        );
+        using Vm vm = new(
+            new VmOptions
+            {
+                Jit = Eager,
+                JitCache = new JitCache(),
+                Threaded = null,
+                Collection = new CollectionOptions
+                {
+                    Stress = true,
+                    StressRun = run,
+                    Verify = true,
+                },
+            }
+        );
+        ExecutionResult result = vm.Execute(program);
+        Assert.Equal((60 * 61 / 2) + (60 * 2), (long)result.Value.AsInteger);
+        Assert.Equal(Observables.Of(Run(program, null)), Observables.Of(result));
+        Assert.True(result.Heap.Collections > 20 && result.Heap.FreedCells > 50, $"{result.Heap}");
+        JitStatistics statistics = program.JitStatistics(Eager)!;
+        Assert.Equal(run > 1, statistics.Executed.ContainsKey("Closure"));
+        Assert.Equal(run > 1, statistics.Executed.ContainsKey("CapturedVariables"));
+        Assert.Empty(statistics.Failures);
     }
 }

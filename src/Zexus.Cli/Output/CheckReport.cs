@@ -185,7 +185,7 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
                 (
                     "running loops",
                     $"entered {result.CompiledCount("loop entered"):N0} times by {result.CompiledCount("loop executions entered"):N0} "
-                        + $"of {result.CompiledCount("loop executions"):N0} executions; left in the middle: {loopExits}"
+                        + $"of {result.CompiledCount("loop executions"):N0} executions of loop-heavy programs; left in the middle: {loopExits}"
                 )
             );
         }

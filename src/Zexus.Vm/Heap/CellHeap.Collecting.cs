@@ -37,8 +37,8 @@ internal sealed unsafe partial class CellHeap
     /// <summary>The header of every cell, but for kind and size.</summary>
     private ulong _header;
 
-    /// <summary>No cell is taken without a look at what is due.</summary>
-    private bool _oneByOne;
+    /// <summary>After so many cells of a class there is a look at what is due.</summary>
+    private long _longestRun = long.MaxValue;
     private bool _poison;
 
     /// <summary>Under stress: allocations since the last that collected.</summary>
@@ -54,7 +54,10 @@ internal sealed unsafe partial class CellHeap
         _source = source;
         _options = options;
         _profiler = options.Profile ? new HeapProfiler() : null;
-        _oneByOne = options.Stress || options.Profile;
+        _longestRun =
+            options.Profile ? 1
+            : options.Stress ? options.StressRun
+            : long.MaxValue;
         _poison = options.Stress;
         if (_poison)
         {
@@ -80,7 +83,7 @@ internal sealed unsafe partial class CellHeap
     {
         _source = null;
         _profiler = null;
-        _oneByOne = false;
+        _longestRun = long.MaxValue;
         _poison = false;
         _unforced = 0;
         _trigger = long.MaxValue;

@@ -192,16 +192,21 @@ internal sealed unsafe partial class CellHeap : IDisposable
         size->Runs = run->Next;
         long bytes = FreeRun.Bytes(run);
         byte* at = (byte*)run - CellChecks.Prefix;
-        if (_oneByOne && bytes > size->Bytes)
+        if (_longestRun < bytes / size->Bytes)
         {
             // The rest goes back, so that the next allocation comes here, too.
-            AddRun(size, at + size->Bytes, bytes - size->Bytes);
-            bytes = size->Bytes;
+            long taken = _longestRun * size->Bytes;
+            AddRun(size, at + taken, bytes - taken);
+            bytes = taken;
         }
 
         if (_poison)
         {
-            CheckPoison(at + CellChecks.Prefix + sizeof(FreeRun), at + size->Bytes);
+            // Each of the cells may have begun a run once.
+            for (byte* cell = at; cell < at + bytes; cell += size->Bytes)
+            {
+                CheckPoison(cell + CellChecks.Prefix + sizeof(FreeRun), cell + size->Bytes);
+            }
         }
 
         _profiler?.Add((Cell*)(at + CellChecks.Prefix), kind, bytes, _source!.Site, _collections);

@@ -32,6 +32,12 @@ public sealed record CollectionOptions
     /// </summary>
     public int StressCollections { get; init; } = int.MaxValue;
 
+    /// <summary>
+    /// Of <see cref="Stress"/>: so many cells of a size are handed out at a time, and only the first of them is looked at as an allocation. With
+    /// 1, compiled code never finds a cell that it could take by itself. At least 1.
+    /// </summary>
+    public int StressRun { get; init; } = 1;
+
     /// <summary>For tests: verify the whole heap after each collection; what is wrong ends the execution with an exception.</summary>
     public bool Verify { get; init; }
 
@@ -44,5 +50,6 @@ public sealed record CollectionOptions
         }
 
         ArgumentOutOfRangeException.ThrowIfLessThan(StressCollections, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(StressRun, 1);
     }
 }

@@ -16,6 +16,12 @@ internal struct NoHook : IStepHook
     public readonly void BeforeStep(in MachineView view) { }
 }
 
+/// <summary>No hook, and a loop that does not take the instructions' own gas: for a benchmark of what taking it costs.</summary>
+internal struct NoMeter : IStepHook
+{
+    public readonly void BeforeStep(in MachineView view) { }
+}
+
 /// <summary>The machine between two steps. Valid only during the callback that got it.</summary>
 public readonly unsafe ref struct MachineView
 {

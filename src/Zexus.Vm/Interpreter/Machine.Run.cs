@@ -23,7 +23,7 @@ internal sealed unsafe partial class Machine
 
         while (true)
         {
-            if (typeof(THook) != typeof(NoHook))
+            if (typeof(THook) != typeof(NoHook) && typeof(THook) != typeof(NoMeter))
             {
                 _ip = ip + 1;
                 _sp = sp;
@@ -36,7 +36,7 @@ internal sealed unsafe partial class Machine
             }
 
             ip++;
-            counter -= ip->Cost;
+            counter -= typeof(THook) == typeof(NoMeter) ? 0 : ip->Cost;
             if (counter < 0)
             {
                 _counter = counter;
@@ -48,7 +48,7 @@ internal sealed unsafe partial class Machine
                 }
             }
 
-            int op = typeof(THook) == typeof(NoHook) ? ip->Fast : ip->Op;
+            int op = typeof(THook) == typeof(NoHook) || typeof(THook) == typeof(NoMeter) ? ip->Fast : ip->Op;
 
             Dispatch:
             switch ((Op)op)
@@ -749,7 +749,7 @@ internal sealed unsafe partial class Machine
                     if (a->Tag == Tag.List && b->Tag == Tag.Int)
                     {
                         ListCell* list = a->List;
-                        long both = ip[1].Cost + ip[2].Cost;
+                        long both = typeof(THook) == typeof(NoMeter) ? 0 : ip[1].Cost + ip[2].Cost;
                         if ((ulong)b->Payload < (ulong)list->Count && counter >= both)
                         {
                             counter -= both;
@@ -839,7 +839,7 @@ internal sealed unsafe partial class Machine
             PushAndJump:
             {
                 // PUSH_REG and the jump, unless somebody has to look at the gas first.
-                long both = ip[1].Cost + ip[2].Cost;
+                long both = typeof(THook) == typeof(NoMeter) ? 0 : ip[1].Cost + ip[2].Cost;
                 if (counter < both)
                 {
                     continue;

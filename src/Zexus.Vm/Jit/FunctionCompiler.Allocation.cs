@@ -169,7 +169,7 @@ internal sealed unsafe partial class FunctionCompiler
     /// <summary>Takes gas that the instruction's own cost does not have, or goes to a label when the slice has not enough.</summary>
     private void TakeGas(long gas, Label slow)
     {
-        if (gas == 0)
+        if (gas == 0 || _jit.Options.IsUnmetered)
         {
             return;
         }

@@ -362,7 +362,7 @@ internal sealed unsafe partial class FunctionCompiler
             _il.Branch(OpCodes.Br, exitLabel);
         }
 
-        Exit(exitLabel, i, exit, state, giveBack, note);
+        Exit(exitLabel, i, exit, state, giveBack, note, guard: number + 1);
     }
 
     /// <summary>Is this the guard that a test wants to fail?</summary>
@@ -376,7 +376,8 @@ internal sealed unsafe partial class FunctionCompiler
         ExitKind exit,
         FrameState? state = null,
         long? giveBack = null,
-        Action? note = null
+        Action? note = null,
+        int guard = 0
     )
     {
         if (!_il.Enabled)
@@ -385,7 +386,7 @@ internal sealed unsafe partial class FunctionCompiler
         }
 
         FrameState now = (state ?? _state).Copy();
-        long back = giveBack ?? CostOf(i, _segmentEnds[_segmentStart]);
+        long back = _jit.Options.IsUnmetered ? 0 : giveBack ?? CostOf(i, _segmentEnds[_segmentStart]);
         _il.Cold(() =>
         {
             _il.Mark(label);
@@ -396,7 +397,9 @@ internal sealed unsafe partial class FunctionCompiler
             FlushAll();
             note?.Invoke();
             _il.Argument(MachineArgument);
-            _il.Address(NewSite(i, exit, now.Top - Slots));
+            Site* site = NewSite(i, exit, now.Top - Slots);
+            site->Guard = guard;
+            _il.Address(site);
             PushFrame();
             _il.Argument(SlotsArgument);
             _il.Load(_counter);

@@ -49,6 +49,11 @@ internal sealed unsafe partial class FunctionCompiler
             }
         }
 
+        if (_jit.Options.IsUnmetered)
+        {
+            return;
+        }
+
         if (cost <= 0)
         {
             // Free instructions take steps only.
@@ -92,7 +97,7 @@ internal sealed unsafe partial class FunctionCompiler
         {
             // Each way to the end has its own height.
             _state = state;
-            if (_il.Enabled)
+            if (_il.Enabled && !_jit.Options.IsUnmetered)
             {
                 _il.Load(_counter);
                 _il.Long(At(to)->Cost);

@@ -517,6 +517,7 @@ internal sealed unsafe partial class FunctionCompiler
     private void Emit()
     {
         _il.Enabled = true;
+        _jit.Options.Emitting?.Invoke(_method.GetILGenerator());
         foreach (Block block in _blocks)
         {
             block.Label = _il.NewLabel();

@@ -1,3 +1,5 @@
+using System.Reflection.Emit;
+
 namespace Zexus.Vm;
 
 /// <summary>When functions and loops are compiled, and how.</summary>
@@ -34,6 +36,15 @@ public sealed record JitOptions
 
     /// <summary>Only in the piece of this number, in the order in which they are compiled. Null: in each.</summary>
     public int? FailPiece { get; init; }
+
+    /// <summary>
+    /// Called before the first IL of each piece is emitted: a test throws here, or emits what .NET refuses, to see the piece interpreted and
+    /// the failure counted.
+    /// </summary>
+    internal Action<ILGenerator>? Emitting { get; init; }
+
+    /// <summary>For a benchmark of what taking gas costs: the instructions' own gas is not taken. Executions may never end.</summary>
+    internal bool IsUnmetered { get; init; }
 
     internal void Check()
     {

@@ -267,10 +267,9 @@ internal sealed unsafe class JitProgram
                 profile.Refused = true;
                 _refusals[refused.Message] = _refusals.GetValueOrDefault(refused.Message) + 1;
             }
-            catch (Exception error)
-                when (error is InvalidProgramException or InvalidOperationException or NotSupportedException)
+            catch (Exception error) when (error is not OutOfMemoryException)
             {
-                // The interpreter does without. A check looks for it.
+                // Whatever is wrong with the compiler, the interpreter does without. A check looks for it.
                 profile.Refused = true;
                 _failures[error.ToString()] = _failures.GetValueOrDefault(error.ToString()) + 1;
             }

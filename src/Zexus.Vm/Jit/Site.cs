@@ -41,6 +41,9 @@ internal unsafe struct Site
     public int Piece;
     public ExitKind Exit;
 
+    /// <summary>The number of the guard whose exit this is, counted from 1 within the piece; 0 when it is none's.</summary>
+    public int Guard;
+
     /// <summary>Has the function a SETUP_TRY? Then its frame record is complete from its entry on.</summary>
     public bool HasHandlers;
 

@@ -291,13 +291,17 @@ internal sealed unsafe class HandlerIl
         Label leave = _il.DefineLabel();
         target();
         LocalBuilder to = Keep(typeof(nint));
-        _il.Emit(OpCodes.Ldarg_S, (byte)CounterArgument);
-        PushField(to, Segment);
-        _il.Emit(OpCodes.Sub);
-        _il.Emit(OpCodes.Starg_S, (byte)CounterArgument);
-        _il.Emit(OpCodes.Ldarg_S, (byte)CounterArgument);
-        _il.Emit(OpCodes.Ldc_I8, 0L);
-        _il.Emit(OpCodes.Blt, leave);
+        if (!_key.IsUnmetered)
+        {
+            _il.Emit(OpCodes.Ldarg_S, (byte)CounterArgument);
+            PushField(to, Segment);
+            _il.Emit(OpCodes.Sub);
+            _il.Emit(OpCodes.Starg_S, (byte)CounterArgument);
+            _il.Emit(OpCodes.Ldarg_S, (byte)CounterArgument);
+            _il.Emit(OpCodes.Ldc_I8, 0L);
+            _il.Emit(OpCodes.Blt, leave);
+        }
+
         _il.Emit(OpCodes.Ldarg_S, (byte)MachineArgument);
         _il.Emit(OpCodes.Ldloc, to);
         PushRest();

@@ -55,7 +55,7 @@ internal static unsafe class Handlers
             WideOp.Exec => 0,
             WideOp.Index => Of(key with { Op = WideOp.EntryIndex }),
             WideOp.ListSet => Of(key with { Op = WideOp.EntrySet }),
-            _ => Of(new HandlerKey(WideOp.Exec)),
+            _ => Of(new HandlerKey(WideOp.Exec, IsUnmetered: key.IsUnmetered)),
         };
         new HandlerIl(method.GetILGenerator(512), key, otherwise).Emit();
         WideHandler handler = method.CreateDelegate<WideHandler>();

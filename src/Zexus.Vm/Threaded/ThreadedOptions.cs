@@ -15,6 +15,9 @@ public sealed record ThreadedOptions
     /// <summary>Count what is run, for a check that must know that threaded code ran.</summary>
     public bool CountExecutions { get; init; }
 
+    /// <summary>For a benchmark of what taking gas costs: the segments' gas is not taken. Executions may never end.</summary>
+    internal bool IsUnmetered { get; init; }
+
     internal void Check()
     {
         ArgumentOutOfRangeException.ThrowIfNegative(CallThreshold);

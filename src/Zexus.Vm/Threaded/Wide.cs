@@ -79,12 +79,14 @@ internal enum Form
 /// <param name="Second">The second operand; of a Move where it comes from.</param>
 /// <param name="Jumps">Of a conditional jump: does it jump if it holds?</param>
 /// <param name="Counts">Of a jump: does it go backwards, and heat a loop? Of a call: has the frame slots to clear?</param>
+/// <param name="IsUnmetered">See <see cref="ThreadedOptions.IsUnmetered"/>.</param>
 internal readonly record struct HandlerKey(
     WideOp Op,
     Form First = Form.None,
     Form Second = Form.None,
     bool Jumps = false,
-    bool Counts = false
+    bool Counts = false,
+    bool IsUnmetered = false
 );
 
 /// <summary>

@@ -246,7 +246,7 @@ internal sealed unsafe class WideTranslator
                     Payload = payload,
                     Target = (Wide*)more,
                 },
-                Key = key,
+                Key = key with { IsUnmetered = _threaded.Options.IsUnmetered },
                 Target = target,
                 Exit = exit,
                 Start = starts ? _segmentAt : -1,
