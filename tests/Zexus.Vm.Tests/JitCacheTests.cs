@@ -16,9 +16,8 @@ public class JitCacheTests
     };
 
     /// <summary>A program that gives the number.</summary>
-    private static ZexusProgram Load(int number, Limits? limits = null)
-    {
-        AssemblyResult assembly = Assembler.Assemble(
+    private static ZexusProgram Load(int number, Limits? limits = null) =>
+        Assembled(
             $"""
             .func main() locals i
                 STORE_CONST i, 20
@@ -31,8 +30,12 @@ public class JitCacheTests
                 LOAD_CONST {number}
             .end
             """,
-            "test"
+            limits
         );
+
+    private static ZexusProgram Assembled(string text, Limits? limits = null)
+    {
+        AssemblyResult assembly = Assembler.Assemble(text, "test");
         Assert.True(assembly.Succeeded, string.Join('\n', assembly.Diagnostics));
         return ZexusProgram.Load(assembly.Program, limits);
     }
@@ -88,6 +91,119 @@ public class JitCacheTests
         // There is nothing to optimize, so this translation is the last one again.
         _ = Run(cache, ZexusProgram.Load(Optimizer.Optimize(program, 3).Program));
         Assert.Equal((5, 1, 5), (cache.Statistics.Programs, cache.Statistics.Hits, cache.Statistics.Misses));
+    }
+
+    /// <summary>Each differs from the first in one thing that an execution can show, and has the shape of it.</summary>
+    [Theory]
+    [InlineData("LOAD_CONST \"ab\"", "LOAD_CONST \"aB\"")]
+    [InlineData("LOAD_CONST 1", "LOAD_CONST 1.0")]
+    [InlineData("LOAD_CONST 1", "LOAD_CONST true")]
+    [InlineData("LOAD_CONST true", "LOAD_CONST false")]
+    [InlineData("LOAD_CONST 0.0", "LOAD_CONST -0.0")]
+    [InlineData("LOAD_CONST [1, 2]", "LOAD_CONST [2, 1]")]
+    [InlineData("LOAD_CONST [1, [2]]", "LOAD_CONST [1, 2]")]
+    [InlineData("LOAD_CONST [1]", "LOAD_CONST #{1}")]
+    [InlineData("LOAD_CONST {1: 2}", "LOAD_CONST {2: 1}")]
+    [InlineData("LOAD_CONST [\"a\", \"bc\"]", "LOAD_CONST [\"ab\", \"c\"]")]
+    [InlineData("LOAD_CONST null", "LOAD_CONST []")]
+    [InlineData("LOAD_NAME i", "LOAD_NAME j")]
+    [InlineData("LOAD_NAME g", "LOAD_NAME h")]
+    [InlineData("ADD", "SUB")]
+    [InlineData("MERKLE_ROOT 1", "MERKLE_ROOT 2")]
+    [InlineData("STORE_FUNC i, one", "STORE_FUNC i, two")]
+    public void Programs_that_differ_have_other_hashes(string line, string other)
+    {
+        ZexusProgram program = Around(line);
+        ZexusProgram different = Around(other);
+        Assert.Equal(program.Shape, different.Shape);
+        Assert.NotEqual(program.Hash, different.Hash);
+        Assert.Equal(program.Hash, Around(line).Hash);
+
+        static ZexusProgram Around(string line) =>
+            Assembled(
+                $"""
+                .func main() locals i, j
+                    LOAD_CONST [5]
+                    LOAD_CONST [6]
+                    {line}
+                    POP
+                .end
+                .func one() captures i
+                .end
+                .func two() captures i
+                    LOAD_NAME i
+                .end
+                """
+            );
+    }
+
+    [Fact]
+    public void Names_of_functions_and_what_they_capture_are_in_the_hash()
+    {
+        ZexusProgram[] programs =
+        [
+            Assembled(".func main() locals a, b\nSTORE_FUNC a, f\n.end\n.func f(x) captures b\n.end"),
+            Assembled(".func main() locals a, b\nSTORE_FUNC a, g\n.end\n.func g(x) captures b\n.end"),
+            Assembled(".func main() locals a, b\nSTORE_FUNC a, f\n.end\n.func f(x) captures a\n.end"),
+            Assembled(".func main() locals a, b\nSTORE_FUNC a, f\n.end\n.func f(y) captures b\n.end"),
+            Assembled(".func main() locals a, b\nSTORE_FUNC a, f\n.end\n.func f() locals x captures b\n.end"),
+            Assembled(".func main() locals b, a\nSTORE_FUNC a, f\n.end\n.func f(x) captures b\n.end"),
+        ];
+        Assert.Equal(programs.Length, programs.Select(program => program.Hash).Distinct().Count());
+    }
+
+    [Fact]
+    public void Charges_of_a_translation_are_in_the_hash()
+    {
+        ZexusProgram source = Assembled(
+            ".func main() locals x\nLOAD_NAME x\nLOAD_CONST 2\nMUL\nLOAD_CONST 0\nADD\nRETURN\n.end"
+        );
+        TranslatedProgram translation = Optimizer.Optimize(source, 3).Program;
+        ProgramHash hash = ProgramHash.Of(source.Image, translation, Limits.Default);
+        int others = 0;
+        for (int f = 0; f < translation.Functions.Length; f++)
+        {
+            for (int i = 0; i < translation.Functions[f].Code.Length; i++)
+            {
+                TranslatedInstruction instruction = translation.Functions[f].Code[i];
+                TranslatedInstruction[] changed =
+                [
+                    instruction with
+                    {
+                        Source = instruction.Source + 1,
+                    },
+                    instruction with
+                    {
+                        Charges = [.. instruction.Charges, new Charge(0, new Amount.Fixed(1))],
+                    },
+                    instruction with
+                    {
+                        JumpCharges = [new Charge(0, new Amount.Fixed(1))],
+                    },
+                    instruction with
+                    {
+                        A = instruction.A + 1,
+                    },
+                ];
+                foreach (TranslatedInstruction it in changed)
+                {
+                    TranslatedFunction function = translation.Functions[f] with
+                    {
+                        Code = translation.Functions[f].Code.SetItem(i, it),
+                    };
+                    TranslatedProgram other = new(
+                        source.Image,
+                        translation.Constants,
+                        translation.Functions.SetItem(f, function),
+                        translation.Level
+                    );
+                    Assert.NotEqual(hash, ProgramHash.Of(source.Image, other, Limits.Default));
+                    others++;
+                }
+            }
+        }
+
+        Assert.True(others > 0);
     }
 
     [Fact]
