@@ -204,6 +204,11 @@ internal sealed unsafe partial class CellHeap
         entry->Item = item;
         entry->Hash = hash;
         table->Count = count + 1;
+        if (key.Tag == Tag.String && (key.String->Header.Flags & Cell.Immortal) == 0)
+        {
+            key.String->Entry = count;
+        }
+
         if (indexed)
         {
             Insert(table, hash, count);

@@ -81,7 +81,7 @@ internal unsafe struct StringCell
     public int Hash;
     public byte* Data;
 
-    /// <summary>The number of the entry where a Map last had this very cell as its key: to be looked at first.</summary>
+    /// <summary>The number of the entry where this very cell was last found or put as a key: to be looked at first.</summary>
     public int Entry;
 
     /// <summary>The buffer that has the scalars; null when they follow the cell.</summary>

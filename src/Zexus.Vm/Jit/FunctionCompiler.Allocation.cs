@@ -15,7 +15,7 @@ internal sealed unsafe partial class FunctionCompiler
     private void RequireCells(long bytes, int count, Label slow)
     {
         LocalBuilder size = _sizeClass ??= _il.NewLocal(typeof(nint));
-        _il.Argument(MachineArgument);
+        PushMachine();
         _il.Field(Members.Field("_heap"));
         _il.Field(Members.HeapClasses);
         AddOffset(SizeClass.Of((int)bytes) * sizeof(SizeClass));

@@ -186,7 +186,7 @@ internal sealed unsafe partial class FunctionCompiler
         // One look for the native stack, the depth of calls and the room on the value stack: Machine.CallLimit.
         _il.AddressOf(_stackProbe ??= _il.NewLocal(typeof(int)));
         _il.Op(OpCodes.Conv_U);
-        _il.Argument(MachineArgument);
+        PushMachine();
         _il.Field(Members.Field("_callLimit"));
         _il.Branch(OpCodes.Blt_Un, slow);
         if (call.PushTag is not null)
@@ -259,7 +259,7 @@ internal sealed unsafe partial class FunctionCompiler
 
             void Helper(string name, Action more)
             {
-                _il.Argument(MachineArgument);
+                PushMachine();
                 _il.Address(site);
                 PushFrame();
                 _il.Argument(SlotsArgument);
@@ -336,7 +336,7 @@ internal sealed unsafe partial class FunctionCompiler
             ClearSlots(arguments, Math.Min(at->B, callee->Parameters), callee->Parameters);
         }
 
-        _il.Argument(MachineArgument);
+        PushMachine();
         PushFrame();
         _il.Int(sizeof(Frame));
         _il.Op(OpCodes.Conv_I);

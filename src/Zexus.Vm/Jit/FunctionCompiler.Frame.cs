@@ -34,6 +34,13 @@ internal sealed unsafe partial class FunctionCompiler
         _il.Volatile(OpCodes.Ldind_I);
     }
 
+    /// <summary>The machine, of which the same is true.</summary>
+    private void PushMachine()
+    {
+        _il.AddressOf(_machine);
+        _il.Volatile(OpCodes.Ldind_Ref);
+    }
+
     private void SlotAddress(int slot, int offset = 0)
     {
         _il.Argument(SlotsArgument);
@@ -167,6 +174,11 @@ internal sealed unsafe partial class FunctionCompiler
         if (slot >= Slots)
         {
             return;
+        }
+
+        if (_found is { } found && (found.Map == slot || found.Key == (Alias.Local, slot)))
+        {
+            _found = null;
         }
 
         for (int s = Slots; s < _state.Top; s++)
@@ -396,7 +408,7 @@ internal sealed unsafe partial class FunctionCompiler
             // Not before: what a call would have to keep, the register allocator spills where it was made.
             FlushAll();
             note?.Invoke();
-            _il.Argument(MachineArgument);
+            PushMachine();
             Site* site = NewSite(i, exit, now.Top - Slots);
             site->Guard = guard;
             _il.Address(site);
@@ -461,7 +473,7 @@ internal sealed unsafe partial class FunctionCompiler
     /// <summary>A call of a static method of the machine's that takes the machine first.</summary>
     private void Call(string name, Action arguments)
     {
-        _il.Argument(MachineArgument);
+        PushMachine();
         arguments();
         _il.Call(Members.Of(name));
     }
@@ -506,6 +518,7 @@ internal static class Members
     public static readonly int ListCapacityOffset = (int)Marshal.OffsetOf<ListCell>(nameof(ListCell.Capacity));
     public static readonly int ListItemsOffset = (int)Marshal.OffsetOf<ListCell>(nameof(ListCell.Items));
     public static readonly int StringLengthOffset = (int)Marshal.OffsetOf<StringCell>(nameof(StringCell.Length));
+    public static readonly int SiteEntryOffset = (int)Marshal.OffsetOf<Site>(nameof(Site.Entry));
     public static readonly int StringEntryOffset = (int)Marshal.OffsetOf<StringCell>(nameof(StringCell.Entry));
     public static readonly int TableCountOffset = (int)Marshal.OffsetOf<TableCell>(nameof(TableCell.Count));
     public static readonly int TableEntriesOffset = (int)Marshal.OffsetOf<TableCell>(nameof(TableCell.Entries));

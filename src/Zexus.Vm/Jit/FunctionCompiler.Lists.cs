@@ -45,8 +45,15 @@ internal sealed unsafe partial class FunctionCompiler
         _il.Op(OpCodes.Ldind_U1);
     }
 
-    private void GuardElements(int i, int list, ElementKind kind)
+    private void GuardElements(int i, int list, int index, ElementKind kind)
     {
+        NoteUse(i, list, index, kind);
+        if (HoistOf(list) is not null)
+        {
+            Count(ShortWay.HoistedList);
+            return;
+        }
+
         PushElementKind(list);
         _il.Int((int)kind);
         Guard(OpCodes.Bne_Un, i, ExitKind.Elements, note: NoteElements(i, list, fits: true));
@@ -54,18 +61,41 @@ internal sealed unsafe partial class FunctionCompiler
 
     private void GuardIndex(int i, int list, int index)
     {
+        Hoist? hoist = HoistOf(list);
+        AbstractValue known = Resolve(index);
+        if (hoist is not null && known.Low >= 0 && known.High < hoist.Count)
+        {
+            return;
+        }
+
         PushPayload(index);
-        Field(list, Members.ListCountOffset);
-        _il.Op(OpCodes.Ldind_I4);
-        _il.Op(OpCodes.Conv_U8);
+        if (hoist is not null)
+        {
+            _il.Load(_countOf[hoist.Slot]);
+        }
+        else
+        {
+            Field(list, Members.ListCountOffset);
+            _il.Op(OpCodes.Ldind_I4);
+            _il.Op(OpCodes.Conv_U8);
+        }
+
         Guard(OpCodes.Bge_Un, i, ExitKind.Range, note: NoteFlag(i, overflow: false));
     }
 
     /// <summary>Puts the address of an item on the IL stack.</summary>
-    private void ItemAddress(int list, Action index, ElementKind kind)
+    private void ItemAddress(int list, Action index, ElementKind kind, Hoist? hoist = null)
     {
-        Field(list, Members.ListItemsOffset);
-        _il.Op(OpCodes.Ldind_I);
+        if (hoist is not null)
+        {
+            _il.Load(_itemsOf[hoist.Slot]);
+        }
+        else
+        {
+            Field(list, Members.ListItemsOffset);
+            _il.Op(OpCodes.Ldind_I);
+        }
+
         index();
         if (kind.Shift() > 0)
         {
@@ -77,8 +107,8 @@ internal sealed unsafe partial class FunctionCompiler
         _il.Op(OpCodes.Add);
     }
 
-    private void ItemAddress(int list, int index, ElementKind kind) =>
-        ItemAddress(list, () => PushPayload(index), kind);
+    private void ItemAddress(int list, int index, ElementKind kind, Hoist? hoist = null) =>
+        ItemAddress(list, () => PushPayload(index), kind, hoist);
 
     private int BuildList(int i)
     {
@@ -138,7 +168,7 @@ internal sealed unsafe partial class FunctionCompiler
         ElementKind? assumed = AssumedElements(i, list);
         if (assumed is { } kind)
         {
-            GuardElements(i, list, kind);
+            GuardElements(i, list, index, kind);
         }
 
         GuardIndex(i, list, index);
@@ -148,13 +178,13 @@ internal sealed unsafe partial class FunctionCompiler
         }
         else if (assumed == ElementKind.Value)
         {
-            ItemAddress(list, index, ElementKind.Value);
+            ItemAddress(list, index, ElementKind.Value, HoistOf(list));
             Pop(2);
             PushFrom();
         }
         else
         {
-            ItemAddress(list, index, assumed.Value);
+            ItemAddress(list, index, assumed.Value, HoistOf(list));
             _il.Op(LoadOf(assumed.Value));
             if (assumed == ElementKind.Bool)
             {
@@ -225,7 +255,7 @@ internal sealed unsafe partial class FunctionCompiler
         ElementKind? assumed = AssumedElements(i, list);
         if (assumed is { } kind && (kind == ElementKind.Value || itemKind < 0 || (int)kind == itemKind))
         {
-            GuardElements(i, list, kind);
+            GuardElements(i, list, index, kind);
             if (kind != ElementKind.Value && itemKind < 0)
             {
                 PushTag(item);
@@ -234,7 +264,7 @@ internal sealed unsafe partial class FunctionCompiler
             }
 
             GuardIndex(i, list, index);
-            StoreItem(list, () => PushPayload(index), item, kind);
+            StoreItem(list, () => PushPayload(index), item, kind, HoistOf(list));
             Pop(2);
             return i + 1;
         }
@@ -250,9 +280,9 @@ internal sealed unsafe partial class FunctionCompiler
     }
 
     /// <summary>Writes an item that the kind takes.</summary>
-    private void StoreItem(int list, Action index, int item, ElementKind kind)
+    private void StoreItem(int list, Action index, int item, ElementKind kind, Hoist? hoist = null)
     {
-        ItemAddress(list, index, kind);
+        ItemAddress(list, index, kind, hoist);
         if (kind == ElementKind.Value)
         {
             StoreAtAddress(item);

@@ -721,16 +721,16 @@ internal sealed unsafe partial class FunctionCompiler
     }
 
     /// <summary>Cold code: the machine does the instruction, and control comes back behind the short way.</summary>
-    private void SlowPath(int i, Label slow, Label done, FrameState before, Action afterwards)
+    private void SlowPath(int i, Label slow, Label done, FrameState before, Action afterwards, Site* known = null)
     {
-        Site* site = NewSite(i, ExitKind.None, before.Top - Slots);
+        Site* site = known != null ? known : NewSite(i, ExitKind.None, before.Top - Slots);
         _il.Cold(() =>
         {
             FrameState kept = _state;
             _state = before;
             _il.Mark(slow);
             FlushAll();
-            _il.Argument(MachineArgument);
+            PushMachine();
             _il.Address(site);
             PushFrame();
             _il.Argument(SlotsArgument);

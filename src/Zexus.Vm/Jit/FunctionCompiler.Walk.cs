@@ -8,6 +8,8 @@ internal sealed unsafe partial class FunctionCompiler
     private void Walk(Block block)
     {
         _block = block;
+        _block.ChangesLists = false;
+        _found = null;
         _state = block.Entry!.Copy();
         StartSegment(block.Start);
         int i = block.Start;
@@ -21,7 +23,7 @@ internal sealed unsafe partial class FunctionCompiler
         }
 
         CloseSegment(i);
-        Edge(i, _state);
+        Edge(block, i, _state);
     }
 
     /// <summary>Takes the gas of the segment that begins here. Where it ends, following the code has found.</summary>
@@ -81,6 +83,8 @@ internal sealed unsafe partial class FunctionCompiler
     /// <summary>The machine may have been called: a new segment begins behind the instruction.</summary>
     private int EndSegment(int i)
     {
+        _block.ChangesLists = true;
+        _found = null;
         CloseSegment(i + 1);
         if (i + 1 < _block.End)
         {
@@ -91,7 +95,7 @@ internal sealed unsafe partial class FunctionCompiler
     }
 
     /// <summary>Control goes on at an instruction with this state.</summary>
-    private void Edge(int to, FrameState state)
+    private void Edge(Block from, int to, FrameState state)
     {
         if ((Op)At(to)->Op == Op.End)
         {
@@ -116,7 +120,8 @@ internal sealed unsafe partial class FunctionCompiler
             return;
         }
 
-        Convert(state, target.Entry!);
+        Convert(state, target);
+        EnterLoops(from, target);
         _il.Branch(OpCodes.Br, target.Label);
     }
 
@@ -143,6 +148,7 @@ internal sealed unsafe partial class FunctionCompiler
         }
 
         _state = kept;
+        AssumeLists(arriving, target);
         if (target.Entry is null)
         {
             target.Entry = arriving;
@@ -181,9 +187,11 @@ internal sealed unsafe partial class FunctionCompiler
     }
 
     /// <summary>Moves everything to where the block expects it, in the form that it expects.</summary>
-    private void Convert(FrameState from, FrameState to)
+    private void Convert(FrameState from, Block block)
     {
+        FrameState to = block.Entry!;
         _state = from;
+        GuardAssumedLists(from, block);
         for (int s = from.Top - 1; s >= 0; s--)
         {
             if (to.Values[s].Kind == AbstractValue.Dead)
@@ -214,14 +222,18 @@ internal sealed unsafe partial class FunctionCompiler
         CloseSegment(i + 1);
         _ = InstructionEffects.TryTarget(At(i), out Instr* target);
         int to = (int)(target - _function->Code);
+        Block from = _block;
         if (!_il.Enabled)
         {
-            Edge(to, jumping);
-            Edge(i + 1, falling);
+            Edge(from, to, jumping);
+            Edge(from, i + 1, falling);
             return -1;
         }
 
-        bool direct = (Op)target->Op != Op.End && !NeedsConversion(jumping, _blockAt[to]!.Entry!);
+        bool direct =
+            (Op)target->Op != Op.End
+            && !NeedsConversion(jumping, _blockAt[to]!.Entry!)
+            && !EntersLoop(from, _blockAt[to]!);
         Label label = direct ? _blockAt[to]!.Label : _il.NewLabel();
         _il.Branch(whenJumping, label);
         if (!direct)
@@ -229,11 +241,11 @@ internal sealed unsafe partial class FunctionCompiler
             _il.Cold(() =>
             {
                 _il.Mark(label);
-                Edge(to, jumping);
+                Edge(from, to, jumping);
             });
         }
 
-        Edge(i + 1, falling);
+        Edge(from, i + 1, falling);
         return -1;
     }
 
@@ -404,7 +416,7 @@ internal sealed unsafe partial class FunctionCompiler
             case Op.Loop:
                 CloseSegment(i + 1);
                 _ = InstructionEffects.TryTarget(at, out Instr* target);
-                Edge((int)(target - _function->Code), _state);
+                Edge(_block, (int)(target - _function->Code), _state);
                 return -1;
 
             case Op.JumpIfFalse:
@@ -485,14 +497,17 @@ internal sealed unsafe partial class FunctionCompiler
             // These three neither charge nor fault, and look at nothing of the frame.
             case Op.TxBegin:
                 Call(nameof(Machine.BeginTransaction), static () => { });
+                _block.ChangesLists = true;
                 return i + 1;
 
             case Op.TxCommit:
                 Call(nameof(Machine.CommitTransaction), static () => { });
+                _block.ChangesLists = true;
                 return i + 1;
 
             case Op.TxRevert:
                 Call(nameof(Machine.RevertTransaction), static () => { });
+                _block.ChangesLists = true;
                 return i + 1;
 
             case Op.CallBuiltin:
@@ -547,7 +562,7 @@ internal sealed unsafe partial class FunctionCompiler
         FlushAll();
         if (_il.Enabled)
         {
-            _il.Argument(MachineArgument);
+            PushMachine();
             _il.Address(NewSite(i, ExitKind.None, _state.Top - Slots));
             PushFrame();
             _il.Argument(SlotsArgument);
@@ -608,7 +623,7 @@ internal sealed unsafe partial class FunctionCompiler
 
     private void GlobalAddress(int offset)
     {
-        _il.Argument(MachineArgument);
+        PushMachine();
         _il.Field(Members.Field("_globals"));
         if (offset != 0)
         {

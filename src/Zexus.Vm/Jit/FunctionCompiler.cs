@@ -50,6 +50,7 @@ internal sealed unsafe partial class FunctionCompiler
     private readonly LocalBuilder _counter;
     private readonly LocalBuilder _long;
     private readonly LocalBuilder _frame;
+    private readonly LocalBuilder _machine;
     private readonly Dictionary<int, LocalBuilder> _payloads = [];
     private readonly Dictionary<int, LocalBuilder> _tags = [];
     private readonly Dictionary<int, LocalBuilder> _doubles = [];
@@ -108,6 +109,7 @@ internal sealed unsafe partial class FunctionCompiler
         _counter = _il.NewLocal(typeof(long));
         _long = _il.NewLocal(typeof(long));
         _frame = _il.NewLocal(typeof(nint));
+        _machine = _il.NewLocal(typeof(Machine));
         _leave = generator.DefineLabel();
         int length = LengthOf(function);
         _blockAt = new Block?[length];
@@ -131,6 +133,15 @@ internal sealed unsafe partial class FunctionCompiler
 
         /// <summary>Variables and registers that something may still read.</summary>
         public bool[] Live { get; set; } = [];
+
+        /// <summary>May the machine be called for what could change a List's kind, length or buffer?</summary>
+        public bool ChangesLists { get; set; }
+
+        /// <summary>Of a loop's head: variables that are assumed to hold a List, and the instructions that use it.</summary>
+        public Dictionary<int, int[]> AssumedLists { get; } = [];
+
+        /// <summary>By variable: what has been asked of its List before the loop that the block is in.</summary>
+        public Dictionary<int, Hoist> Hoists { get; } = [];
     }
 
     /// <summary>The method and its places, ready to be called.</summary>
@@ -161,6 +172,7 @@ internal sealed unsafe partial class FunctionCompiler
         {
             compiler.FindLiveness();
             compiler.Follow();
+            compiler.FindHoists();
             compiler.Emit();
             return new CompiledPiece(
                 compiler._method,
@@ -428,6 +440,7 @@ internal sealed unsafe partial class FunctionCompiler
     {
         Block entry = _blockAt[_entry]!;
         entry.Entry = EntryState(entry);
+        AssumeLists(entry.Entry, entry);
         PriorityQueue<Block, int> pending = new();
         pending.Enqueue(entry, entry.Start);
         _enqueue = block =>
@@ -563,6 +576,8 @@ internal sealed unsafe partial class FunctionCompiler
         _segmentStart = _entry;
         _il.Argument(CounterArgument);
         _il.Store(_counter);
+        _il.Argument(MachineArgument);
+        _il.Store(_machine);
         _il.AddressOf(_frame);
         _il.Argument(FrameArgument);
         _il.Volatile(OpCodes.Stind_I);
@@ -656,7 +671,9 @@ internal sealed unsafe partial class FunctionCompiler
 
         // The block at the entry may be the head of a loop and know less than its first arrival does.
         _state = observed;
-        Convert(observed, _blockAt[_entry]!.Entry!);
+        Block first = _blockAt[_entry]!;
+        Convert(observed, first);
+        EnterLoops(null, first);
     }
 
     private void FreeSites()

@@ -535,6 +535,24 @@ internal sealed unsafe partial class Machine
         return EntryUnder(map, &text);
     }
 
+    /// <summary>
+    /// The address of the entry under a constant String; null when there is none. Constants are shared by threads and never written, so that
+    /// the place in the code notes the entry's number, where the entry has this very String. A number that another thread overwrites is
+    /// only looked at in vain.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static nint FindEntryOfConstant(long map, long key, int* number)
+    {
+        Value text = new(Tag.String, key);
+        Entry* entry = (Entry*)EntryUnder(map, &text);
+        if (entry != null && entry->Key.Payload == key)
+        {
+            *number = (int)(entry - ((TableCell*)map)->Entries);
+        }
+
+        return (nint)entry;
+    }
+
     /// <summary>The address of the entry under an Int; null when there is none.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal static nint FindEntryOfInt(long map, long key)

@@ -23,4 +23,16 @@ internal enum ShortWay
 
     /// <summary>A call comes back from the interpreter with a result of the kind that was expected.</summary>
     Resumed,
+
+    /// <summary>An item of a List of which the kind, the length and the place were asked before the loop.</summary>
+    HoistedList,
+
+    /// <summary>An item of a Map under a String is where the String was found last; else compiled code would have been left.</summary>
+    RememberedEntry,
+
+    /// <summary>An item of a Map is written to the entry that reading it has just found.</summary>
+    FoundEntry,
+
+    /// <summary>The entry under a constant String is where the instruction found it last.</summary>
+    ConstantEntry,
 }

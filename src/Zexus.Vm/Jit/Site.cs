@@ -53,6 +53,9 @@ internal unsafe struct Site
     /// <summary>Of a direct call: where the address of the callee's code stands.</summary>
     public nint* Code;
 
+    /// <summary>Of an instruction with a constant String as its key: the number of the entry where it was found last.</summary>
+    public int Entry;
+
     /// <summary>How often it was taken. Threads may lose counts to each other.</summary>
     public long Taken;
 }
@@ -85,4 +88,10 @@ internal struct Seen
 
     /// <summary>Bits by <see cref="ElementKind"/>: how the List stored its items; all of them when an item did not fit.</summary>
     public ushort Elements;
+
+    /// <summary>What was asked of the List before a loop did not hold: to be asked at the instruction.</summary>
+    public ushort Hoist;
+
+    /// <summary>A String was not where a Map had it last: to be searched for in compiled code.</summary>
+    public ushort Search;
 }
