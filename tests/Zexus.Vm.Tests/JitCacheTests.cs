@@ -93,7 +93,7 @@ public class JitCacheTests
         Assert.Equal((5, 1, 5), (cache.Statistics.Programs, cache.Statistics.Hits, cache.Statistics.Misses));
     }
 
-    /// <summary>Each differs from the first in one thing that an execution can show, and has the shape of it.</summary>
+    /// <summary>The second differs from the first in one thing that an execution can show.</summary>
     [Theory]
     [InlineData("LOAD_CONST \"ab\"", "LOAD_CONST \"aB\"")]
     [InlineData("LOAD_CONST 1", "LOAD_CONST 1.0")]
@@ -115,9 +115,9 @@ public class JitCacheTests
     {
         ZexusProgram program = Around(line);
         ZexusProgram different = Around(other);
-        Assert.Equal(program.Shape, different.Shape);
+        ZexusProgram again = Around(line);
         Assert.NotEqual(program.Hash, different.Hash);
-        Assert.Equal(program.Hash, Around(line).Hash);
+        Assert.Equal((program.Hash, program.Shape), (again.Hash, again.Shape));
 
         static ZexusProgram Around(string line) =>
             Assembled(
