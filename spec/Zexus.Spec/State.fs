@@ -267,7 +267,8 @@ type Context = {
     Caller: string
     State: Map<string, Plain>
     Host: Map<string, HostFunction>
-    /// Signature, message, public key.
+    /// Signature, message, public key, all of them text: does it hold? The contract is docs/signatures.md; of the same three the
+    /// answer is always the same, and nothing is thrown.
     VerifySignature: string -> string -> string -> bool
 }
 

@@ -95,6 +95,7 @@ internal static class CommandLine
         ("isa", IsaCommand.Create),
         ("prove", ProveCommand.Create),
         ("equiv", EquivCommand.Create),
+        ("key", KeyCommand.Create),
     ];
 
     /// <summary>With the command of that name only, which saves the others' share of a start; with all, if there is none.</summary>
@@ -129,7 +130,7 @@ internal static class CommandLine
     private static int Reject(ParseResult parsed, Terminal terminal)
     {
         Command command = parsed.CommandResult.Command;
-        string path = command is RootCommand ? "./zexus" : "./zexus " + command.Name;
+        string path = PathOf(command);
         if (command is RootCommand && parsed.Tokens.Count == 0)
         {
             Help(command, terminal.Error);
@@ -137,12 +138,12 @@ internal static class CommandLine
         }
 
         string word = parsed.UnmatchedTokens is [string first, ..] ? first : "";
-        if (word != "" && command is RootCommand && !word.StartsWith('-'))
+        if (word != "" && command.Subcommands.Any() && !word.StartsWith('-'))
         {
             string near = Spelling.Nearest(word, command.Subcommands.Select(c => c.Name));
             terminal.Fail(
                 $"there is no command '{Terminal.Printable(word)}'",
-                near == "" ? "./zexus --help lists the commands." : $"Did you mean '{near}'?"
+                near == "" ? $"{path} --help lists the commands." : $"Did you mean '{near}'?"
             );
             return ExitCode.Usage;
         }
@@ -162,4 +163,9 @@ internal static class CommandLine
         terminal.Fail(char.ToLowerInvariant(message[0]) + message[1..], $"{path} --help shows how it is used.");
         return ExitCode.Usage;
     }
+
+    private static string PathOf(Command command) =>
+        command.Parents.OfType<Command>().FirstOrDefault() is { } parent
+            ? $"{PathOf(parent)} {command.Name}"
+            : "./zexus";
 }

@@ -225,10 +225,6 @@ module Host =
             else
                 Ok Data.Null
 
-    /// The signatures that the host of a case accepts: the key, a colon and the message.
-    let verify (signature: string) (message: string) (key: string) =
-        String.Equals(signature, key + ":" + message, StringComparison.Ordinal)
-
     let emptyBlock = {
         Timestamp = 0L
         Height = 0L

@@ -1121,8 +1121,7 @@ type LockStep(engine: Engine) =
             Collection = collection,
             Jit = jit,
             JitCache = cache,
-            Threaded = threaded,
-            VerifySignature = SignatureVerifier(fun signature message key -> Host.verify signature message key)
+            Threaded = threaded
         )
 
     /// More registers than the converter needs are not used by the function itself, and yet it says that there are too few.

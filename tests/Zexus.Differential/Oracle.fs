@@ -139,7 +139,7 @@ module Oracle =
                                 | Error value -> HostOutcome.Thrown(Plain.ofData value)
                     }
             |]
-        VerifySignature = Host.verify
+        VerifySignature = ReferenceSignatures.verify
     }
 
     /// The whole execution, `visit` called with every state that a step leads to.

@@ -371,10 +371,11 @@ module RuleDirected =
                         value r w (r.Between(1, 3)) Flavour.Function
                     else
                         give first 0
-                elif opcode = Opcode.VERIFY_SIGNATURE && r.Chance 500 then
-                    w.Text "k:m"
-                    w.Text(r.Pick [| "m"; "m"; "" |])
-                    w.Text "k"
+                elif opcode = Opcode.VERIFY_SIGNATURE && r.Chance 700 then
+                    let drawn = SignatureCases.draw r
+                    w.Text drawn.Signature
+                    w.Text drawn.Message
+                    w.Text drawn.Key
                 elif opcode = Opcode.STATE_READ && r.Chance 500 then
                     w.Text(r.Pick [| "a"; "b"; "key" |])
                 elif opcode = Opcode.STATE_WRITE && r.Chance 600 then

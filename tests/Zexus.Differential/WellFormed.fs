@@ -541,10 +541,10 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
                 unary w Opcode.NOT Opcode.NOT_REG Guess.Bool
             | 7 when r.Chance 400 ->
                 if r.Chance 500 then
-                    let message, key = Values.string r, Values.string r
-                    w.Text(key + ":" + message)
-                    w.Text message
-                    w.Text key
+                    let drawn = SignatureCases.draw r
+                    w.Text drawn.Signature
+                    w.Text drawn.Message
+                    w.Text drawn.Key
                 else
                     push Guess.String
                     push Guess.String

@@ -84,7 +84,7 @@ let private textOf (value: Value) : Rule<Str option> =
         | Kind.Function _ -> return None
     }
 
-/// STACK [signature message key] -> [Bool] · GAS 100, then scalars/8 of each String. Whether the signature holds is given by the host.
+/// STACK [signature message key] -> [Bool] · GAS 100, then scalars/8 of each String. Whether the signature holds is given by the host (docs/signatures.md).
 let VERIFY_SIGNATURE: Rule<unit> =
     rule {
         let! key = pop

@@ -109,7 +109,7 @@ internal sealed class Oracle : IEngine
                 inputs.Caller,
                 state,
                 MapModule.Empty<string, Spec.HostFunction>(),
-                FuncConvert.FromFunc<string, string, string, bool>(Ed25519.Verify)
+                FuncConvert.FromFunc<string, string, string, bool>(Differential.ReferenceSignatures.verify)
             );
         }
 

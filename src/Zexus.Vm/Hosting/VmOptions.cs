@@ -38,7 +38,7 @@ public sealed record VmOptions
     public HostFunctions Host { get; init; } = new();
 
     /// <summary>
-    /// Checks signatures. When null: Ed25519, with the raw public key and signature in hex and the message as UTF-8.
+    /// Checks signatures. When null: <see cref="Signatures.Verify"/>.
     /// </summary>
     public SignatureVerifier? VerifySignature { get; init; }
 
@@ -79,7 +79,7 @@ public sealed record VmOptions
         Collection.Check();
     }
 
-    internal SignatureVerifier Verifier => VerifySignature ?? Ed25519.Verify;
+    internal SignatureVerifier Verifier => VerifySignature ?? Signatures.Verify;
 }
 
 /// <summary>What a host guards besides the limits that belong to the meaning of a program.</summary>
