@@ -95,6 +95,7 @@ internal static class CommandLine
         ("isa", IsaCommand.Create),
         ("prove", ProveCommand.Create),
         ("equiv", EquivCommand.Create),
+        ("state", StateCommand.Create),
     ];
 
     /// <summary>With the command of that name only, which saves the others' share of a start; with all, if there is none.</summary>
@@ -126,23 +127,34 @@ internal static class CommandLine
             : parsed.UnmatchedTokens.Concat(arguments).FirstOrDefault(word => word.Length > 1 && word[0] == '-');
     }
 
+    /// <summary>Of the command and those that it is part of, the innermost first.</summary>
+    private static IEnumerable<string> Names(CommandResult? result)
+    {
+        for (; result is { Command: not RootCommand }; result = result.Parent as CommandResult)
+        {
+            yield return result.Command.Name;
+        }
+    }
+
     private static int Reject(ParseResult parsed, Terminal terminal)
     {
         Command command = parsed.CommandResult.Command;
-        string path = command is RootCommand ? "./zexus" : "./zexus " + command.Name;
-        if (command is RootCommand && parsed.Tokens.Count == 0)
+        string path = "./zexus" + string.Concat(Names(parsed.CommandResult).Reverse().Select(name => " " + name));
+        if (command.Subcommands.Count > 0 && parsed.Tokens.Count == Names(parsed.CommandResult).Count())
         {
             Help(command, terminal.Error);
             return ExitCode.Usage;
         }
 
         string word = parsed.UnmatchedTokens is [string first, ..] ? first : "";
-        if (word != "" && command is RootCommand && !word.StartsWith('-'))
+        if (word != "" && command.Subcommands.Count > 0 && !word.StartsWith('-'))
         {
             string near = Spelling.Nearest(word, command.Subcommands.Select(c => c.Name));
             terminal.Fail(
-                $"there is no command '{Terminal.Printable(word)}'",
-                near == "" ? "./zexus --help lists the commands." : $"Did you mean '{near}'?"
+                command is RootCommand
+                    ? $"there is no command '{Terminal.Printable(word)}'"
+                    : $"'{path}' has no command '{Terminal.Printable(word)}'",
+                near == "" ? $"{path} --help lists the commands." : $"Did you mean '{near}'?"
             );
             return ExitCode.Usage;
         }
