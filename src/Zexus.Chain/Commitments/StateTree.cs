@@ -179,14 +179,16 @@ public sealed class StateTree
 
             if (end - start > 1)
             {
-                order
-                    .AsSpan(start, end - start)
-                    .Sort((a, b) => paths[a].CompareTo(paths[b]) is not 0 and int byPath ? byPath : a.CompareTo(b));
+                SortRun(order.AsSpan(start, end - start), paths);
             }
 
             start = end;
         }
     }
+
+    /// <summary>Apart, since its closure is an object.</summary>
+    private static void SortRun(Span<int> run, Digest[] paths) =>
+        run.Sort((a, b) => paths[a].CompareTo(paths[b]) is not 0 and int byPath ? byPath : a.CompareTo(b));
 
     /// <summary>The subtree at this depth after the changes, all of which lie in it. What has to be hashed is put down as stale.</summary>
     private Link Apply(Link at, int depth, ReadOnlySpan<Change> changes, out bool changed)
