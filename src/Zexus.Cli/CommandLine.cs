@@ -96,6 +96,7 @@ internal static class CommandLine
         ("prove", ProveCommand.Create),
         ("equiv", EquivCommand.Create),
         ("key", KeyCommand.Create),
+        ("state", StateCommand.Create),
     ];
 
     /// <summary>With the command of that name only, which saves the others' share of a start; with all, if there is none.</summary>
@@ -127,22 +128,33 @@ internal static class CommandLine
             : parsed.UnmatchedTokens.Concat(arguments).FirstOrDefault(word => word.Length > 1 && word[0] == '-');
     }
 
+    /// <summary>Of the command and those that it is part of, the innermost first.</summary>
+    private static IEnumerable<string> Names(CommandResult? result)
+    {
+        for (; result is { Command: not RootCommand }; result = result.Parent as CommandResult)
+        {
+            yield return result.Command.Name;
+        }
+    }
+
     private static int Reject(ParseResult parsed, Terminal terminal)
     {
         Command command = parsed.CommandResult.Command;
-        string path = PathOf(command);
-        if (command is RootCommand && parsed.Tokens.Count == 0)
+        string path = "./zexus" + string.Concat(Names(parsed.CommandResult).Reverse().Select(name => " " + name));
+        if (command.Subcommands.Count > 0 && parsed.Tokens.Count == Names(parsed.CommandResult).Count())
         {
             Help(command, terminal.Error);
             return ExitCode.Usage;
         }
 
         string word = parsed.UnmatchedTokens is [string first, ..] ? first : "";
-        if (word != "" && command.Subcommands.Any() && !word.StartsWith('-'))
+        if (word != "" && command.Subcommands.Count > 0 && !word.StartsWith('-'))
         {
             string near = Spelling.Nearest(word, command.Subcommands.Select(c => c.Name));
             terminal.Fail(
-                $"there is no command '{Terminal.Printable(word)}'",
+                command is RootCommand
+                    ? $"there is no command '{Terminal.Printable(word)}'"
+                    : $"'{path}' has no command '{Terminal.Printable(word)}'",
                 near == "" ? $"{path} --help lists the commands." : $"Did you mean '{near}'?"
             );
             return ExitCode.Usage;
@@ -163,9 +175,4 @@ internal static class CommandLine
         terminal.Fail(char.ToLowerInvariant(message[0]) + message[1..], $"{path} --help shows how it is used.");
         return ExitCode.Usage;
     }
-
-    private static string PathOf(Command command) =>
-        command.Parents.OfType<Command>().FirstOrDefault() is { } parent
-            ? $"{PathOf(parent)} {command.Name}"
-            : "./zexus";
 }

@@ -221,6 +221,7 @@ public sealed class ErrorTests : IDisposable
     [InlineData("trace")]
     [InlineData("isa")]
     [InlineData("check")]
+    [InlineData("state")]
     public void Help_shows_exit_codes_and_of_a_command_an_example(params string[] command)
     {
         Outcome outcome = Workshop.Run([.. command, "--help"]);

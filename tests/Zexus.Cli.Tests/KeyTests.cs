@@ -122,7 +122,7 @@ public sealed class KeyTests : IDisposable
 
     [Theory]
     [InlineData("required command was not provided", "key")]
-    [InlineData("there is no command 'sgin'\n  Did you mean 'sign'?", "key", "sgin")]
+    [InlineData("'./zexus key' has no command 'sgin'\n  Did you mean 'sign'?", "key", "sgin")]
     [InlineData("option '--key' is required\n  ./zexus key sign --help shows how it is used.", "key", "sign", "m")]
     [InlineData("'./zexus key new' has no option '--scheem'\n  Did you mean '--scheme'?", "key", "new", "--scheem")]
     [InlineData("which key made the signature?", "key", "verify", "--signature", "00", "m")]

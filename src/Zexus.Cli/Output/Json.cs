@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Numerics;
 using System.Text;
+using Zexus.Chain;
 
 namespace Zexus.Cli.Output;
 
@@ -10,9 +11,6 @@ namespace Zexus.Cli.Output;
 /// </summary>
 internal static class Json
 {
-    /// <summary>Above it, a reader that knows only binary64 would get another number.</summary>
-    private static readonly BigInteger Largest = (1L << 53) - 1;
-
     public static string Of(Node node)
     {
         StringBuilder text = new();
@@ -20,12 +18,7 @@ internal static class Json
         return text.ToString();
     }
 
-    public static string Of(string value)
-    {
-        StringBuilder text = new();
-        AppendString(text, value);
-        return text.ToString();
-    }
+    public static string Of(string value) => JsonText.Quoted(value);
 
     public static string Of(bool value) => value ? "true" : "false";
 
@@ -122,20 +115,14 @@ internal static class Json
             case NodeKind.Bool:
                 text.Append(Of(node.Bool));
                 break;
-            case NodeKind.Int when BigInteger.Abs(node.Int) <= Largest:
-                text.Append(Of(node.Int));
-                break;
             case NodeKind.Int:
-                text.Append("{\"$int\": \"").Append(Of(node.Int)).Append("\"}");
-                break;
-            case NodeKind.Float when double.IsFinite(node.Float) && Math.Floor(node.Float) != node.Float:
-                text.Append(Literal.Of(node.Float));
+                JsonText.Append(text, node.Int);
                 break;
             case NodeKind.Float:
-                text.Append("{\"$float\": \"").Append(Literal.Of(node.Float)).Append("\"}");
+                JsonText.Append(text, node.Float);
                 break;
             case NodeKind.String:
-                AppendString(text, node.Text);
+                JsonText.Append(text, node.Text);
                 break;
             default:
                 text.Append("null");
@@ -172,7 +159,7 @@ internal static class Json
         {
             case NodeKind.Function:
                 text.Append("\"$function\": ");
-                AppendString(text, node.Text);
+                JsonText.Append(text, node.Text);
                 if (node.Items.Length == 0)
                 {
                     text.Append('}');
@@ -234,25 +221,5 @@ internal static class Json
         }
 
         return true;
-    }
-
-    private static void AppendString(StringBuilder text, string value)
-    {
-        text.Append('"');
-        foreach (char c in value)
-        {
-            _ = c switch
-            {
-                '"' => text.Append("\\\""),
-                '\\' => text.Append("\\\\"),
-                '\n' => text.Append("\\n"),
-                '\r' => text.Append("\\r"),
-                '\t' => text.Append("\\t"),
-                < ' ' or '\u007f' => text.Append($"\\u{(int)c:x4}"),
-                _ => text.Append(c),
-            };
-        }
-
-        text.Append('"');
     }
 }

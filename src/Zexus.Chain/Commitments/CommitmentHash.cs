@@ -1,0 +1,118 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Zexus.Chain;
+
+/// <summary>The four digests of docs/commitments.md: the one place where the chain hashes.</summary>
+internal static class CommitmentHash
+{
+    private const byte PathTag = 0xF8;
+    private const byte LeafTag = 0xF9;
+    private const byte NodeTag = 0xFA;
+    private const byte LinkTag = 0xFB;
+
+    /// <summary>Bytes that are hashed for a node.</summary>
+    public const int NodeSize = 1 + (2 * Digest.Size);
+
+    private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
+    /// <summary>Throws ArgumentException for half of a surrogate pair, as all of these do.</summary>
+    public static Digest Path(string contract, string key) => Hash(PathTag, [], contract, key, []);
+
+    public static Digest Leaf(string contract, string key, ReadOnlySpan<byte> constant) =>
+        Hash(LeafTag, [], contract, key, constant);
+
+    public static Digest Link(Digest before, string contract, ReadOnlySpan<byte> constant)
+    {
+        Span<byte> head = stackalloc byte[Digest.Size];
+        before.CopyTo(head);
+        return Hash(LinkTag, head, contract, null, constant);
+    }
+
+    public static Digest Node(Digest left, Digest right)
+    {
+        Span<byte> message = stackalloc byte[NodeSize];
+        WriteNode(message, left, right);
+        Span<byte> digest = stackalloc byte[Digest.Size];
+        SHA256.HashData(message, digest);
+        return new Digest(digest);
+    }
+
+    /// <summary>What is hashed for a node.</summary>
+    public static void WriteNode(Span<byte> message, Digest left, Digest right)
+    {
+        message[0] = NodeTag;
+        left.CopyTo(message[1..]);
+        right.CopyTo(message[(1 + Digest.Size)..]);
+    }
+
+    /// <summary>Of many nodes at once, none of which is part of another: messages and digests one behind the other.</summary>
+    public static void Nodes(ReadOnlySpan<byte> messages, Span<byte> digests)
+    {
+        for (; messages.Length > 0; messages = messages[NodeSize..], digests = digests[Digest.Size..])
+        {
+            SHA256.HashData(messages[..NodeSize], digests);
+        }
+    }
+
+    private static Digest Hash(
+        byte tag,
+        ReadOnlySpan<byte> head,
+        string contract,
+        string? key,
+        ReadOnlySpan<byte> constant
+    )
+    {
+        int contractBytes = Bytes(contract, "contract");
+        int keyBytes = key is null ? 0 : Bytes(key, "key");
+        const int mostPrefixes = 2 * 5;
+        int room = checked(1 + head.Length + mostPrefixes + contractBytes + keyBytes + constant.Length);
+        byte[]? rented = room <= 512 ? null : ArrayPool<byte>.Shared.Rent(room);
+        Span<byte> message = rented ?? stackalloc byte[512];
+        message[0] = tag;
+        head.CopyTo(message[1..]);
+        int used = 1 + head.Length;
+        used += WriteText(message[used..], contract, contractBytes);
+        used += key is null ? 0 : WriteText(message[used..], key, keyBytes);
+        constant.CopyTo(message[used..]);
+        used += constant.Length;
+
+        Span<byte> digest = stackalloc byte[Digest.Size];
+        SHA256.HashData(message[..used], digest);
+        if (rented is not null)
+        {
+            ArrayPool<byte>.Shared.Return(rented);
+        }
+
+        return new Digest(digest);
+    }
+
+    private static int Bytes(string text, string what)
+    {
+        try
+        {
+            return Utf8.GetByteCount(text);
+        }
+        catch (EncoderFallbackException)
+        {
+            throw new ArgumentException(
+                $"the {what} has half of a surrogate pair; text is a sequence of Unicode scalar values",
+                what
+            );
+        }
+    }
+
+    private static int WriteText(Span<byte> target, string text, int bytes)
+    {
+        int used = 0;
+        uint length = (uint)bytes;
+        for (; length >= 0x80; length >>= 7)
+        {
+            target[used++] = (byte)(length | 0x80);
+        }
+
+        target[used++] = (byte)length;
+        return used + Utf8.GetBytes(text, target[used..]);
+    }
+}
