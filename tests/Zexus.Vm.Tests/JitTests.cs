@@ -490,4 +490,50 @@ public class JitTests
         Assert.Equal(run > 1, statistics.Executed.ContainsKey("CapturedVariables"));
         Assert.Empty(statistics.Failures);
     }
+
+    /// <summary>
+    /// A callback has shown only Null, so the next call leaves at the guard of the parameter: what its local held in the call before is freed,
+    /// and the collection of the interpreter, which goes on, must not find it there.
+    /// </summary>
+    [Fact]
+    public void Locals_are_cleared_before_a_parameter_is_looked_at()
+    {
+        ZexusProgram program = Load(
+            """
+            .func main()
+            again:
+                LOAD_CONST {}
+                POP
+                LOAD_CONST 1
+                CALL_FUNC_CONST f, 1
+                JUMP_IF_TRUE again
+            .end
+
+            .func f(x) locals list
+                LOAD_NAME x
+                JUMP_IF_TRUE make
+                RETURN
+            make:
+                LOAD_CONST []
+                STORE_NAME list
+                LOAD_CONST null
+                BUILD_LIST 1
+                STORE_FUNC g, f
+                LOAD_NAME g
+                CALL_METHOD map, 1
+            .end
+            """
+        );
+        VmOptions options = new()
+        {
+            GasLimit = 10_000,
+            Jit = Eager with { CallThreshold = 1, LoopThreshold = 1 },
+            JitCache = new JitCache(),
+            Threaded = null,
+            Collection = new CollectionOptions { Stress = true, Verify = true },
+        };
+        using Vm vm = new(options);
+        Assert.Equal(Fault.OutOfGas, vm.Execute(program).Fault);
+        Assert.True(program.JitStatistics(options.Jit)!.Exits["Kind"] > 0);
+    }
 }

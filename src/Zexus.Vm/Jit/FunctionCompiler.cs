@@ -601,17 +601,15 @@ internal sealed unsafe partial class FunctionCompiler
             );
         }
 
+        if (newFrame && !_function->HasCells)
+        {
+            // Every slot below the operands holds a value from now on, and before the first guard: behind its exit a collection looks at them.
+            ClearSlots(0, _function->Parameters, Slots);
+        }
+
         for (int s = 0; s < observed.Top; s++)
         {
             ref AbstractValue value = ref observed.Values[s];
-            bool isNull = newFrame && s < Slots && s >= _function->Parameters && !_function->HasCells;
-            if (isNull)
-            {
-                // Every slot below the operands holds a value from now on: a collection may look at them.
-                StoreTag(s, () => _il.Long((long)Tag.Null));
-                StorePayload(s, () => _il.Long(0));
-            }
-
             int register = _registers.IndexOf(_registers.FirstOrDefault(it => it.Slot == s));
             if (register >= 0)
             {

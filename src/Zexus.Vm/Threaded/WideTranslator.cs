@@ -684,10 +684,11 @@ internal sealed unsafe class WideTranslator
         };
     }
 
-    private static long More(WideOp op, long payload) =>
-        op != WideOp.Mul ? 0
-        : payload == 0 ? long.MaxValue
-        : long.MaxValue / Math.Abs(payload);
+    /// <summary>The largest magnitude of an Int whose product with this one is of 64 bits; 0 of everything else.</summary>
+    private static long More(WideOp op, Value value) =>
+        op != WideOp.Mul || value.Tag != Tag.Int ? 0
+        : value.Payload == 0 ? long.MaxValue
+        : long.MaxValue / Math.Abs(value.Payload);
 
     private int Arithmetic(int i, WideOp op)
     {
@@ -732,8 +733,8 @@ internal sealed unsafe class WideTranslator
         }
         else
         {
-            long payload = _stack[b].Value.Payload;
-            Emit(key, place, first, payload: payload, more: More(plain, payload), target: target, exit: exit());
+            Value value = _stack[b].Value;
+            Emit(key, place, first, payload: value.Payload, more: More(plain, value), target: target, exit: exit());
         }
     }
 
