@@ -121,7 +121,6 @@ public sealed class KeyTests : IDisposable
     }
 
     [Theory]
-    [InlineData("required command was not provided", "key")]
     [InlineData("'./zexus key' has no command 'sgin'\n  Did you mean 'sign'?", "key", "sgin")]
     [InlineData("option '--key' is required\n  ./zexus key sign --help shows how it is used.", "key", "sign", "m")]
     [InlineData("'./zexus key new' has no option '--scheem'\n  Did you mean '--scheme'?", "key", "new", "--scheem")]
@@ -133,6 +132,14 @@ public sealed class KeyTests : IDisposable
         Outcome outcome = Workshop.Run(arguments);
         Assert.Equal(2, outcome.Code);
         Assert.StartsWith("error: " + message, outcome.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Alone_it_lists_its_commands()
+    {
+        Outcome outcome = Workshop.Run("key");
+        Assert.Equal((2, ""), (outcome.Code, outcome.Out));
+        Assert.Contains("verify <MESSAGE>", outcome.Error, StringComparison.Ordinal);
     }
 
     [Fact]
