@@ -127,76 +127,40 @@ public sealed class StateTests : IDisposable
             3,
             "<stdin>: $: the field root is missing; a proof is an object of root, contract, key, siblings and end",
             "{}",
-            "state",
-            "verify-proof",
-            "-",
-            "--root",
-            Root
+            $"state verify-proof - --root {Root}"
         );
         Fails(
             3,
             "<stdin>:1:2: this is not JSON: 'n' is an invalid start of a property name. Expected a '\"'",
             "{no",
-            "state",
-            "verify-proof",
-            "-",
-            "--root",
-            Root
+            $"state verify-proof - --root {Root}"
         );
         Fails(
             3,
             "<stdin>: the file is empty; a proof is what './zexus state prove' writes",
             "",
-            "state",
-            "verify-proof",
-            "-",
-            "--root",
-            Root
+            $"state verify-proof - --root {Root}"
         );
         Fails(
             2,
             "option '--root' is required\n  ./zexus state verify-proof --help shows how it is used.",
             "",
-            "state",
-            "verify-proof",
-            "-"
+            "state verify-proof -"
         );
         Fails(
             2,
             "--root takes 64 hexadecimal digits, not '12'\n  ./zexus state verify-proof --help shows how it is used.",
             "",
-            "state",
-            "verify-proof",
-            "-",
-            "--root",
-            "12"
+            "state verify-proof - --root 12"
         );
-        Fails(
-            2,
-            "option '--state' is required\n  ./zexus state root --help shows how it is used.",
-            "",
-            "state",
-            "root"
-        );
-        Fails(2, "'./zexus state' has no command 'prov'\n  Did you mean 'prove'?", "", "state", "prov");
-        Fails(
-            2,
-            "'./zexus state root' has no option '--stat'\n  Did you mean '--state'?",
-            "",
-            "state",
-            "root",
-            "--stat",
-            "x"
-        );
+        Fails(2, "option '--state' is required\n  ./zexus state root --help shows how it is used.", "", "state root");
+        Fails(2, "'./zexus state' has no command 'prov'\n  Did you mean 'prove'?", "", "state prov");
+        Fails(2, "'./zexus state root' has no option '--stat'\n  Did you mean '--state'?", "", "state root --stat x");
         Fails(
             3,
             "<stdin>: $: the state is an object of keys and values, not an array",
             "[]",
-            "state",
-            "prove",
-            "--state",
-            "-",
-            "k"
+            "state prove --state - k"
         );
         Outcome bare = Workshop.Run("state");
         Assert.Equal((2, ""), (bare.Code, bare.Out));
@@ -216,9 +180,9 @@ public sealed class StateTests : IDisposable
         Assert.Contains($"Examples:\n  ./zexus state {command} ", outcome.Out, StringComparison.Ordinal);
     }
 
-    private static void Fails(int code, string message, string input, params string[] arguments)
+    private static void Fails(int code, string message, string input, string words)
     {
-        Outcome outcome = Workshop.RunWith(input, arguments);
+        Outcome outcome = Workshop.RunWith(input, words.Split(' '));
         Assert.Equal((code, ""), (outcome.Code, outcome.Out));
         Assert.Equal("error: " + message, outcome.Error.TrimEnd());
     }

@@ -263,8 +263,8 @@ module ReferenceSignatures =
 
             signer.VerifySignature(SHA256.HashData message, number r, number s)
 
-    /// EIP-191, version 0x45.
-    let private ethereumHash (message: byte[]) =
+    /// What a wallet signs: EIP-191, version 0x45.
+    let internal ethereumHash (message: byte[]) =
         let all =
             Array.append (Encoding.ASCII.GetBytes $"\x19Ethereum Signed Message:\n{message.Length}") message
 

@@ -101,16 +101,6 @@ module SignatureCases =
 
         let text = Encoding.UTF8.GetBytes message
 
-        let wallet =
-            let all =
-                Array.append (Encoding.ASCII.GetBytes $"\x19Ethereum Signed Message:\n{text.Length}") text
-
-            let digest = KeccakDigest 256
-            digest.BlockUpdate(all, 0, all.Length)
-            let hash = Array.zeroCreate 32
-            digest.DoFinal(hash, 0) |> ignore
-            hash
-
         let r, s, _ = sign (SHA256.HashData text)
 
         {
@@ -121,7 +111,7 @@ module SignatureCases =
             Order = order "secp256k1"
             R = r
             S = s
-            Ethereum = Some(sign wallet)
+            Ethereum = Some(sign (ReferenceSignatures.ethereumHash text))
         }
 
     let private ed25519 (message: string) (d: byte[]) =
@@ -213,15 +203,15 @@ module SignatureCases =
                 compact signer first second
         )
 
+    /// A change that only ECDSA has.
+    let private ofEc make (r: Rng) (signer: Signer) =
+        if signer.Scheme = "ed25519" then
+            None
+        else
+            Some(make r signer)
+
     /// What can be wrong with a signature: a name, and the text.
     let private signatureChanges: (string * (Rng -> Signer -> string option))[] =
-        let ofEc make =
-            fun (r: Rng) signer ->
-                if signer.Scheme = "ed25519" then
-                    None
-                else
-                    Some(make r signer)
-
         let fits n = n < BigInteger.Pow(2I, 256)
 
         [|
@@ -289,13 +279,6 @@ module SignatureCases =
         let hybrid (s: Signer) =
             let full = Array.last s.Points
             Array.append [| 6uy + (full[64] &&& 1uy) |] full[1..]
-
-        let ofEc make =
-            fun (r: Rng) signer ->
-                if signer.Scheme = "ed25519" then
-                    None
-                else
-                    Some(make r signer)
 
         let prefixed (s: Signer) digits = s.Scheme + ":" + digits
 
