@@ -108,6 +108,7 @@ public class JitCacheTests
     [InlineData("LOAD_CONST null", "LOAD_CONST []")]
     [InlineData("LOAD_NAME i", "LOAD_NAME j")]
     [InlineData("LOAD_NAME g", "LOAD_NAME h")]
+    [InlineData("LOAD_NAME gh\nPOP\nLOAD_NAME k", "LOAD_NAME g\nPOP\nLOAD_NAME hk")]
     [InlineData("ADD", "SUB")]
     [InlineData("MERKLE_ROOT 1", "MERKLE_ROOT 2")]
     [InlineData("STORE_FUNC i, one", "STORE_FUNC i, two")]
@@ -326,6 +327,9 @@ public class JitCacheTests
         Assert.Equal(50 * 51 / 2, vm.Execute(program).Value.AsInteger);
         Assert.True(program.JitStatistics(Eager)!.Executed["Add"] > 40);
         Assert.Equal(1, cache.Statistics.Evictions);
+
+        // What it has compiled since then is nothing that the cache holds.
+        Assert.Equal((0, 0), (cache.Statistics.Programs, cache.Statistics.IlInstructions));
     }
 
     [Theory]
