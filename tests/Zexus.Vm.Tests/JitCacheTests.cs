@@ -297,6 +297,13 @@ public class JitCacheTests
                 STORE_NAME i
                 JUMP_IF_TRUE loop
                 LOAD_NAME sum
+                CALL_FUNC_CONST twice, 1
+            .end
+
+            .func twice(x)
+                LOAD_NAME x
+                LOAD_NAME x
+                ADD
             .end
             """,
             "test"
@@ -324,11 +331,11 @@ public class JitCacheTests
                 Host = host,
             }
         );
-        Assert.Equal(50 * 51 / 2, vm.Execute(program).Value.AsInteger);
+        Assert.Equal(50 * 51, vm.Execute(program).Value.AsInteger);
         Assert.True(program.JitStatistics(Eager)!.Executed["Add"] > 40);
         Assert.Equal(1, cache.Statistics.Evictions);
 
-        // What it has compiled since then is nothing that the cache holds.
+        // What it has compiled since then, the other function, is nothing that the cache holds.
         Assert.Equal((0, 0), (cache.Statistics.Programs, cache.Statistics.IlInstructions));
     }
 
