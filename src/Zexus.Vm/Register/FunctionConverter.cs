@@ -463,8 +463,9 @@ internal sealed class FunctionConverter
             return;
         }
 
+        // It keeps its register while others are saved.
+        AssignVariable(name, except: 1);
         Cell cell = Take();
-        AssignVariable(name);
         switch (cell.Kind)
         {
             case CellKind.Pushed:
@@ -492,14 +493,16 @@ internal sealed class FunctionConverter
 
     private void StoreRegister(int register)
     {
-        Cell cell = Take();
-        if (cell.Kind == CellKind.Register && cell.Value == register)
+        if (_cells[^1] is { Kind: CellKind.Register, Value: var value } && value == register)
         {
+            DropCells(1);
             Coalesced++;
             return;
         }
 
-        Assign(register);
+        // It keeps its register while others are saved.
+        Assign(register, except: 1);
+        Cell cell = Take();
         if (cell.Kind == CellKind.Pushed)
         {
             Make(Opcode.POP_REG, register);
@@ -725,15 +728,15 @@ internal sealed class FunctionConverter
     /// <summary>The register is about to change: cells that stand for what it holds get it now, but for the uppermost.</summary>
     private void Assign(int register, int except = 0) => Save(new Cell(CellKind.Register, register, -1), except);
 
-    private void AssignVariable(long name)
+    private void AssignVariable(long name, int except = 0)
     {
         if (_places.OfName(name) is var place and >= 0)
         {
-            for (int i = 0; i < _cells.Count; i++)
+            for (int i = 0; i < _cells.Count - except; i++)
             {
                 if (_cells[i].Kind == CellKind.Variable && _places.OfName(_cells[i].Value) == place)
                 {
-                    Save(_cells[i], 0);
+                    Save(_cells[i], except);
                 }
             }
         }
