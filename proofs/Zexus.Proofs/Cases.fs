@@ -44,6 +44,7 @@ let context limit : Context = {
     Caller = ""
     State = Map.empty
     Host = Map.empty
+    Entry = Entry.main
     VerifySignature = fun _ _ _ -> false
 }
 

@@ -114,6 +114,7 @@ let private start (loaded: Loaded) : State =
             Caller = ""
             State = Map.empty
             Host = Map.empty
+            Entry = Entry.main
             VerifySignature = fun _ _ _ -> false
         }
 
@@ -819,6 +820,7 @@ let private tryStart
         Caller = caller
         State = state |> Map.map (fun _ data -> Plain.ofData data)
         Host = Map.empty
+        Entry = Entry.main
         VerifySignature = fun _ _ _ -> false
     }
 

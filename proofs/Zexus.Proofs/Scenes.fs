@@ -182,6 +182,7 @@ let private hosts: Map<string, HostFunction> =
 let private contextOf (scene: Scene) limit : Context = {
     Cases.context limit with
         Host = (if scene.HasHost then hosts else Map.empty)
+        Entry = Entry.main
         VerifySignature = (fun signature _ _ -> signature = "valid")
 }
 

@@ -267,6 +267,7 @@ let private context: Context = {
     Caller = ""
     State = Map.empty
     Host = Map.empty
+    Entry = Entry.main
     VerifySignature = fun _ _ _ -> false
 }
 

@@ -292,7 +292,18 @@ let start (loaded: Loaded) (context: Context) : State =
         }
     }
 
-    match Frames.newFrame 0 [] [] s with
+    let entry = context.Entry
+
+    if loaded.Functions[entry.Function].Definition.Captures.Length > 0 then
+        invalidArg (nameof context) "A function that captures variables is no entry."
+
+    let frame =
+        rule {
+            let! arguments = entry.Arguments |> Traversals.collect Traversals.build
+            return! Frames.newFrame entry.Function arguments []
+        }
+
+    match frame s with
     | [ Outcome.Ok(frame, s) ] -> { s with Frame = frame }
     | _ -> invalidOp "The entry frame is one frame."
 

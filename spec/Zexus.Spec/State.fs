@@ -259,8 +259,18 @@ type Block = {
     Caller: Str
 }
 
+/// Where an execution begins: a function that captures nothing, and what its parameters get. As in every call, a parameter without an
+/// argument is Null, and an argument without a parameter is dropped. Like constants and state, arguments are the host's and cost no gas.
+type Entry = { Function: int; Arguments: Plain list }
+
+[<RequireQualifiedAccess>]
+module Entry =
+    /// The first function, which has no parameters.
+    let main = { Function = 0; Arguments = [] }
+
 /// What the host gives to an execution.
 type Context = {
+    Entry: Entry
     GasLimit: Int
     Timestamp: bigint
     Height: bigint

@@ -617,7 +617,7 @@ let private plainKey (key: Value) : Rule<Plain> =
         | Kind.Function _ -> return! fault Fault.TypeMismatch
     }
 
-let private collect (f: 'x -> Rule<'y>) (items: 'x list) : Rule<'y list> =
+let collect (f: 'x -> Rule<'y>) (items: 'x list) : Rule<'y list> =
     rule {
         let! results =
             items
@@ -674,7 +674,8 @@ and private plainEntry depth (key, value) : Rule<Plain * Plain> =
 /// plain(v): the copy as plain data. FAULTS TypeMismatch (Function), TooDeep.
 let plain (value: Value) : Rule<Plain> = plainAt 0 value
 
-let rec private build (plain: Plain) : Rule<Value> =
+/// Plain data as a value: new collections at every level. Whoever calls this charges for it, if anyone does.
+let rec build (plain: Plain) : Rule<Value> =
     rule {
         match plain with
         | Plain.Null -> return Value.nothing

@@ -42,6 +42,7 @@ public class Oracle
             .Program;
         Loaded loaded = Validation.validate(Limits.Default, program).ResultValue;
         Context context = new(
+            entry: EntryModule.main,
             gasLimit: Int.NewKnown(Gas.DefaultLimit),
             timestamp: 0,
             height: 0,

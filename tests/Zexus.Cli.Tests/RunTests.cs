@@ -45,6 +45,51 @@ public sealed class RunTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Engines))]
+    public void It_begins_in_the_function_that_entry_names(string engine)
+    {
+        string file = _workshop.Write(
+            "entry.zxa",
+            """
+            .func main()
+                LOAD_CONST "main"
+            .end
+            .func pair(a, b)
+                LOAD_NAME a
+                LOAD_NAME b
+                BUILD_LIST 2
+            .end
+            """
+        );
+        Outcome outcome = Workshop.Run(
+            "run",
+            file,
+            "--engine",
+            engine,
+            "--entry",
+            "pair",
+            "--args",
+            "[{\"k\": [1]}, 2.0, 3]"
+        );
+        Assert.Equal(0, outcome.Code);
+        Assert.StartsWith("result   [{\"k\": [1]}, 2.0]\n", outcome.Error, StringComparison.Ordinal);
+        outcome = Workshop.Run("run", file, "--engine", engine, "--entry", "pair");
+        Assert.StartsWith("result   [null, null]\n", outcome.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("--entry: there is no function \"nobody\"", "--entry", "nobody")]
+    [InlineData("--args are for the function that --entry names", "--args", "[1]")]
+    [InlineData("--args: a JSON list is wanted", "--entry", "main", "--args", "{}")]
+    [InlineData("--args: ", "--entry", "main", "--args", "[1")]
+    public void A_wrong_entry_is_a_wrong_command_line(string message, params string[] arguments)
+    {
+        Outcome outcome = Workshop.Run(["run", _workshop.Write("sum.zxa", Workshop.Sum), .. arguments]);
+        Assert.Equal(2, outcome.Code);
+        Assert.Contains(message, outcome.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
     public void A_fault_is_exit_code_1_and_names_its_place(string engine)
     {
         string file = _workshop.Write("div.zxa", Workshop.Division);

@@ -367,6 +367,8 @@ let ``a branch counts for a level when its code enters it, and constants out of 
         Block = Host.emptyBlock
         State = [||]
         Hosts = [||]
+        Entry = 0
+        Arguments = [||]
     }
 
     Assert.True(reached case 0 "arith/sub/int")

@@ -39,6 +39,9 @@ type Block = {
 type Case = {
     Program: Program
     Limits: Limits
+    /// The function that it begins in, and what that is given.
+    Entry: int
+    Arguments: Data[]
     GasLimit: int64
     /// When set, the case runs twice: then once more with this share (of 2^32) of the gas it used as its limit.
     GasShare: uint32 option

@@ -47,6 +47,7 @@ module Generate =
     let private limits
         (r: Rng)
         (program: Program)
+        (arguments: Data[])
         (state: KeyValuePair<string, Data>[])
         (hosts: HostFunction[])
         (block: Block)
@@ -75,6 +76,8 @@ module Generate =
                 (over program.Constants)
                 (over (
                     seq {
+                        yield! arguments
+
                         for entry in state do
                             Data.String entry.Key
                             entry.Value
@@ -170,16 +173,35 @@ module Generate =
                         amount + case.GasLimit
         }
 
+    /// Where an execution begins: most often in the first function; else in one that could be called from outside, with an argument for each
+    /// parameter, one too few or one too many.
+    let private entry (r: Rng) (program: Program) =
+        let others = [|
+            for f in 1 .. program.Functions.Length - 1 do
+                if program.Functions[f].Captures.Length = 0 then
+                    f
+        |]
+
+        if others.Length > 0 && r.Chance 200 then
+            let f = r.Pick others
+            let count = program.Functions[f].Parameters.Length + r.Pick [| 0; 0; 0; 0; -1; 1 |]
+            f, Array.init (max 0 count) (fun _ -> Values.data r 2)
+        else
+            0, [||]
+
     /// Everything around a program.
     let around (r: Rng) (hosts: HostFunction[]) (program: Program) : Case =
         let state = if r.Chance 600 then Values.state r else [||]
         let block = block r
+        let entry, arguments = entry r program
 
         {
             Program = program
+            Entry = entry
+            Arguments = arguments
             Limits =
                 if r.Chance 300 then
-                    limits r program state hosts block
+                    limits r program arguments state hosts block
                 else
                     Limits.Default
             GasLimit =

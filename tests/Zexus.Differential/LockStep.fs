@@ -268,6 +268,23 @@ module internal Show =
         else
             $"{done'.Fault.Name} with {result 0 done'.FaultValue}, function {done'.FaultFunction}, instruction {done'.FaultInstruction}"
 
+/// Which part of the state the engine is given by a source that it asks, and not as a whole.
+[<RequireQualifiedAccess>]
+module internal Sourced =
+    let isSourced (key: string) = key.StartsWith 'b'
+
+    /// Null when the state has no such part.
+    let source (state: KeyValuePair<string, Data>[]) : IStateSource =
+        match state |> Array.filter (fun entry -> isSourced entry.Key) with
+        | [||] -> null
+        | entries ->
+            let entries = Dictionary<string, Data> entries
+
+            {
+                new IStateSource with
+                    member _.TryRead(key, value) = entries.TryGetValue(key, &value)
+            }
+
 /// Everything that can be observed of two whole executions, but for the calls of the host.
 [<RequireQualifiedAccess>]
 module internal Outcomes =
@@ -404,7 +421,11 @@ module internal Outcomes =
         sameData
             differ
             ("state",
-             [| for e in state.World.State -> entry e.Key (Oracle.data e.Value) |],
+             [|
+                 for e in state.World.State do
+                     if not (Sourced.isSourced e.Key) || result.Writes.ContainsKey e.Key then
+                         entry e.Key (Oracle.data e.Value)
+             |],
              [|
                  for e in result.State |> Seq.sortWith (fun a b -> String.CompareOrdinal(a.Key, b.Key)) ->
                      entry e.Key e.Value
@@ -1082,6 +1103,8 @@ type LockStep(engine: Engine) =
             Level = level
     }
 
+    let entry (case: Case) = EntryCall(case.Entry, case.Arguments)
+
     let options
         (case: Case)
         (collection: CollectionOptions)
@@ -1116,7 +1139,8 @@ type LockStep(engine: Engine) =
                     Height = bigint case.Block.Height,
                     Caller = case.Block.Caller
                 ),
-            State = Dictionary<string, Data>(case.State),
+            State = Dictionary<string, Data>(case.State |> Array.filter (fun e -> not (Sourced.isSourced e.Key))),
+            Source = Sourced.source case.State,
             Host = host,
             Collection = collection,
             Jit = jit,
@@ -1221,7 +1245,7 @@ type LockStep(engine: Engine) =
                 options case CollectionOptions.Default null null (fun name arguments outcome ->
                     comparer.Called(name, arguments, outcome))
 
-            comparer.Ended(vm.Execute(code.Image, &hook))
+            comparer.Ended(vm.Execute(code.Image, entry case, &hook))
         with
         | Stopped -> vm <- new Vm()
         | error ->
@@ -1349,7 +1373,7 @@ type LockStep(engine: Engine) =
                 options case collection jit threaded (fun name arguments _ ->
                     calls.Add { Name = name; Arguments = arguments })
 
-            let result = vm.Execute code.Image
+            let result = vm.Execute(code.Image, entry case)
 
             if not (isNull threaded) then
                 countThreaded code.Image threaded counts

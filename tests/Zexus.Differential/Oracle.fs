@@ -120,6 +120,10 @@ module Oracle =
         (case: Case)
         (answer: Zexus.Differential.HostFunction -> int -> Data[] -> Result<Data, Data>)
         : Context = {
+        Entry = {
+            Function = case.Entry
+            Arguments = [ for argument in case.Arguments -> Plain.ofData argument ]
+        }
         GasLimit = Int.Known(bigint case.GasLimit)
         Timestamp = bigint case.Block.Timestamp
         Height = bigint case.Block.Height

@@ -63,6 +63,10 @@ module Reporting =
             lines.Add
                 $"block: timestamp {case.Block.Timestamp}, height {case.Block.Height}, caller {Tree.quote case.Block.Caller}"
 
+        if case.Entry <> 0 || case.Arguments.Length > 0 then
+            let arguments = String.Join(", ", Array.map Tree.show case.Arguments)
+            lines.Add $"entry: function {case.Entry} ({arguments})"
+
         for entry in case.State do
             lines.Add $"state {Tree.quote entry.Key} = {Tree.show entry.Value}"
 

@@ -91,6 +91,8 @@ module Shrink =
         + (case.Program.Names |> Array.sumBy (fun n -> 2L + int64 n.Length))
         + limitsWeight case.Limits
         + (case.State |> Array.sumBy (fun e -> 10L + weightOf e.Value))
+        + (if case.Entry = 0 then 0L else 10L)
+        + (case.Arguments |> Array.sumBy (fun a -> 10L + weightOf a))
         + (case.Hosts |> Array.sumBy hostWeight)
         + (if case.GasLimit = plentyOfGas then
                0L
@@ -280,8 +282,15 @@ module Shrink =
                         value)
                 case.Program
 
+        let entry, arguments =
+            if case.Entry > at then case.Entry - 1, case.Arguments
+            elif case.Entry < at then case.Entry, case.Arguments
+            else 0, [||]
+
         {
             case with
+                Entry = entry
+                Arguments = arguments
                 Program = {
                     program with
                         Functions = without at program.Functions
@@ -472,6 +481,16 @@ module Shrink =
 
             if case.Block <> Host.emptyBlock then
                 fun () -> { case with Block = Host.emptyBlock }
+
+            if case.Arguments.Length > 0 then
+                fun () -> { case with Arguments = [||] }
+
+            if case.Entry <> 0 then
+                fun () -> {
+                    case with
+                        Entry = 0
+                        Arguments = [||]
+                }
         }
 
     let private details (case: Case) : (unit -> Case) seq =
@@ -551,6 +570,18 @@ module Shrink =
                     fun () -> {
                         case with
                             State = put i (KeyValuePair(case.State[i].Key, d)) case.State
+                    }
+
+            for i in 0 .. case.Arguments.Length - 1 do
+                fun () -> {
+                    case with
+                        Arguments = without i case.Arguments
+                }
+
+                for d in simpler case.Arguments[i] do
+                    fun () -> {
+                        case with
+                            Arguments = put i d case.Arguments
                     }
 
             let d, l = Limits.Default, case.Limits

@@ -138,6 +138,19 @@ module Vector =
 
         w.WritePropertyName "program"
         writeProgram w case.Program
+
+        if case.Entry <> 0 then
+            w.WriteNumber("entry", case.Entry)
+
+        if case.Arguments.Length > 0 then
+            w.WritePropertyName "arguments"
+            w.WriteStartArray()
+
+            for argument in case.Arguments do
+                writeData w argument
+
+            w.WriteEndArray()
+
         w.WriteNumber("gas", case.GasLimit)
 
         match case.GasShare with
@@ -293,8 +306,24 @@ module Vector =
             |]
         }
 
+        let entry =
+            match tryGet e "entry" with
+            | None -> 0
+            | Some entry -> entry.GetInt32()
+
+        if
+            entry <> 0
+            && (entry < 0 || entry >= program.Functions.Length || program.Functions[entry].Captures.Length > 0)
+        then
+            raise (FormatException $"no execution can begin in function {entry}")
+
         {
             Program = program
+            Entry = entry
+            Arguments =
+                match tryGet e "arguments" with
+                | None -> [||]
+                | Some arguments -> [| for a in arguments.EnumerateArray() -> readData a |]
             GasLimit = e.GetProperty("gas").GetInt64()
             GasShare = tryGet e "gasShare" |> Option.map _.GetUInt32()
             Limits =

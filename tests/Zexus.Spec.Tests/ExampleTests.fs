@@ -61,6 +61,7 @@ let private context name (given: JsonElement) : Context =
             else
                 Map.empty
         Host = Map.empty
+        Entry = Entry.main
         VerifySignature = fun _ _ _ -> false
     }
 

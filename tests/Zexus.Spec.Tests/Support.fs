@@ -26,6 +26,7 @@ let context = {
     Caller = "alice"
     State = Map.empty
     Host = Map.empty
+    Entry = Entry.main
     VerifySignature = fun _ _ _ -> false
 }
 

@@ -282,4 +282,111 @@ public class ApiTests
         );
         Assert.Equal(10, result.Steps);
     }
+
+    private static ZexusProgram Entries()
+    {
+        Assembly a = new();
+        a.Function("main", [a.Const(0)]);
+        a.Function("pair", [a.Load("x"), a.Load("y"), Op(Opcode.BUILD_LIST, 2), Op(Opcode.RETURN)], ["x", "y"]);
+        a.Function("twice", [a.Const(1)]);
+        a.Function("twice", [a.Const(2)]);
+        a.Function("make", [a.Load("v"), Op(Opcode.POP), Op(Opcode.STORE_FUNC, a.Name("f"), 5)], ["v"], ["f"]);
+        a.Function("inner", [a.Load("v")], [], [], ["v"]);
+        return ZexusProgram.Load(a.Build());
+    }
+
+    [Fact]
+    public void An_execution_begins_where_it_is_told_to()
+    {
+        using Vm vm = new();
+        ZexusProgram program = Entries();
+        Data list = Data.NewList([Data.NewInt(1)]);
+        EntryCall entry = EntryCall.Named(program.Image, "pair", list);
+        Assert.Equal("[[1], null]", ExecutionTests.Show(vm.Execute(program, entry).Value));
+        Assert.Equal("[[1], [1]]", ExecutionTests.Show(vm.Execute(program, new EntryCall(1, list, list, list)).Value));
+        Assert.Equal("0", ExecutionTests.Show(vm.Execute(program).Value));
+    }
+
+    [Theory]
+    [InlineData("nobody", "there is no function \"nobody\"; those that can be called are main, pair, twice, make")]
+    [InlineData("twice", "there are 2 functions named \"twice\": functions 2, 3")]
+    [InlineData("inner", "\"inner\" captures variables of another function, so nothing outside can call it")]
+    public void A_name_that_no_execution_can_begin_in_is_refused(string name, string message) =>
+        Assert.Equal(message, Assert.Throws<ArgumentException>(() => EntryCall.Named(Entries().Image, name)).Message);
+
+    [Fact]
+    public void An_entry_that_does_not_fit_the_program_is_refused()
+    {
+        using Vm vm = new();
+        ZexusProgram program = Entries();
+        Assert.Throws<ArgumentOutOfRangeException>(() => vm.Execute(program, new EntryCall(6)));
+        Assert.Throws<ArgumentOutOfRangeException>(() => vm.Execute(program, new EntryCall(-1)));
+        Assert.Throws<ArgumentException>(() => vm.Execute(program, new EntryCall(5)));
+        Data nan = Data.NewFloat(BitConverter.Int64BitsToDouble(-1));
+        Assert.Contains(
+            "argument 2 has a NaN",
+            Assert.Throws<ArgumentException>(() => vm.Execute(program, new EntryCall(1, Data.Null, nan))).Message,
+            StringComparison.Ordinal
+        );
+        Assert.True(vm.Execute(program).IsCompleted);
+    }
+
+    private sealed class Source(Dictionary<string, Data> state) : IStateSource
+    {
+        public List<string> Asked { get; } = [];
+
+        public bool TryRead(string key, out Data value)
+        {
+            Asked.Add(key);
+            return state.TryGetValue(key, out value!);
+        }
+    }
+
+    [Fact]
+    public void A_source_is_asked_once_for_what_is_read_and_not_in_the_state()
+    {
+        Assembly a = new();
+        List<Instruction> code = [];
+        foreach (string key in (string[])["own", "there", "missing", "there", "missing"])
+        {
+            code.AddRange([a.Const(key), Op(Opcode.STATE_READ)]);
+        }
+
+        code.AddRange([a.Const("there"), a.Const(9), Op(Opcode.STATE_WRITE)]);
+        code.AddRange([a.Const("there"), Op(Opcode.STATE_READ), Op(Opcode.BUILD_LIST, 6)]);
+        ZexusProgram program = ZexusProgram.Load(a.Function("main", [.. code]).Build());
+        Source source = new(
+            new()
+            {
+                ["own"] = Data.NewInt(-1),
+                ["there"] = Data.NewString("x"),
+                ["unread"] = Data.NewInt(3),
+            }
+        );
+        using Vm vm = new(
+            new VmOptions
+            {
+                State = new Dictionary<string, Data> { ["own"] = Data.NewInt(1) },
+                Source = source,
+            }
+        );
+        ExecutionResult result = vm.Execute(program);
+        Assert.Equal("[1, 'x', null, 'x', null, 9]", ExecutionTests.Show(result.Value));
+        Assert.Equal(["there", "missing"], source.Asked);
+        Assert.Equal(["there"], result.Writes.Keys);
+        Assert.Equal(["own", "there"], result.State.Keys.Order(StringComparer.Ordinal));
+
+        // Nothing that an execution wrote is in the next one's state.
+        Assert.Equal("[1, 'x', null, 'x', null, 9]", ExecutionTests.Show(vm.Execute(program).Value));
+        Assert.Equal(2, source.Asked.Count);
+
+        vm.Options = vm.Options with { Source = new Source(new() { ["there"] = Data.NewString("\ud800") }) };
+        Assert.Contains(
+            "the state under \"there\" has text with half",
+            Assert.Throws<ArgumentException>(() => vm.Execute(program)).Message,
+            StringComparison.Ordinal
+        );
+        vm.Options = vm.Options with { Source = null };
+        Assert.Equal("[1, null, null, null, null, 9]", ExecutionTests.Show(vm.Execute(program).Value));
+    }
 }

@@ -30,7 +30,7 @@ public class ExecutionTests
     private static ExecutionResult Builtin(string name, params object?[] arguments) =>
         Apply(a => [.. arguments.Select(a.Const), Op(Opcode.CALL_BUILTIN, a.Name(name), arguments.Length)]);
 
-    private static string Show(ZexusValue value) =>
+    internal static string Show(ZexusValue value) =>
         value.Kind switch
         {
             ValueKind.Null => "null",

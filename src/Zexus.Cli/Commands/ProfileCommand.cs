@@ -41,7 +41,7 @@ internal static class ProfileCommand
         command.SetAction(parsed =>
         {
             ProgramFile program = ProgramFile.Read(parsed.GetRequiredValue(file), terminal);
-            Inputs inputs = host.Read(parsed, terminal);
+            Inputs inputs = host.Read(parsed, program.Program, terminal);
             if (!ZexusProgram.TryLoad(program.Program, Limits.Default, out ZexusProgram? loaded, out Refusal? refusal))
             {
                 throw ProgramArgument.Refuse(program, refusal);
@@ -49,7 +49,13 @@ internal static class ProfileCommand
 
             using Vm.Vm vm = new(Interpreter.Options(inputs));
             WarmUp(vm);
-            ExecutionResult result = Profiler.Execute(vm, loaded, out Profile profile, terminal.Cancellation);
+            ExecutionResult result = Profiler.Execute(
+                vm,
+                loaded,
+                Interpreter.Entry(inputs),
+                out Profile profile,
+                terminal.Cancellation
+            );
             ProfileReport report = new(program, profile, result.Fault);
             if (parsed.GetValue(html) is string page)
             {

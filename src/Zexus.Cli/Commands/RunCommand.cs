@@ -55,6 +55,7 @@ internal static class RunCommand
         HelpWithExamples.Add(
             command,
             "./zexus run examples/fibonacci.zxa --gas 1000000",
+            "./zexus run examples/fibonacci.zxa --entry fib --args '[20]'",
             "./zexus run examples/sieve.zxa --no-jit",
             "./zexus run examples/word-count.zxa --heap-stats",
             "./zexus run examples/token-transfer.zxa --state examples/token-transfer.state.json --state-out after.json"
@@ -62,7 +63,7 @@ internal static class RunCommand
         command.SetAction(parsed =>
         {
             ProgramFile program = ProgramFile.Read(parsed.GetRequiredValue(file), terminal);
-            Inputs inputs = host.Read(parsed, terminal);
+            Inputs inputs = host.Read(parsed, program.Program, terminal);
             bool isJson = parsed.GetValue(json);
             bool showsHeap = parsed.GetValue(heapStats);
             InterpreterOptions options = new()

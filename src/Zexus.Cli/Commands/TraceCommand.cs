@@ -40,7 +40,7 @@ internal static class TraceCommand
         command.SetAction(parsed =>
         {
             ProgramFile program = ProgramFile.Read(parsed.GetRequiredValue(file), terminal);
-            Inputs inputs = host.Read(parsed, terminal);
+            Inputs inputs = host.Read(parsed, program.Program, terminal);
             ILoadedProgram loaded = ProgramArgument.Load(parsed.GetValue(engine)!, program);
             bool isJson = parsed.GetValue(json);
             return Trace(program, loaded, inputs, parsed.GetValue(limit), isJson, terminal);

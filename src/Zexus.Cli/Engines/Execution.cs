@@ -8,6 +8,11 @@ namespace Zexus.Cli.Engines;
 /// <summary>What the host gives to an execution.</summary>
 internal sealed record Inputs
 {
+    /// <summary>The function that the execution begins in.</summary>
+    public int Function { get; init; }
+
+    public IReadOnlyList<Data> Arguments { get; init; } = [];
+
     public long Gas { get; init; } = Isa.Gas.DefaultLimit;
 
     public long Timestamp { get; init; }

@@ -48,6 +48,9 @@ internal sealed class Interpreter(InterpreterOptions options) : IEngine
             },
         };
 
+    /// <summary>Where the execution begins.</summary>
+    public static EntryCall Entry(Inputs inputs) => new(inputs.Function, inputs.Arguments);
+
     private ZexusProgram Translated(ZexusProgram program)
     {
         if (options.Level == 0 && !options.Registers)
@@ -64,7 +67,7 @@ internal sealed class Interpreter(InterpreterOptions options) : IEngine
         public Execution Run(Inputs inputs, CancellationToken cancellation)
         {
             using Vm.Vm vm = new(Options(inputs));
-            return ExecutionOf(vm.Execute(program, cancellation));
+            return ExecutionOf(vm.Execute(program, Entry(inputs), cancellation));
         }
 
         public Execution? Trace(
@@ -79,7 +82,7 @@ internal sealed class Interpreter(InterpreterOptions options) : IEngine
             Hook hook = new(tracer);
             try
             {
-                ExecutionResult result = vm.Execute(program, ref hook, cancellation);
+                ExecutionResult result = vm.Execute(program, Entry(inputs), ref hook, cancellation);
                 return tracer.Finish(result.GasUsed) ? ExecutionOf(result) : null;
             }
             catch (Stopped)

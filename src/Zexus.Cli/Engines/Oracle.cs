@@ -103,6 +103,7 @@ internal sealed class Oracle : IEngine
                 inputs.State.Select(entry => Tuple.Create(entry.Key, PlainModule.ofData(entry.Value)))
             );
             return new Context(
+                new Spec.Entry(inputs.Function, ListModule.OfSeq(inputs.Arguments.Select(PlainModule.ofData))),
                 Zexus.Spec.Int.NewKnown(inputs.Gas),
                 inputs.Timestamp,
                 inputs.Height,

@@ -63,6 +63,8 @@ internal static class CaseFile
         return new Case(
             program.Program,
             Limits.Default,
+            0,
+            [],
             Number(given, "gas", Gas.DefaultLimit),
             null,
             new Block(Number(given, "timestamp", 0), Number(given, "height", 0), Text(given, "caller")),

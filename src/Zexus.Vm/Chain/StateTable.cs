@@ -4,39 +4,73 @@ namespace Zexus.Vm;
 
 /// <summary>
 /// The host's state as executions read it: copied once into cells that no execution owns or changes, so that a read finds
-/// its key by the hash that the String has already and shares every scalar that it finds.
+/// its key by the hash that the String has already and shares every scalar that it finds. What a source has is copied when it is
+/// first read.
 /// </summary>
 internal sealed unsafe class StateTable : IDisposable
 {
+    private readonly IStateSource? _source;
+    private readonly Limits _limits;
     private readonly CellHeap? _heap;
     private readonly TableCell* _entries;
 
-    public StateTable(IReadOnlyDictionary<string, Data> state)
+    /// <summary>A Set of the keys that the source was asked for and does not have.</summary>
+    private readonly TableCell* _missing;
+
+    public StateTable(IReadOnlyDictionary<string, Data> state, IStateSource? source, Limits limits)
     {
         Data = state;
-        if (state.Count == 0)
+        _source = source;
+        _limits = limits;
+        if (state.Count == 0 && source is null)
         {
             return;
         }
 
         _heap = new CellHeap(immortal: true);
         _entries = _heap.NewTable(CellKind.Map, state.Count);
+        _missing = _heap.NewTable(CellKind.Set, 0);
         foreach (KeyValuePair<string, Data> pair in state)
         {
-            Value key = Value.Of(_heap.NewString(pair.Key));
-            _heap.Put(_entries, key, PlainData.ToValue(pair.Value, _heap, prepareHashes: true));
+            Add(pair.Key, pair.Value);
         }
     }
 
-    /// <summary>The same in .NET's terms, for results.</summary>
+    /// <summary>The same in .NET's terms, for results; without what only the source has.</summary>
     public IReadOnlyDictionary<string, Data> Data { get; }
 
     /// <summary>What stands under a key, null when nothing does.</summary>
     public Value* Find(Value* key)
     {
         int at = _entries is null ? -1 : CellHeap.Find(_entries, key);
-        return at < 0 ? null : &_entries->At(at)->Item;
+        return at >= 0 ? &_entries->At(at)->Item
+            : _source is null ? null
+            : FindInSource(key, _source);
     }
 
     public void Dispose() => _heap?.Dispose();
+
+    private Value* FindInSource(Value* key, IStateSource source)
+    {
+        if (CellHeap.Find(_missing, key) >= 0)
+        {
+            return null;
+        }
+
+        string name = Text.ToDotNet(key->String);
+        if (!source.TryRead(name, out Data? data))
+        {
+            _heap!.Add(_missing, KeyOf(name));
+            return null;
+        }
+
+        HostData.Check(data, _limits, $"the state under \"{name}\"");
+        Add(name, data);
+        return &_entries->At(_entries->Count - 1)->Item;
+    }
+
+    private void Add(string key, Data value) =>
+        _heap!.Put(_entries, KeyOf(key), PlainData.ToValue(value, _heap, prepareHashes: true));
+
+    private Value KeyOf(string key) => Value.Of(_heap!.NewString(key));
 }

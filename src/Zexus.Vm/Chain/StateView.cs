@@ -5,7 +5,7 @@ using Zexus.Isa;
 namespace Zexus.Vm;
 
 /// <summary>The host's state with an execution's writes over it; neither changes any more.</summary>
-internal sealed class StateView(IReadOnlyDictionary<string, Data> state, Dictionary<string, Data> written)
+internal sealed class StateView(IReadOnlyDictionary<string, Data> state, IReadOnlyDictionary<string, Data> written)
     : IReadOnlyDictionary<string, Data>
 {
     private int _count = -1;

@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using Zexus.Isa;
@@ -92,12 +93,12 @@ internal sealed unsafe class World(CellHeap heap) : IDisposable
         heap.AddRoots(_before, _before + _journal);
     }
 
-    /// <summary>The state, for a result.</summary>
-    public IReadOnlyDictionary<string, Data> State()
+    /// <summary>What was written, for a result.</summary>
+    public IReadOnlyDictionary<string, Data> Writes()
     {
         if (_written is null || _written->Count == 0)
         {
-            return _state.Data;
+            return FrozenDictionary<string, Data>.Empty;
         }
 
         Dictionary<string, Data> written = new(_written->Count, StringComparer.Ordinal);
@@ -107,8 +108,12 @@ internal sealed unsafe class World(CellHeap heap) : IDisposable
             written.Add(Text.ToDotNet(entry->Key.String), PlainData.ToData(&entry->Item));
         }
 
-        return new StateView(_state.Data, written);
+        return written;
     }
+
+    /// <summary>The host's state with these writes, for a result.</summary>
+    public IReadOnlyDictionary<string, Data> State(IReadOnlyDictionary<string, Data> written) =>
+        written.Count == 0 ? _state.Data : new StateView(_state.Data, written);
 
     public IReadOnlyList<Data> TakeLedger() => _ledger.Take(static (ref reader) => reader.Read());
 

@@ -38,7 +38,8 @@ public sealed class ExecutionResult
         FaultInstruction = faultInstruction;
         GasUsed = gasUsed;
         Steps = steps;
-        State = world.State();
+        Writes = world.Writes();
+        State = world.State(Writes);
         Ledger = world.TakeLedger();
         Events = world.TakeEvents(names);
         Audit = world.TakeAuditLog();
@@ -70,7 +71,12 @@ public sealed class ExecutionResult
     /// <summary>Instructions, and ends of functions, that were begun.</summary>
     public long Steps { get; }
 
-    /// <summary>The state afterwards; the one it started from after a fault.</summary>
+    /// <summary>The keys that this execution wrote, and what they hold now; none after a fault.</summary>
+    public IReadOnlyDictionary<string, Data> Writes { get; }
+
+    /// <summary>
+    /// The state afterwards: <see cref="VmOptions.State"/> with the writes over it, without what only <see cref="VmOptions.Source"/> has.
+    /// </summary>
     public IReadOnlyDictionary<string, Data> State { get; }
 
     /// <summary>What this execution appended to the ledger.</summary>

@@ -12,7 +12,7 @@ public sealed class Vm : IDisposable
     private VmOptions _options;
 
     // The state of the options, copied: is it theirs still, and which limits was it last found to keep?
-    private StateTable _state = new(new Dictionary<string, Data>());
+    private StateTable _state = new(new Dictionary<string, Data>(), null, Limits.Default);
     private bool _isCurrent;
     private Limits? _checked;
     private int _busy;
@@ -38,7 +38,7 @@ public sealed class Vm : IDisposable
         {
             ArgumentNullException.ThrowIfNull(value);
             value.Check();
-            if (!ReferenceEquals(value.State, _options.State))
+            if (!ReferenceEquals(value.State, _options.State) || !ReferenceEquals(value.Source, _options.Source))
             {
                 _isCurrent = false;
             }
@@ -48,19 +48,29 @@ public sealed class Vm : IDisposable
         }
     }
 
-    /// <summary>Executes a program from its entry function to its outcome.</summary>
+    /// <summary>Executes a program from its first function to its outcome.</summary>
     /// <param name="program">The program.</param>
     /// <param name="cancellationToken">Looked at after every 262,144 gas.</param>
     /// <exception cref="OperationCanceledException">It was cancelled; nothing has changed and the machine can be used again.</exception>
     /// <exception cref="HostGuardException">A guard of the host ended it.</exception>
     /// <exception cref="ArgumentException">State, block context or a host function's outcome is no plain data within the program's limits.</exception>
-    public ExecutionResult Execute(ZexusProgram program, CancellationToken cancellationToken = default)
+    public ExecutionResult Execute(ZexusProgram program, CancellationToken cancellationToken = default) =>
+        Execute(program, EntryCall.Main, cancellationToken);
+
+    /// <summary>Executes a program from one of its functions to its outcome.</summary>
+    /// <param name="program">The program.</param>
+    /// <param name="entry">The function, and what it is given.</param>
+    /// <param name="cancellationToken">Looked at after every 262,144 gas.</param>
+    /// <exception cref="OperationCanceledException">It was cancelled; nothing has changed and the machine can be used again.</exception>
+    /// <exception cref="HostGuardException">A guard of the host ended it.</exception>
+    /// <exception cref="ArgumentException">The function cannot be entered; arguments, state, block context or a host function's outcome is no plain data within the program's limits.</exception>
+    public ExecutionResult Execute(ZexusProgram program, EntryCall entry, CancellationToken cancellationToken = default)
     {
         NoHook hook = default;
-        return Execute(program, ref hook, cancellationToken);
+        return Execute(program, entry, ref hook, cancellationToken);
     }
 
-    /// <summary>Executes a program and calls the hook before every step.</summary>
+    /// <summary>Executes a program from its first function and calls the hook before every step.</summary>
     /// <typeparam name="THook">A struct, so that each has a loop of its own and the call can be inlined.</typeparam>
     /// <param name="program">The program.</param>
     /// <param name="hook">Called before each instruction and before the end of each function's code.</param>
@@ -73,9 +83,27 @@ public sealed class Vm : IDisposable
         ref THook hook,
         CancellationToken cancellationToken = default
     )
+        where THook : struct, IStepHook => Execute(program, EntryCall.Main, ref hook, cancellationToken);
+
+    /// <summary>Executes a program from one of its functions and calls the hook before every step.</summary>
+    /// <typeparam name="THook">A struct, so that each has a loop of its own and the call can be inlined.</typeparam>
+    /// <param name="program">The program.</param>
+    /// <param name="entry">The function, and what it is given.</param>
+    /// <param name="hook">Called before each instruction and before the end of each function's code.</param>
+    /// <param name="cancellationToken">Looked at after every 262,144 gas.</param>
+    /// <exception cref="OperationCanceledException">It was cancelled; nothing has changed and the machine can be used again.</exception>
+    /// <exception cref="HostGuardException">A guard of the host ended it.</exception>
+    /// <exception cref="ArgumentException">The function cannot be entered; arguments, state, block context or a host function's outcome is no plain data within the program's limits.</exception>
+    public ExecutionResult Execute<THook>(
+        ZexusProgram program,
+        EntryCall entry,
+        ref THook hook,
+        CancellationToken cancellationToken = default
+    )
         where THook : struct, IStepHook
     {
         ArgumentNullException.ThrowIfNull(program);
+        ArgumentNullException.ThrowIfNull(entry);
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (Interlocked.Exchange(ref _busy, 1) != 0)
         {
@@ -85,7 +113,12 @@ public sealed class Vm : IDisposable
         try
         {
             StateTable state = CheckOptions(program.Limits);
-            return _machine.Execute(program, _options, state, ref hook, cancellationToken);
+            if (!ReferenceEquals(entry, EntryCall.Main))
+            {
+                entry.Check(program);
+            }
+
+            return _machine.Execute(program, entry, _options, state, ref hook, cancellationToken);
         }
         finally
         {
@@ -123,10 +156,11 @@ public sealed class Vm : IDisposable
         HostData.Check(Data.NewInt(_options.Block.Timestamp), limits, "the block's timestamp");
         HostData.Check(Data.NewInt(_options.Block.Height), limits, "the block's height");
         HostData.Check(Data.NewString(_options.Block.Caller), limits, "the block's caller");
-        if (!_isCurrent)
+        // What came from a source was checked against the limits of the program that read it first.
+        if (!_isCurrent || _options.Source is not null)
         {
             _state.Dispose();
-            _state = new StateTable(state);
+            _state = new StateTable(state, _options.Source, limits);
             _isCurrent = true;
         }
 

@@ -34,6 +34,9 @@ public sealed record VmOptions
     /// <summary>The state that executions start from. An execution never changes it; its own is in the result.</summary>
     public IReadOnlyDictionary<string, Data> State { get; init; } = new Dictionary<string, Data>();
 
+    /// <summary>Where keys are looked for that <see cref="State"/> does not have. When null: nowhere.</summary>
+    public IStateSource? Source { get; init; }
+
     /// <summary>Functions that programs can call besides the builtins.</summary>
     public HostFunctions Host { get; init; } = new();
 

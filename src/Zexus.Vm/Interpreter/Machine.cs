@@ -98,6 +98,7 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
 
     public ExecutionResult Execute<THook>(
         ZexusProgram program,
+        EntryCall entry,
         VmOptions options,
         StateTable state,
         ref THook hook,
@@ -114,7 +115,7 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
             typeof(THook) == typeof(NoHook) && options.Threaded is not null
                 ? program.ThreadedFor(options.Threaded)
                 : null;
-        Start(program, options, state, cancellation);
+        Start(program, entry, options, state, cancellation);
         Code code = Drive(null, Code.Entered, ref hook);
         if (code == Code.Finished)
         {
@@ -127,7 +128,13 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         return result;
     }
 
-    private void Start(ZexusProgram program, VmOptions options, StateTable state, CancellationToken cancellation)
+    private void Start(
+        ZexusProgram program,
+        EntryCall entry,
+        VmOptions options,
+        StateTable state,
+        CancellationToken cancellation
+    )
     {
         _heap.Reset();
         _heap.MaximumBytes = options.MemoryLimit;
@@ -156,7 +163,15 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         _frames[0] = default;
         _sp = bottom;
         _heap.Begin(this, options.Collection);
-        _ = Enter(_functions, null, bottom, 0, bottom, _frames);
+        FunctionCode* function = _functions + entry.Function;
+        int count = Math.Min(entry.Arguments.Count, function->Parameters);
+        for (int i = 0; i < count; i++)
+        {
+            *_sp = PlainData.ToValue(entry.Arguments[i], _heap);
+            _sp++;
+        }
+
+        _ = Enter(function, null, bottom, count, bottom, _frames);
     }
 
     private void Bind(ZexusProgram program, VmOptions options)

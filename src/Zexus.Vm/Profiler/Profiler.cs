@@ -26,10 +26,10 @@ public sealed class Profiler
     /// <summary>At the first step: what came before, such as compiling the loop for the hook, is nobody's time.</summary>
     private long _start;
 
-    private Profiler(ZexusProgram program)
+    private Profiler(ZexusProgram program, int entry)
     {
         _functions = [.. program.Image.Functions.Select((function, number) => new Counts(number, function))];
-        _root = new Node(0);
+        _root = new Node(entry);
         _node = _root;
     }
 
@@ -40,18 +40,29 @@ public sealed class Profiler
         ZexusProgram program,
         out Profile profile,
         CancellationToken cancellationToken = default
+    ) => Execute(vm, program, EntryCall.Main, out profile, cancellationToken);
+
+    /// <summary>The same from one of its functions.</summary>
+    /// <exception cref="ArgumentException">It is a translation: its steps are not the source's; or as <see cref="Vm.Execute(ZexusProgram, EntryCall, CancellationToken)"/> says.</exception>
+    public static ExecutionResult Execute(
+        Vm vm,
+        ZexusProgram program,
+        EntryCall entry,
+        out Profile profile,
+        CancellationToken cancellationToken = default
     )
     {
         ArgumentNullException.ThrowIfNull(vm);
         ArgumentNullException.ThrowIfNull(program);
+        ArgumentNullException.ThrowIfNull(entry);
         if (program.Translation is not null)
         {
             throw new ArgumentException("a translation cannot be profiled, only its source", nameof(program));
         }
 
-        Profiler profiler = new(program);
+        Profiler profiler = new(program, entry.Function);
         Hook hook = new(profiler);
-        ExecutionResult result = vm.Execute(program, ref hook, cancellationToken);
+        ExecutionResult result = vm.Execute(program, entry, ref hook, cancellationToken);
         profile = profiler.Finish(result);
         return result;
     }
