@@ -4,13 +4,15 @@ using System.Text;
 
 namespace Zexus.Chain;
 
-/// <summary>The four digests of docs/commitments.md: the one place where the chain hashes.</summary>
+/// <summary>The digests of docs/commitments.md and docs/store.md: the one place where the chain hashes.</summary>
 internal static class CommitmentHash
 {
     private const byte PathTag = 0xF8;
     private const byte LeafTag = 0xF9;
     private const byte NodeTag = 0xFA;
     private const byte LinkTag = 0xFB;
+    private const byte ReceiptTag = 0xFC;
+    private const byte EventTag = 0xFD;
 
     /// <summary>Bytes that are hashed for a node.</summary>
     public const int NodeSize = 1 + (2 * Digest.Size);
@@ -23,11 +25,20 @@ internal static class CommitmentHash
     public static Digest Leaf(string contract, string key, ReadOnlySpan<byte> constant) =>
         Hash(LeafTag, [], contract, key, constant);
 
-    public static Digest Link(Digest before, string contract, ReadOnlySpan<byte> constant)
+    public static Digest Link(Digest before, string contract, ReadOnlySpan<byte> constant) =>
+        Chained(LinkTag, before, contract, constant);
+
+    public static Digest Event(Digest before, string name, ReadOnlySpan<byte> constant) =>
+        Chained(EventTag, before, name, constant);
+
+    public static Digest Receipt(Digest before, ReadOnlySpan<byte> constant) =>
+        Chained(ReceiptTag, before, "", constant);
+
+    private static Digest Chained(byte tag, Digest before, string text, ReadOnlySpan<byte> constant)
     {
         Span<byte> head = stackalloc byte[Digest.Size];
         before.CopyTo(head);
-        return Hash(LinkTag, head, contract, null, constant);
+        return Hash(tag, head, text, null, constant);
     }
 
     public static Digest Node(Digest left, Digest right)

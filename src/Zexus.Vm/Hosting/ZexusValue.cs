@@ -1,4 +1,5 @@
 using System.Numerics;
+using Zexus.Isa;
 
 namespace Zexus.Vm;
 
@@ -84,6 +85,76 @@ public sealed class ZexusValue
 
     /// <summary>Of a Function: what its captured variables hold, in the order of the function's captures.</summary>
     public IReadOnlyList<ZexusValue> Captures => Kind == ValueKind.Function ? _items : None;
+
+    /// <summary>
+    /// The same as plain data. Null when it is none: it has a Function, or holds itself, or is deeper than 256 levels or larger than
+    /// 1,048,576 elements when what is shared is written out.
+    /// </summary>
+    public Data? ToData()
+    {
+        int room = Limits.Default.CollectionLength;
+        return ToData(0, ref room);
+    }
+
+    private Data? ToData(int depth, ref int room)
+    {
+        switch (Kind)
+        {
+            case ValueKind.Null:
+                return Data.Null;
+            case ValueKind.Bool:
+                return Data.NewBool(AsBool);
+            case ValueKind.Int:
+                return Data.NewInt(AsInteger);
+            case ValueKind.Float:
+                return Data.NewFloat(AsFloat);
+            case ValueKind.String:
+                return Data.NewString(AsString);
+            case ValueKind.Function:
+                return null;
+            default:
+                break;
+        }
+
+        int count = Kind == ValueKind.Map ? _entries.Length : _items.Length;
+        room -= count;
+        if (depth == Limits.Default.Nesting || room < 0)
+        {
+            return null;
+        }
+
+        var entries = new KeyValuePair<Data, Data>[_entries.Length];
+        var items = new Data[_items.Length];
+        for (int i = 0; i < entries.Length; i++)
+        {
+            if (
+                _entries[i].Key.ToData(depth + 1, ref room) is not { } key
+                || _entries[i].Value.ToData(depth + 1, ref room) is not { } value
+            )
+            {
+                return null;
+            }
+
+            entries[i] = new(key, value);
+        }
+
+        for (int i = 0; i < items.Length; i++)
+        {
+            if (_items[i].ToData(depth + 1, ref room) is not { } item)
+            {
+                return null;
+            }
+
+            items[i] = item;
+        }
+
+        return Kind switch
+        {
+            ValueKind.List => Data.NewList(items),
+            ValueKind.Set => Data.NewSet(items),
+            _ => Data.NewMap(entries),
+        };
+    }
 
     internal static ZexusValue Of(BigInteger value) => new(ValueKind.Int) { AsInteger = value };
 

@@ -1,0 +1,95 @@
+using Zexus.Isa;
+
+namespace Zexus.Chain;
+
+/// <summary>An execution in the bytes that a store keeps.</summary>
+internal sealed record PreparedExecution(
+    ExecutionSummary Summary,
+    (string Key, byte[] Constant)[] Writes,
+    byte[][] Ledger,
+    (string Name, byte[] Payload)[] Events,
+    Digest EventsDigest
+)
+{
+    /// <exception cref="ArgumentException">It has something that is no plain data.</exception>
+    public static PreparedExecution Of(ExecutionRecord record)
+    {
+        // Whatever has no form in bytes is refused before anything has gone on.
+        foreach (string key in record.Writes.Keys)
+        {
+            _ = StateTree.PathOf(record.Summary.Contract, key);
+        }
+
+        _ = ReceiptForm.Encode(new Receipt(0, record.Summary, 0, Digest.None, 0, Digest.None, Digest.None));
+        return new(
+            record.Summary,
+            [
+                .. record
+                    .Writes.OrderBy(write => write.Key, StringComparer.Ordinal)
+                    .Select(write => (write.Key, Constants.Encode(write.Value))),
+            ],
+            [.. record.Ledger.Select(Constants.Encode)],
+            [.. record.Events.Select(e => (e.Name, Constants.Encode(e.Payload)))],
+            ReceiptForm.DigestOf(record.Events)
+        );
+    }
+}
+
+/// <summary>A receipt with the bytes that are hashed, and the head of the receipts after it.</summary>
+internal sealed record LinkedReceipt(Receipt Receipt, byte[] Bytes, Digest Link);
+
+/// <summary>What a store keeps in memory to go on from: the tree over the state, and the heads of the chains.</summary>
+internal sealed class ChainState(StateTree tree, LedgerChain ledger, long number, Digest receipts)
+{
+    public StateTree Tree => tree;
+
+    public LedgerChain Ledger => ledger;
+
+    public long Number { get; private set; } = number;
+
+    public Digest Receipts { get; private set; } = receipts;
+
+    public ChainHead Head => new(Number, tree.Root, ledger.Count, ledger.Head, Receipts);
+
+    /// <summary>Checks that each nonce is its caller's next, counting those of the same batch, and gives what is next afterwards.</summary>
+    public static Dictionary<string, long> Nonces(IEnumerable<PreparedExecution> executions, Func<string, long> next)
+    {
+        Dictionary<string, long> nonces = new(StringComparer.Ordinal);
+        foreach (ExecutionSummary summary in executions.Select(execution => execution.Summary))
+        {
+            if (summary.Nonce is { } nonce)
+            {
+                long expected = nonces.TryGetValue(summary.Caller, out long known) ? known : next(summary.Caller);
+                nonces[summary.Caller] =
+                    nonce == expected ? nonce + 1 : throw new NonceException(summary.Caller, nonce, expected);
+            }
+        }
+
+        return nonces;
+    }
+
+    /// <summary>Goes on by one execution; the heads of the ledger after each of its entries are added to a list.</summary>
+    public LinkedReceipt Apply(PreparedExecution execution, List<Digest> heads)
+    {
+        string contract = execution.Summary.Contract;
+        tree.Update([.. execution.Writes.Select(write => StateWrite.Put(contract, write.Key, write.Constant))]);
+        foreach (byte[] entry in execution.Ledger)
+        {
+            heads.Add(ledger.Append(contract, entry));
+        }
+
+        Receipt receipt = new(
+            Number + 1,
+            execution.Summary,
+            execution.Events.Length,
+            execution.EventsDigest,
+            ledger.Count,
+            ledger.Head,
+            tree.Root
+        );
+        byte[] bytes = ReceiptForm.Encode(receipt);
+        Number++;
+        Receipts = ReceiptForm.Link(Receipts, bytes);
+        return new LinkedReceipt(receipt, bytes, Receipts);
+    }
+}

@@ -1,0 +1,190 @@
+namespace Zexus.Chain;
+
+/// <summary>What <see cref="DurableStore.Verify"/> found.</summary>
+/// <param name="Problem">The first thing wrong; null when all is right.</param>
+/// <param name="Receipts">Receipts looked at.</param>
+/// <param name="Entries">Ledger entries looked at.</param>
+/// <param name="Keys">Keys looked at.</param>
+public sealed record Verification(string? Problem, long Receipts, long Entries, long Keys);
+
+/// <summary>Everything that the digests bind, computed again.</summary>
+public sealed partial class DurableStore
+{
+    /// <summary>
+    /// Computes again: the chain of receipts, the ledger's heads, the digests of events, the state root after each execution from the
+    /// oldest that is kept, and the nonces. What it finds wrong is named by its place.
+    /// </summary>
+    /// <param name="progress">Receipts done, of how many.</param>
+    /// <param name="cancellation">Ends it.</param>
+    public Verification Verify(Action<long, long>? progress = null, CancellationToken cancellation = default)
+    {
+        ChainHead head = Head;
+        long receipts = 0;
+        long entries = 0;
+        StateTree tree = new();
+        try
+        {
+            string? problem = Guard("read", Integrity);
+            return new Verification(problem ?? Replay(), receipts, entries, tree.Count);
+        }
+        catch (StoreException e)
+        {
+            return new Verification(e.Message, receipts, entries, tree.Count);
+        }
+
+        string? Replay()
+        {
+            using IEnumerator<LedgerEntry> ledger = Ledger().GetEnumerator();
+            using IEnumerator<StoredEvent> events = Events().GetEnumerator();
+            using IEnumerator<(long Number, StateWrite Write)> writes = Writes().GetEnumerator();
+            using IEnumerator<(byte[] Bytes, byte[] Link, long Number)> stored = LinkedReceipts().GetEnumerator();
+            LedgerChain chain = new();
+            Dictionary<string, long> nonces = new(StringComparer.Ordinal);
+            Digest link = Digest.None;
+            bool hasWrite = writes.MoveNext();
+            bool hasEvent = events.MoveNext();
+            bool hasEntry = ledger.MoveNext();
+            ApplyWrites(0);
+            if (_oldest == 0 && tree.Root != Beginning())
+            {
+                return $"the state at the beginning has the root {tree.Root}, and not {Beginning()}";
+            }
+
+            while (stored.MoveNext())
+            {
+                cancellation.ThrowIfCancellationRequested();
+                receipts++;
+                (byte[] bytes, byte[] storedLink, long number) = stored.Current;
+                Receipt receipt = DecodeReceipt(bytes);
+                if (number != receipts || receipt.Number != receipts)
+                {
+                    return $"receipt {receipts} is missing";
+                }
+
+                link = ReceiptForm.Link(link, bytes);
+                if (link != DigestOf(storedLink, $"the link of receipt {number}"))
+                {
+                    return $"receipt {number}, or one before it, was changed: its link is not what its bytes give";
+                }
+
+                for (; hasEntry && ledger.Current.Execution == number; hasEntry = ledger.MoveNext())
+                {
+                    LedgerEntry entry = ledger.Current;
+                    entries++;
+                    if (entry.Position != entries)
+                    {
+                        return $"ledger entry {entries} is missing";
+                    }
+
+                    if (entry.Contract != receipt.Summary.Contract)
+                    {
+                        return $"ledger entry {entries} was changed: it is of \"{entry.Contract}\" and receipt {number} is not";
+                    }
+
+                    if (chain.Append(entry.Contract, entry.Entry) != entry.Head)
+                    {
+                        return $"ledger entry {entries} was changed: its head is not what it and the entries before it give";
+                    }
+                }
+
+                if (chain.Count < receipt.LedgerCount)
+                {
+                    return $"ledger entry {chain.Count + 1} is missing";
+                }
+
+                if (chain.Count > receipt.LedgerCount || chain.Head != receipt.LedgerHead)
+                {
+                    return $"ledger entry {chain.Count} is not one that receipt {number} knows";
+                }
+
+                Digest digest = Digest.None;
+                long count = 0;
+                for (; hasEvent && events.Current.Execution == number; hasEvent = events.MoveNext())
+                {
+                    count++;
+                    digest = ReceiptForm.LinkEvent(
+                        digest,
+                        events.Current.Event.Name,
+                        Constants.Encode(events.Current.Event.Payload)
+                    );
+                    if (events.Current.Contract != receipt.Summary.Contract)
+                    {
+                        return $"event {events.Current.Position} was changed: its contract is not that of receipt {number}";
+                    }
+                }
+
+                if (count != receipt.Events || digest != receipt.EventsDigest)
+                {
+                    return $"the {count} events of execution {number} are not the {receipt.Events} that its receipt says";
+                }
+
+                ApplyWrites(number);
+                if (number >= _oldest && tree.Root != receipt.StateRoot)
+                {
+                    return $"the state after execution {number} has the root {tree.Root}; its receipt says {receipt.StateRoot}";
+                }
+
+                if (receipt.Summary.Nonce is { } nonce)
+                {
+                    nonces[receipt.Summary.Caller] = nonce + 1;
+                }
+
+                progress?.Invoke(receipts, head.Number);
+            }
+
+            if (hasEntry || hasEvent || hasWrite)
+            {
+                return "there is more than the receipts say: "
+                    + (
+                        hasEntry ? $"ledger entry {ledger.Current.Position}"
+                        : hasEvent ? $"event {events.Current.Position}"
+                        : $"a write of execution {writes.Current.Number}"
+                    );
+            }
+
+            foreach ((string caller, long next) in nonces)
+            {
+                if (NextNonce(caller) != next)
+                {
+                    return $"the next nonce of \"{caller}\" is {NextNonce(caller)}, and the receipts say {next}";
+                }
+            }
+
+            return link == head.ReceiptHead && receipts == head.Number ? null : $"receipt {receipts} is not the last";
+
+            void ApplyWrites(long number)
+            {
+                List<StateWrite> batch = [];
+                for (; hasWrite && writes.Current.Number <= number; hasWrite = writes.MoveNext())
+                {
+                    batch.Add(writes.Current.Write);
+                }
+
+                tree.Update([.. batch]);
+            }
+        }
+    }
+
+    /// <summary>What SQLite says of its own structures; null when they are sound.</summary>
+    private string? Integrity()
+    {
+        using Microsoft.Data.Sqlite.SqliteCommand command = _connection.CreateCommand();
+        command.CommandText = "PRAGMA integrity_check(1)";
+        string answer = command.ExecuteScalar() as string ?? "";
+        return answer == "ok" ? null : "the database is damaged: " + answer;
+    }
+
+    private IEnumerable<(long Number, StateWrite Write)> Writes() =>
+        Rows(
+            "SELECT number, contract, key, value FROM state WHERE number >= ?1 ORDER BY number",
+            0,
+            row => (row.GetInt64(0), StateWrite.Put(Text(Blob(row, 1)), Text(Blob(row, 2)), Blob(row, 3)))
+        );
+
+    private IEnumerable<(byte[] Bytes, byte[] Link, long Number)> LinkedReceipts() =>
+        Rows(
+            "SELECT bytes, link, number FROM receipt WHERE number >= ?1 ORDER BY number",
+            0,
+            row => (Blob(row, 0), Blob(row, 1), row.GetInt64(2))
+        );
+}

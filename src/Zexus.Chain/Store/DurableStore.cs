@@ -1,0 +1,505 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Text;
+using Microsoft.Data.Sqlite;
+using Zexus.Isa;
+using Zexus.Vm;
+
+namespace Zexus.Chain;
+
+/// <summary>
+/// A store in a directory: an SQLite database with a write-ahead log that is synced at each commit (docs/store.md). The state tree is made from
+/// the state when the store is opened.
+/// </summary>
+public sealed partial class DurableStore : IStateStore
+{
+    /// <summary>Of the tables and of what is in them. A store of a later one is refused.</summary>
+    public const int FormatVersion = 1;
+
+    private const string LockFile = "lock";
+    private const string DatabaseFile = "chain.db";
+
+    /// <summary>"Zexu", in the header of the database.</summary>
+    private const int ApplicationId = 0x5A657875;
+
+    private const string Tables = """
+        CREATE TABLE state (contract BLOB NOT NULL, key BLOB NOT NULL, number INTEGER NOT NULL, value BLOB NOT NULL,
+            PRIMARY KEY (contract, key, number)) WITHOUT ROWID;
+        CREATE TABLE ledger (position INTEGER PRIMARY KEY, number INTEGER NOT NULL, contract BLOB NOT NULL, entry BLOB NOT NULL,
+            head BLOB NOT NULL);
+        CREATE TABLE event (position INTEGER PRIMARY KEY, number INTEGER NOT NULL, contract BLOB NOT NULL, name BLOB NOT NULL,
+            payload BLOB NOT NULL);
+        CREATE TABLE receipt (number INTEGER PRIMARY KEY, bytes BLOB NOT NULL, link BLOB NOT NULL);
+        CREATE TABLE nonce (caller BLOB PRIMARY KEY, next INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE TABLE chain (oldest INTEGER NOT NULL, beginning BLOB NOT NULL);
+        """;
+
+    private readonly string _directory;
+    private readonly FileStream _lock;
+    private readonly SqliteConnection _connection;
+    private readonly Dictionary<string, SqliteCommand> _commands = [];
+    private ChainState? _chain;
+    private long _events;
+    private long _oldest;
+    private bool _disposed;
+
+    private DurableStore(string directory, FileStream locked, SqliteConnection connection)
+    {
+        _directory = directory;
+        _lock = locked;
+        _connection = connection;
+    }
+
+    /// <inheritdoc/>
+    public ChainHead Head => Chain.Head;
+
+    /// <inheritdoc/>
+    public long Oldest
+    {
+        get
+        {
+            _ = Chain;
+            return _oldest;
+        }
+    }
+
+    /// <summary>What is kept in memory; read again after a commit that failed.</summary>
+    private ChainState Chain
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return _chain ??= Guard("read", Load);
+        }
+    }
+
+    /// <summary>A new store, in a directory that is not there or is empty, with a state at its beginning.</summary>
+    /// <exception cref="StoreException">There is something in the directory, or it cannot be written.</exception>
+    /// <exception cref="ArgumentException">A key stands there twice, or something is no plain data.</exception>
+    public static DurableStore Create(string directory, IEnumerable<StatePair>? state = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(directory);
+        try
+        {
+            Directory.CreateDirectory(directory);
+            if (Directory.EnumerateFileSystemEntries(directory).Any())
+            {
+                throw new StoreException(
+                    $"{directory} is not empty, so no store can begin there",
+                    "Name a directory that is not there yet."
+                );
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new StoreException($"{directory} cannot be made a store: {e.Message}", "", e);
+        }
+
+        return Open(directory, store => store.Initialize(state ?? []));
+    }
+
+    /// <summary>The store of a directory.</summary>
+    /// <exception cref="StoreException">There is none, another process has it open, it is damaged, or it is of a later version.</exception>
+    public static DurableStore Open(string directory)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(directory);
+        return File.Exists(Path.Combine(directory, DatabaseFile))
+            ? Open(directory, null)
+            : throw new StoreException(
+                Directory.Exists(directory) ? $"{directory} has no store" : $"there is no directory {directory}",
+                $"'./zexus state new {directory}' makes one."
+            );
+    }
+
+    private static DurableStore Open(string directory, Action<DurableStore>? initialize)
+    {
+        FileStream locked = Lock(directory);
+        SqliteConnection connection = new(
+            new SqliteConnectionStringBuilder
+            {
+                DataSource = Path.Combine(directory, DatabaseFile),
+                Pooling = false,
+            }.ToString()
+        );
+        DurableStore store = new(directory, locked, connection);
+        try
+        {
+            store.Guard("open", store.Connect);
+            if (store.Guard("open", store.IsWithoutTables))
+            {
+                // A process that ended while it made the store has acknowledged nothing.
+                (initialize ?? (s => s.Initialize([])))(store);
+            }
+
+            _ = store.Chain;
+            return store;
+        }
+        catch
+        {
+            store.Dispose();
+            throw;
+        }
+    }
+
+    private static FileStream Lock(string directory)
+    {
+        string path = Path.Combine(directory, LockFile);
+        try
+        {
+            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            throw new StoreException($"{path} cannot be written", "A store is opened by who may write it.", e);
+        }
+        catch (IOException e)
+        {
+            throw new StoreException(
+                $"{directory} is in use by another process",
+                "One process at a time has a store open; wait until that one has ended.",
+                e
+            );
+        }
+    }
+
+    private bool Connect()
+    {
+        _connection.Open();
+        // This process alone has it, so the index of the log needs no shared memory.
+        Execute("PRAGMA locking_mode = EXCLUSIVE");
+        Execute("PRAGMA journal_mode = WAL");
+        Execute("PRAGMA synchronous = FULL");
+        // What is not plain corruption must not pass for data.
+        Execute("PRAGMA cell_size_check = ON");
+        return true;
+    }
+
+    private bool IsWithoutTables()
+    {
+        if (Scalar("SELECT count(*) FROM sqlite_schema") == 0)
+        {
+            return true;
+        }
+
+        long application = Scalar("PRAGMA application_id");
+        long version = Scalar("PRAGMA user_version");
+        if (application != ApplicationId)
+        {
+            throw new StoreException($"{Path.Combine(_directory, DatabaseFile)} is a database, but no store");
+        }
+
+        return version <= FormatVersion
+            ? false
+            : throw new StoreException(
+                $"{_directory} is a store of format {version}; this program knows {FormatVersion}",
+                "A later version of this program can open it."
+            );
+    }
+
+    private void Initialize(IEnumerable<StatePair> state)
+    {
+        StateTree tree = new();
+        List<(StatePair Pair, byte[] Constant)> pairs = [];
+        foreach (StatePair pair in state)
+        {
+            byte[] constant = Constants.Encode(pair.Value);
+            if (tree.Contains(pair.Contract, pair.Key))
+            {
+                throw new ArgumentException($"the key \"{pair.Key}\" of \"{pair.Contract}\" stands there twice");
+            }
+
+            tree.Update(StateWrite.Put(pair.Contract, pair.Key, constant));
+            pairs.Add((pair, constant));
+        }
+
+        Guard(
+            "make",
+            () =>
+                InTransaction(() =>
+                {
+                    Execute(Tables);
+                    Execute($"PRAGMA application_id = {ApplicationId}");
+                    Execute($"PRAGMA user_version = {FormatVersion}");
+                    Run("INSERT INTO chain VALUES (0, ?1)", Bytes(tree.Root));
+                    foreach ((StatePair pair, byte[] constant) in pairs)
+                    {
+                        Put(pair.Contract, pair.Key, 0, constant);
+                    }
+
+                    return true;
+                })
+        );
+    }
+
+    /// <inheritdoc/>
+    public bool TryRead(string contract, string key, [MaybeNullWhen(false)] out Data value)
+    {
+        value = Guard("read", () => Find(contract, key, long.MaxValue));
+        return value is not null;
+    }
+
+    /// <inheritdoc/>
+    public bool TryRead(string contract, string key, long number, [MaybeNullWhen(false)] out Data value)
+    {
+        StoreLimits.CheckNumber(number, this);
+        value = Guard("read", () => Find(contract, key, number));
+        return value is not null;
+    }
+
+    /// <inheritdoc/>
+    public long NextNonce(string caller) =>
+        Guard("read", () => Scalar("SELECT next FROM nonce WHERE caller = ?1", Utf8(caller)));
+
+    /// <inheritdoc/>
+    public IReadOnlyList<Receipt> Commit(params IReadOnlyList<ExecutionRecord> executions)
+    {
+        ArgumentNullException.ThrowIfNull(executions);
+        PreparedExecution[] prepared = [.. executions.Select(PreparedExecution.Of)];
+        Dictionary<string, long> nonces = ChainState.Nonces(prepared, NextNonce);
+        ChainState chain = Chain;
+        long events = _events;
+        try
+        {
+            return Guard("write", () => InTransaction(() => Store(chain, prepared, nonces)));
+        }
+        catch
+        {
+            // The tree has gone on and the disk has not.
+            _chain = null;
+            _events = events;
+            throw;
+        }
+    }
+
+    private List<Receipt> Store(ChainState chain, PreparedExecution[] executions, Dictionary<string, long> nonces)
+    {
+        List<Receipt> receipts = [];
+        foreach (PreparedExecution execution in executions)
+        {
+            List<Digest> heads = [];
+            long position = chain.Ledger.Count;
+            LinkedReceipt linked = chain.Apply(execution, heads);
+            long number = linked.Receipt.Number;
+            byte[] contract = Utf8(execution.Summary.Contract);
+            foreach ((string key, byte[] constant) in execution.Writes)
+            {
+                Run("INSERT INTO state VALUES (?1, ?2, ?3, ?4)", contract, Utf8(key), number, constant);
+            }
+
+            for (int i = 0; i < heads.Count; i++)
+            {
+                Run(
+                    "INSERT INTO ledger VALUES (?1, ?2, ?3, ?4, ?5)",
+                    ++position,
+                    number,
+                    contract,
+                    execution.Ledger[i],
+                    Bytes(heads[i])
+                );
+            }
+
+            foreach ((string name, byte[] payload) in execution.Events)
+            {
+                Run("INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5)", ++_events, number, contract, Utf8(name), payload);
+            }
+
+            Run("INSERT INTO receipt VALUES (?1, ?2, ?3)", number, linked.Bytes, Bytes(linked.Link));
+            receipts.Add(linked.Receipt);
+        }
+
+        foreach ((string caller, long next) in nonces)
+        {
+            Run("INSERT INTO nonce VALUES (?1, ?2) ON CONFLICT DO UPDATE SET next = ?2", Utf8(caller), next);
+        }
+
+        return receipts;
+    }
+
+    /// <inheritdoc/>
+    public IEnumerable<Receipt> Receipts(long from = 1) =>
+        Rows("SELECT bytes FROM receipt WHERE number >= ?1 ORDER BY number", from, row => DecodeReceipt(Blob(row, 0)));
+
+    /// <inheritdoc/>
+    public IEnumerable<LedgerEntry> Ledger(long from = 1) =>
+        Rows(
+            "SELECT position, number, contract, entry, head FROM ledger WHERE position >= ?1 ORDER BY position",
+            from,
+            row => new LedgerEntry(
+                row.GetInt64(0),
+                row.GetInt64(1),
+                Text(Blob(row, 2)),
+                DecodeData(Blob(row, 3), $"ledger entry {row.GetInt64(0)}"),
+                DigestOf(Blob(row, 4), $"the head of ledger entry {row.GetInt64(0)}")
+            )
+        );
+
+    /// <inheritdoc/>
+    public IEnumerable<StoredEvent> Events(long from = 1) =>
+        Rows(
+            "SELECT position, number, contract, name, payload FROM event WHERE position >= ?1 ORDER BY position",
+            from,
+            row => new StoredEvent(
+                row.GetInt64(0),
+                row.GetInt64(1),
+                Text(Blob(row, 2)),
+                new EmittedEvent(Text(Blob(row, 3)), DecodeData(Blob(row, 4), $"event {row.GetInt64(0)}"))
+            )
+        );
+
+    /// <inheritdoc/>
+    public IEnumerable<StatePair> State() =>
+        Latest(long.MaxValue)
+            .Select(row => new StatePair(
+                Text(row.Contract),
+                Text(row.Key),
+                DecodeData(row.Value, $"the key \"{Text(row.Key)}\" of \"{Text(row.Contract)}\"")
+            ));
+
+    /// <inheritdoc/>
+    public StateProof Prove(string contract, string key) =>
+        Chain.Tree.Prove(
+            contract,
+            key,
+            path => State().First(pair => StateTree.PathOf(pair.Contract, pair.Key) == path)
+        );
+
+    /// <inheritdoc/>
+    public void Prune(long number)
+    {
+        StoreLimits.CheckNumber(number, this);
+        Guard(
+            "write",
+            () =>
+                InTransaction(() =>
+                {
+                    Run(
+                        """
+                        DELETE FROM state WHERE number < ?1 AND EXISTS (SELECT 1 FROM state AS later
+                            WHERE later.contract = state.contract AND later.key = state.key
+                            AND later.number > state.number AND later.number <= ?1)
+                        """,
+                        number
+                    );
+                    Run("UPDATE chain SET oldest = ?1", number);
+                    return true;
+                })
+        );
+        _oldest = number;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
+        foreach (SqliteCommand command in _commands.Values)
+        {
+            command.Dispose();
+        }
+
+        _connection.Dispose();
+        _lock.Dispose();
+    }
+
+    private ChainState Load()
+    {
+        StateTree tree = new();
+        foreach ((byte[] contract, byte[] key, byte[] value) in Latest(long.MaxValue))
+        {
+            tree.Update(StateWrite.Put(Text(contract), Text(key), value));
+        }
+
+        _events = Scalar("SELECT max(position) FROM event");
+        _oldest = Scalar("SELECT oldest FROM chain");
+        ChainHead head = new(0, Beginning(), 0, Digest.None, Digest.None);
+        foreach (
+            (byte[] bytes, byte[] link) in Query(
+                "SELECT bytes, link FROM receipt ORDER BY number DESC LIMIT 1",
+                row => (Blob(row, 0), Blob(row, 1))
+            )
+        )
+        {
+            Receipt last = DecodeReceipt(bytes);
+            head = new(
+                last.Number,
+                last.StateRoot,
+                last.LedgerCount,
+                last.LedgerHead,
+                DigestOf(link, $"the link of receipt {last.Number}")
+            );
+        }
+
+        return tree.Root == head.StateRoot
+            ? new ChainState(tree, new LedgerChain(head.LedgerHead, head.LedgerCount), head.Number, head.ReceiptHead)
+            : throw Damaged(
+                $"its state has the root {tree.Root}, and "
+                    + (
+                        head.Number == 0
+                            ? $"began with {head.StateRoot}"
+                            : $"receipt {head.Number} says {head.StateRoot}"
+                    )
+            );
+    }
+
+    private Digest Beginning()
+    {
+        byte[][] found = [.. Query("SELECT beginning FROM chain", row => Blob(row, 0))];
+        return found is [byte[] only]
+            ? DigestOf(only, "the root at its beginning")
+            : throw Damaged("its table chain has not one row");
+    }
+
+    private Data? Find(string contract, string key, long number)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        foreach (
+            byte[] value in Query(
+                "SELECT value FROM state WHERE contract = ?1 AND key = ?2 AND number <= ?3 ORDER BY number DESC LIMIT 1",
+                row => Blob(row, 0),
+                Utf8(contract),
+                Utf8(key),
+                number
+            )
+        )
+        {
+            return DecodeData(value, $"the key \"{key}\" of \"{contract}\"");
+        }
+
+        return null;
+    }
+
+    private void Put(string contract, string key, long number, byte[] constant) =>
+        Run("INSERT INTO state VALUES (?1, ?2, ?3, ?4)", Utf8(contract), Utf8(key), number, constant);
+
+    /// <summary>Each key with what it held after an execution, in the order of contract and key.</summary>
+    private IEnumerable<(byte[] Contract, byte[] Key, byte[] Value)> Latest(long number)
+    {
+        (byte[] Contract, byte[] Key, byte[] Value)? last = null;
+        foreach (
+            (byte[] contract, byte[] key, byte[] value) in Query(
+                "SELECT contract, key, value FROM state WHERE number <= ?1 ORDER BY contract, key, number",
+                row => (Blob(row, 0), Blob(row, 1), Blob(row, 2)),
+                number
+            )
+        )
+        {
+            if (
+                last is { } before
+                && !(before.Key.AsSpan().SequenceEqual(key) && before.Contract.AsSpan().SequenceEqual(contract))
+            )
+            {
+                yield return before;
+            }
+
+            last = (contract, key, value);
+        }
+
+        if (last is { } end)
+        {
+            yield return end;
+        }
+    }
+}

@@ -1,0 +1,108 @@
+using System.Numerics;
+using Zexus.Isa;
+using Zexus.Vm;
+
+namespace Zexus.Chain;
+
+/// <summary>What was executed and how it ended: what a receipt keeps of an execution.</summary>
+public sealed record ExecutionSummary
+{
+    /// <summary>Whose code it was, and whose keys the state has. Given by the host.</summary>
+    public required string Contract { get; init; }
+
+    /// <summary>SHA-256 of the program's container; none when the host does not say.</summary>
+    public Digest Program { get; init; }
+
+    /// <summary>The entry function's number.</summary>
+    public int Function { get; init; }
+
+    /// <summary>What it was given.</summary>
+    public IReadOnlyList<Data> Arguments { get; init; } = [];
+
+    /// <summary>Who called.</summary>
+    public string Caller { get; init; } = "";
+
+    /// <summary>The caller's count of executions, against replay: 0, 1, 2 and so on without a gap. Null: not counted.</summary>
+    public long? Nonce { get; init; }
+
+    /// <summary>The block's timestamp.</summary>
+    public BigInteger Timestamp { get; init; }
+
+    /// <summary>The block's height.</summary>
+    public BigInteger Height { get; init; }
+
+    /// <summary>The gas that it had.</summary>
+    public required long GasLimit { get; init; }
+
+    /// <summary>The gas that it used.</summary>
+    public required long GasUsed { get; init; }
+
+    /// <summary>What it returned, or the value of its fault; null when that is no plain data.</summary>
+    public Data? Value { get; init; }
+
+    /// <summary>The fault's name; null when it completed.</summary>
+    public string? Fault { get; init; }
+
+    /// <summary>The function that the fault arose in; -1 when it completed.</summary>
+    public int FaultFunction { get; init; } = -1;
+
+    /// <summary>The instruction that the fault arose at; -1 when it completed.</summary>
+    public int FaultInstruction { get; init; } = -1;
+}
+
+/// <summary>An execution that has ended, for <see cref="IStateStore.Commit"/>.</summary>
+public sealed record ExecutionRecord
+{
+    /// <summary>What was executed and how it ended.</summary>
+    public required ExecutionSummary Summary { get; init; }
+
+    /// <summary>The contract's keys that it wrote, and what they hold now.</summary>
+    public IReadOnlyDictionary<string, Data> Writes { get; init; } = new Dictionary<string, Data>();
+
+    /// <summary>What it appended to the ledger, in order.</summary>
+    public IReadOnlyList<Data> Ledger { get; init; } = [];
+
+    /// <summary>What it emitted, in order.</summary>
+    public IReadOnlyList<EmittedEvent> Events { get; init; } = [];
+
+    /// <summary>Of a result of the engine.</summary>
+    /// <param name="summary">What was executed; how it ended is filled in.</param>
+    /// <param name="result">How it ended.</param>
+    public static ExecutionRecord Of(ExecutionSummary summary, ExecutionResult result)
+    {
+        ArgumentNullException.ThrowIfNull(summary);
+        ArgumentNullException.ThrowIfNull(result);
+        return new()
+        {
+            Summary = summary with
+            {
+                GasUsed = result.GasUsed,
+                Value = (result.FaultValue ?? result.Value).ToData(),
+                Fault = result.Fault?.Name,
+                FaultFunction = result.FaultFunction,
+                FaultInstruction = result.FaultInstruction,
+            },
+            Writes = result.Writes,
+            Ledger = result.Ledger,
+            Events = result.Events,
+        };
+    }
+}
+
+/// <summary>What a store keeps of an execution, chained to the receipt before.</summary>
+/// <param name="Number">1 for the first execution of a store.</param>
+/// <param name="Summary">What was executed and how it ended.</param>
+/// <param name="Events">How many events it emitted.</param>
+/// <param name="EventsDigest">A digest of their names and payloads, in order; none when there are none.</param>
+/// <param name="LedgerCount">The entries of the ledger after it.</param>
+/// <param name="LedgerHead">The head of the ledger after it.</param>
+/// <param name="StateRoot">The state root after it.</param>
+public sealed record Receipt(
+    long Number,
+    ExecutionSummary Summary,
+    long Events,
+    Digest EventsDigest,
+    long LedgerCount,
+    Digest LedgerHead,
+    Digest StateRoot
+);

@@ -1,0 +1,30 @@
+namespace Zexus.Chain;
+
+/// <summary>What a store refuses or cannot do: what, where, and what to do about it. Nothing acknowledged is lost by it.</summary>
+public class StoreException : Exception
+{
+    /// <summary>Without a cause of its own.</summary>
+    public StoreException(string message, string hint = "")
+        : base(message)
+    {
+        Hint = hint;
+    }
+
+    /// <summary>Because of an error of the database or the system.</summary>
+    public StoreException(string message, string hint, Exception cause)
+        : base(message, cause)
+    {
+        Hint = hint;
+    }
+
+    /// <summary>What to do about it; "" when there is nothing to say.</summary>
+    public string Hint { get; }
+}
+
+/// <summary>An execution has a nonce that is not its caller's next one: it was executed before, or another is to come first.</summary>
+public sealed class NonceException(string caller, long nonce, long next)
+    : StoreException(
+        nonce < next
+            ? $"nonce {nonce} of caller \"{caller}\" has been used; the next is {next}"
+            : $"nonce {nonce} of caller \"{caller}\" is not next; {next} is"
+    );

@@ -1,0 +1,350 @@
+using System.Text;
+using FsCheck.Xunit;
+using Microsoft.Data.Sqlite;
+using Xunit;
+using Zexus.Crashes;
+using Zexus.Isa;
+using Zexus.Vm;
+
+namespace Zexus.Chain.Tests;
+
+/// <summary>Both stores beside a plain model; and what the durable one refuses, survives and finds.</summary>
+public sealed class StoreTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("zexus-store-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    private string Folder(string name = "store") => Path.Combine(_folder, name);
+
+    [SeededProperty(60)]
+    public void Both_do_what_the_model_does(int seed)
+    {
+        Random random = new(seed);
+        string folder = Folder($"{seed}-{Guid.NewGuid():N}");
+        Model model = new();
+        using MemoryStore memory = new();
+        DurableStore durable = DurableStore.Create(folder);
+        try
+        {
+            List<Dictionary<(string, string), Data>> states =
+            [
+                [],
+            ];
+            for (int round = random.Next(1, 8); round > 0; round--)
+            {
+                ExecutionRecord[] batch =
+                [
+                    .. Enumerable.Range(1, random.Next(1, 6)).Select(i => Workload.Execution(model.Number + i)),
+                ];
+                IReadOnlyList<Receipt> inMemory = memory.Commit(batch);
+                IReadOnlyList<Receipt> onDisk = durable.Commit(batch);
+                Assert.Equal(inMemory.Select(Shown), onDisk.Select(Shown));
+                for (int i = 0; i < batch.Length; i++)
+                {
+                    model.AdvanceTo(model.Number + 1);
+                    states.Add(new(model.State));
+                }
+
+                if (random.Next(3) == 0)
+                {
+                    durable.Dispose();
+                    durable = DurableStore.Open(folder);
+                }
+
+                if (random.Next(4) == 0)
+                {
+                    long oldest = random.NextInt64(memory.Oldest, memory.Head.Number + 1);
+                    memory.Prune(oldest);
+                    durable.Prune(oldest);
+                }
+
+                Assert.Null(model.Difference(memory));
+                Assert.Null(model.Difference(durable));
+                Assert.Equal(memory.Head, durable.Head);
+                Assert.Equal(memory.Oldest, durable.Oldest);
+            }
+
+            foreach (IStateStore store in (IStateStore[])[memory, durable])
+            {
+                for (long number = store.Oldest; number <= store.Head.Number; number++)
+                {
+                    foreach ((string contract, string key) in model.State.Keys)
+                    {
+                        bool isThere = store.TryRead(contract, key, number, out Data? value);
+                        Assert.Equal(states[(int)number].TryGetValue((contract, key), out Data? expected), isThere);
+                        Assert.Equal(expected, value);
+                    }
+                }
+
+                Assert.Throws<StoreException>(() => store.TryRead("", "", store.Head.Number + 1, out _));
+                Assert.Throws<StoreException>(() => store.TryRead("", "", store.Oldest - 1, out _));
+                foreach ((string contract, string key) in model.State.Keys.Append(("", "never")))
+                {
+                    StateVerdict verdict = store.Prove(contract, key).Check(store.Head.StateRoot, contract, key);
+                    Assert.Equal(
+                        model.State.TryGetValue((contract, key), out Data? value)
+                            ? new StateVerdict.Holds(value)
+                            : new StateVerdict.Absent(),
+                        verdict
+                    );
+                }
+            }
+
+            Verification verification = durable.Verify();
+            Assert.Null(verification.Problem);
+            Assert.Equal(
+                (model.Number, durable.Head.LedgerCount, (long)model.State.Count),
+                (verification.Receipts, verification.Entries, verification.Keys)
+            );
+
+            // What one has is the beginning of others, with the same root.
+            using DurableStore copy = DurableStore.Create(folder + "-copy", durable.State());
+            Assert.Equal(durable.Head.StateRoot, copy.Head.StateRoot);
+            Assert.Null(copy.Verify().Problem);
+            Assert.Equal(copy.Head, new MemoryStore(memory.State()).Head);
+        }
+        finally
+        {
+            durable.Dispose();
+        }
+    }
+
+    private static string Shown(Receipt receipt) => Convert.ToHexString(ReceiptForm.Encode(receipt));
+
+    [Fact]
+    public void A_batch_is_there_as_a_whole_or_not_at_all()
+    {
+        foreach (IStateStore store in (IStateStore[])[new MemoryStore(), DurableStore.Create(Folder())])
+        {
+            using (store)
+            {
+                store.Commit(Workload.Execution(1));
+                ChainHead before = store.Head;
+                NonceException replay = Assert.Throws<NonceException>(() =>
+                    store.Commit(Workload.Execution(2), Workload.Execution(1))
+                );
+                Assert.Equal("nonce 0 of caller \"caller 0\" has been used; the next is 1", replay.Message);
+                Assert.Contains(
+                    "is not next; 2 is",
+                    Assert
+                        .Throws<NonceException>(() => store.Commit(Workload.Execution(4), Workload.Execution(10)))
+                        .Message,
+                    StringComparison.Ordinal
+                );
+                ExecutionRecord next = Workload.Execution(2);
+                Assert.Throws<ArgumentException>(() =>
+                    store.Commit(next, Workload.Execution(3) with { Ledger = [Data.NewString("\ud800")] })
+                );
+                Assert.Throws<ArgumentException>(() =>
+                    store.Commit(
+                        next,
+                        Workload.Execution(3) with
+                        {
+                            Summary = Workload.Execution(3).Summary with { Caller = "\ud800" },
+                        }
+                    )
+                );
+                Assert.Equal(before, store.Head);
+                store.Commit(next, Workload.Execution(3));
+                Model model = new();
+                model.AdvanceTo(3);
+                Assert.Null(model.Difference(store));
+            }
+        }
+    }
+
+    [Fact]
+    public void A_full_disk_loses_nothing_that_was_acknowledged()
+    {
+        using DurableStore store = DurableStore.Create(Folder());
+        Model model = new();
+        model.AdvanceTo(20);
+        for (long i = 1; i <= 20; i++)
+        {
+            store.Commit(Workload.Execution(i));
+        }
+
+        store.LimitPages(1);
+        ExecutionRecord large = Workload.Execution(21) with { Ledger = [Data.NewString(new string('x', 1_000_000))] };
+        StoreException full = Assert.Throws<StoreException>(() => store.Commit(large));
+        Assert.Equal($"cannot write {Folder()}: the disk is full", full.Message);
+        Assert.Null(model.Difference(store));
+        Assert.Null(store.Verify().Problem);
+        store.LimitPages(1_000_000);
+        store.Commit(Workload.Execution(21));
+        model.AdvanceTo(21);
+        Assert.Null(model.Difference(store));
+    }
+
+    [Fact]
+    public void Only_one_at_a_time_has_it_open()
+    {
+        using (DurableStore first = DurableStore.Create(Folder()))
+        {
+            StoreException second = Assert.Throws<StoreException>(() => DurableStore.Open(Folder()));
+            Assert.Equal($"{Folder()} is in use by another process", second.Message);
+            first.Commit(Workload.Execution(1));
+        }
+
+        using DurableStore later = DurableStore.Open(Folder());
+        Assert.Equal(1, later.Head.Number);
+    }
+
+    [Fact]
+    public void What_is_no_store_is_refused_by_name()
+    {
+        Assert.Contains("there is no directory", Message(() => DurableStore.Open(Folder())), StringComparison.Ordinal);
+        Directory.CreateDirectory(Folder());
+        Assert.Contains("has no store", Message(() => DurableStore.Open(Folder())), StringComparison.Ordinal);
+        File.WriteAllText(Path.Combine(Folder(), "notes.txt"), "mine");
+        Assert.Contains("is not empty", Message(() => DurableStore.Create(Folder())), StringComparison.Ordinal);
+        File.WriteAllText(Path.Combine(Folder(), "chain.db"), new string('x', 9000));
+        Assert.Contains("is damaged: ", Message(() => DurableStore.Open(Folder())), StringComparison.Ordinal);
+        Assert.Equal("mine", File.ReadAllText(Path.Combine(Folder(), "notes.txt")));
+
+        File.Delete(Path.Combine(Folder(), "chain.db"));
+        Change(Folder(), "CREATE TABLE other (x)");
+        Assert.Contains(
+            "is a database, but no store",
+            Message(() => DurableStore.Open(Folder())),
+            StringComparison.Ordinal
+        );
+
+        DurableStore.Create(Folder("new")).Dispose();
+        Change(Folder("new"), "PRAGMA user_version = 2");
+        Assert.Contains(
+            "is a store of format 2; this program knows 1",
+            Message(() => DurableStore.Open(Folder("new"))),
+            StringComparison.Ordinal
+        );
+
+        static string Message(Action action) => Assert.Throws<StoreException>(action).Message;
+    }
+
+    /// <summary>What a key held before it was written again: the state as it is now does not show it.</summary>
+    private const string Superseded =
+        "EXISTS (SELECT 1 FROM state AS later WHERE later.contract = state.contract AND later.key = state.key"
+        + " AND later.number > state.number)";
+
+    /// <summary>A statement that changes what was stored, and what is found to be wrong.</summary>
+    public static TheoryData<string, string> Changes =>
+        new()
+        {
+            { "UPDATE ledger SET entry = x'00' WHERE position = 4", "ledger entry 4 was changed" },
+            { "UPDATE ledger SET head = zeroblob(32) WHERE position = 4", "ledger entry 4 was changed" },
+            { "UPDATE ledger SET contract = x'41' WHERE position = 4", "ledger entry 4 was changed" },
+            { "DELETE FROM ledger WHERE position = 4", "ledger entry 4 is missing" },
+            {
+                "UPDATE ledger SET position = -3 WHERE position = 3; UPDATE ledger SET position = 3 WHERE position = 4; UPDATE ledger SET position = 4 WHERE position = -3",
+                "ledger entry "
+            },
+            { "DELETE FROM ledger WHERE position = (SELECT max(position) FROM ledger)", " is missing" },
+            {
+                "INSERT INTO ledger SELECT max(position) + 1, 999, contract, entry, head FROM ledger",
+                "there is more than the receipts say: ledger entry"
+            },
+            { "UPDATE event SET payload = x'030119' WHERE position = 2", "events of execution" },
+            { "UPDATE event SET name = x'41' WHERE position = 2", "events of execution" },
+            { "DELETE FROM event WHERE position = 2", "events of execution" },
+            { "UPDATE event SET contract = x'41' WHERE position = 2", "event 2 was changed" },
+            { "UPDATE receipt SET link = zeroblob(32) WHERE number = 5", "receipt 5, or one before it, was changed" },
+            {
+                "UPDATE receipt SET bytes = (SELECT bytes FROM receipt WHERE number = 6) WHERE number = 5",
+                "receipt 5 is missing"
+            },
+            { "DELETE FROM receipt WHERE number = 5", "receipt 5 is missing" },
+            { "UPDATE receipt SET bytes = x'0102' WHERE number = 5", "is damaged: no receipt" },
+            { "UPDATE state SET value = x'030119' WHERE " + Superseded, "the state after execution " },
+            { "DELETE FROM state WHERE " + Superseded, "the state after execution " },
+            { "UPDATE nonce SET next = next + 1", "the next nonce of" },
+        };
+
+    [Theory]
+    [MemberData(nameof(Changes))]
+    public void A_change_behind_its_back_is_found_and_named(string change, string problem)
+    {
+        using (DurableStore store = DurableStore.Create(Folder()))
+        {
+            for (long i = 1; i <= 30; i++)
+            {
+                store.Commit(Workload.Execution(i));
+            }
+
+            Assert.Null(store.Verify().Problem);
+        }
+
+        Change(Folder(), change);
+        using DurableStore changed = DurableStore.Open(Folder());
+        Assert.Contains(problem, changed.Verify().Problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_change_of_what_stands_there_now_is_found_when_it_is_opened()
+    {
+        using (DurableStore store = DurableStore.Create(Folder(), [new StatePair("a", "k", Data.NewInt(1))]))
+        {
+            store.Commit(Workload.Execution(1));
+        }
+
+        Change(Folder(), "UPDATE state SET value = x'01' WHERE number = 0");
+        Assert.Contains(
+            "is damaged: its state has the root",
+            Assert.Throws<StoreException>(() => DurableStore.Open(Folder())).Message,
+            StringComparison.Ordinal
+        );
+    }
+
+    [Fact]
+    public void An_execution_of_the_engine_reads_from_it_and_is_committed()
+    {
+        using DurableStore store = DurableStore.Create(Folder(), [new StatePair("c", "n", Data.NewInt(41))]);
+        ZexusProgram program = ZexusProgram.Load(
+            Assembler
+                .Assemble(
+                    """
+                    .func main()
+                        LOAD_CONST "n"
+                        LOAD_CONST "n"
+                        STATE_READ
+                        INC
+                        DUP
+                        LEDGER_APPEND
+                        STATE_WRITE
+                        LOAD_CONST "n"
+                        STATE_READ
+                    .end
+                    """,
+                    "n.zxa"
+                )
+                .Program
+        );
+        ExecutionSummary summary = new()
+        {
+            Contract = "c",
+            GasLimit = 1000,
+            GasUsed = 0,
+        };
+        for (int i = 42; i < 45; i++)
+        {
+            using Vm.Vm vm = new(new VmOptions { Source = new ContractState(store, "c"), GasLimit = 1000 });
+            Receipt receipt = store.Commit(ExecutionRecord.Of(summary, vm.Execute(program))).Single();
+            Assert.Equal(Data.NewInt(i), receipt.Summary.Value);
+            Assert.InRange(receipt.Summary.GasUsed, 1, 1000);
+        }
+
+        Assert.Equal([42, 43, 44], store.Ledger().Select(entry => (int)((Data.Int)entry.Entry).value));
+        Assert.True(store.TryRead("c", "n", 2, out Data? then));
+        Assert.Equal(Data.NewInt(43), then);
+        Assert.False(store.TryRead("d", "n", out _));
+    }
+
+    private static void Change(string folder, string sql)
+    {
+        using SqliteConnection connection = new($"Data Source={Path.Combine(folder, "chain.db")};Pooling=False");
+        connection.Open();
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = sql;
+        _ = command.ExecuteNonQuery();
+    }
+}

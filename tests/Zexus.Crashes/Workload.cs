@@ -1,0 +1,171 @@
+using System.Numerics;
+using Zexus.Chain;
+using Zexus.Isa;
+using Zexus.Vm;
+
+namespace Zexus.Crashes;
+
+/// <summary>Executions by number, the same in every process: what a writer commits, and what whoever looks afterwards compares with.</summary>
+public static class Workload
+{
+    private static readonly string[] Contracts = ["", "token", "é\0\U0001F600"];
+
+    /// <summary>The execution of a number, from 1. Each of three callers counts its nonces.</summary>
+    public static ExecutionRecord Execution(long number)
+    {
+        Random random = new((int)(number * 7919 % int.MaxValue));
+        bool faults = random.Next(7) == 0;
+        Dictionary<string, Data> writes = new(StringComparer.Ordinal);
+        List<Data> ledger = [];
+        List<EmittedEvent> events = [];
+        if (!faults)
+        {
+            for (int i = random.Next(6); i > 0; i--)
+            {
+                writes[$"key {random.Next(60)}"] = Value(random, 0);
+            }
+
+            for (int i = random.Next(3); i > 0; i--)
+            {
+                ledger.Add(Value(random, 0));
+            }
+
+            for (int i = random.Next(3); i > 0; i--)
+            {
+                events.Add(new EmittedEvent($"event {random.Next(4)}", Value(random, 0)));
+            }
+        }
+
+        return new ExecutionRecord
+        {
+            Summary = new ExecutionSummary
+            {
+                Contract = Contracts[random.Next(Contracts.Length)],
+                Function = random.Next(3),
+                Arguments = [Value(random, 1)],
+                Caller = $"caller {(number - 1) % 3}",
+                Nonce = (number - 1) / 3,
+                Timestamp = 1_700_000_000 + number,
+                Height = number,
+                GasLimit = 100_000,
+                GasUsed = random.Next(100_000),
+                Value = faults ? Data.NewString("DivisionByZero") : Value(random, 0),
+                Fault = faults ? "DivisionByZero" : null,
+                FaultFunction = faults ? 0 : -1,
+                FaultInstruction = faults ? 3 : -1,
+            },
+            Writes = writes,
+            Ledger = ledger,
+            Events = events,
+        };
+    }
+
+    private static Data Value(Random random, int depth) =>
+        random.Next(depth < 2 ? 8 : 5) switch
+        {
+            0 => Data.Null,
+            1 => Data.NewInt(BigInteger.Pow(random.Next(-9, 9), random.Next(40))),
+            2 => Data.NewFloat(random.Next(3) == 0 ? -0.0 : random.NextDouble()),
+            3 => Data.NewString(
+                new string((char)random.Next('a', 'z'), random.Next(1, random.Next(20) == 0 ? 9_000 : 30))
+            ),
+            4 => Data.NewBool(random.Next(2) == 0),
+            5 => Data.NewList([Value(random, depth + 1), Value(random, depth + 1)]),
+            6 => Data.NewSet([Data.NewInt(random.Next()), Data.NewString("x")]),
+            _ => Data.NewMap([
+                new(Data.NewString("b"), Value(random, depth + 1)),
+                new(Data.NewInt(1), Value(random, depth + 1)),
+            ]),
+        };
+}
+
+/// <summary>What a store is to hold after some executions of the workload, by the plainest means.</summary>
+public sealed class Model
+{
+    private readonly List<ExecutionRecord> _executions = [];
+
+    /// <summary>Executions so far.</summary>
+    public long Number => _executions.Count;
+
+    /// <summary>Every key.</summary>
+    public Dictionary<(string Contract, string Key), Data> State { get; } = [];
+
+    /// <summary>Goes on to the state after an execution.</summary>
+    public void AdvanceTo(long number)
+    {
+        while (Number < number)
+        {
+            ExecutionRecord next = Workload.Execution(Number + 1);
+            _executions.Add(next);
+            foreach ((string key, Data value) in next.Writes)
+            {
+                State[(next.Summary.Contract, key)] = value;
+            }
+        }
+    }
+
+    /// <summary>The first difference of a store that has executed so many; null when there is none.</summary>
+    public string? Difference(IStateStore store)
+    {
+        if (store.Head.Number != Number)
+        {
+            return $"the store has {store.Head.Number} executions, not {Number}";
+        }
+
+        StateTree tree = new();
+        tree.Update([.. State.Select(pair => StateWrite.Put(pair.Key.Contract, pair.Key.Key, pair.Value))]);
+        LedgerChain ledger = new();
+        string[] entries =
+        [
+            .. _executions.SelectMany(
+                (execution, i) =>
+                    execution.Ledger.Select(entry =>
+                        $"{i + 1} {execution.Summary.Contract} {entry} {ledger.Append(execution.Summary.Contract, entry)}"
+                    )
+            ),
+        ];
+        string[] events =
+        [
+            .. _executions.SelectMany(
+                (execution, i) => execution.Events.Select(e => $"{i + 1} {execution.Summary.Contract} {e}")
+            ),
+        ];
+        return Differs("root", [tree.Root], [store.Head.StateRoot])
+            ?? Differs("ledger head", [ledger.Head], [store.Head.LedgerHead])
+            ?? Differs("ledger", entries, store.Ledger().Select(e => $"{e.Execution} {e.Contract} {e.Entry} {e.Head}"))
+            ?? Differs("events", events, store.Events().Select(e => $"{e.Execution} {e.Contract} {e.Event}"))
+            ?? Differs(
+                "receipts",
+                _executions.Select((e, i) => $"{i + 1} {Shown(e.Summary)}"),
+                store.Receipts().Select(receipt => $"{receipt.Number} {Shown(receipt.Summary)}")
+            )
+            ?? Differs(
+                "state",
+                State.Select(pair => $"{pair.Key} {pair.Value}").Order(StringComparer.Ordinal),
+                store.State().Select(pair => $"{(pair.Contract, pair.Key)} {pair.Value}").Order(StringComparer.Ordinal)
+            )
+            ?? Differs(
+                "nonces",
+                Enumerable.Range(0, 3).Select(caller => (Number + 2 - caller) / 3),
+                Enumerable.Range(0, 3).Select(caller => store.NextNonce($"caller {caller}"))
+            );
+    }
+
+    private static string Shown(ExecutionSummary summary) =>
+        $"{summary with { Arguments = [] }} ({string.Join(", ", summary.Arguments)})";
+
+    private static string? Differs<T>(string what, IEnumerable<T> expected, IEnumerable<T> actual)
+    {
+        T[] left = [.. expected];
+        T[] right = [.. actual];
+        for (int i = 0; i < Math.Max(left.Length, right.Length); i++)
+        {
+            if (i >= left.Length || i >= right.Length || !Equals(left[i], right[i]))
+            {
+                return $"{what}[{i}] is {(i < right.Length ? right[i] : "missing")} and should be {(i < left.Length ? left[i] : "absent")}";
+            }
+        }
+
+        return null;
+    }
+}
