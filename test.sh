@@ -96,10 +96,11 @@ expecto() {
     count "$name" "$exit_code" "$good" "$bad"
 }
 
-# The Debian packages that the tests need and that are not there: the solvers, and the library that Microsoft.Z3 loads.
+# The Debian packages that the tests need and that are not there: the solvers, the library that Microsoft.Z3 loads, and what records the writes of a store.
 missing_packages() {
     command -v z3 >/dev/null || echo z3
     command -v cvc5 >/dev/null || echo cvc5
+    command -v strace >/dev/null || echo strace
     [[ -n $(find /usr/lib* /usr/local/lib -maxdepth 2 -name libz3.so -print -quit 2>/dev/null) ]] || echo libz3-dev
 }
 

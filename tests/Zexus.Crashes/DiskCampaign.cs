@@ -1,0 +1,143 @@
+using System.Diagnostics;
+using System.Globalization;
+using Zexus.Chain;
+
+namespace Zexus.Crashes;
+
+/// <summary>The writes and syncs of a writer are recorded, and disk states made from the record for moments at which the power might go off.</summary>
+public static class DiskCampaign
+{
+    /// <summary>What it found.</summary>
+    /// <param name="States">Disk states that were opened.</param>
+    /// <param name="Events">Writes, syncs and so on in the record.</param>
+    /// <param name="Syncs">Syncs among them.</param>
+    /// <param name="Behind">States that had fewer writes of the log than had been made: those a sync could have mattered to.</param>
+    /// <param name="Problem">The first thing wrong; null when all is right.</param>
+    public sealed record Outcome(int States, int Events, int Syncs, int Behind, string? Problem);
+
+    /// <summary>Records a writer and makes disk states.</summary>
+    /// <param name="states">How many.</param>
+    /// <param name="executions">How many executions the writer commits.</param>
+    /// <param name="seed">Which moments and which writes.</param>
+    /// <param name="folder">A folder that is not there yet.</param>
+    /// <param name="withoutSync">As if this sync of the log, counted from 0, had not been there: the campaign is to find it. -1: all are.</param>
+    /// <param name="progress">Called after each state.</param>
+    public static Outcome Run(
+        int states,
+        long executions,
+        int seed,
+        string folder,
+        int withoutSync = -1,
+        Action<int>? progress = null
+    )
+    {
+        Directory.CreateDirectory(folder);
+        List<DiskEvent> events = Record(folder, executions);
+        if (withoutSync >= 0)
+        {
+            DiskEvent[] syncs =
+            [
+                .. events.Where(e => e is DiskEvent.Synced && e.Path.EndsWith("-wal", StringComparison.Ordinal)),
+            ];
+            events.RemoveAt(events.FindIndex(e => ReferenceEquals(e, syncs[withoutSync % syncs.Length])));
+        }
+
+        int count = events.Count(e => e is DiskEvent.Synced);
+        if (events.Count < executions || count == 0 || !events.Exists(e => e is DiskEvent.Said))
+        {
+            return new(0, events.Count, count, 0, "the record has not what a writer does");
+        }
+
+        DiskStates disk = new(events);
+        Random random = new(seed);
+        DiskStates.Fate[] fates = Enum.GetValues<DiskStates.Fate>();
+        int behind = 0;
+        for (int i = 0; i < states; i++)
+        {
+            // Each moment has its turn before one comes twice, and with a fate of its own.
+            int until = (int)((i * 2_654_435_761L + seed) % events.Count) + 1;
+            DiskStates.Fate fate = fates[(i / 7) % fates.Length];
+            string state = Path.Combine(folder, "state");
+            Directory.CreateDirectory(state);
+            disk.Write(until, fate, random, state, path => path.EndsWith("-shm", StringComparison.Ordinal));
+            long acknowledged = events
+                .Take(until)
+                .OfType<DiskEvent.Said>()
+                .Select(said => long.Parse(said.Line, CultureInfo.InvariantCulture))
+                .LastOrDefault();
+            behind += until > 0 && events[until - 1] is DiskEvent.Written ? 1 : 0;
+            if (Problem(state, acknowledged) is { } problem)
+            {
+                return new(
+                    i + 1,
+                    events.Count,
+                    count,
+                    behind,
+                    $"state {i + 1}, after event {until} ({fate}): {problem}"
+                );
+            }
+
+            Directory.Delete(state, recursive: true);
+            progress?.Invoke(i + 1);
+        }
+
+        return new(states, events.Count, count, behind, null);
+    }
+
+    private static string? Problem(string state, long acknowledged)
+    {
+        if (!File.Exists(Path.Combine(state, "chain.db")))
+        {
+            return acknowledged == 0 ? null : $"there is no store, and {acknowledged} executions were acknowledged";
+        }
+
+        try
+        {
+            using DurableStore store = DurableStore.Open(state);
+            return Writer.Wrong(store, acknowledged, new Model());
+        }
+        catch (StoreException e)
+        {
+            return e.Message;
+        }
+    }
+
+    private static List<DiskEvent> Record(string folder, long executions)
+    {
+        string record = Path.Combine(folder, "record");
+        string store = Path.Combine(folder, "store");
+        ProcessStartInfo start = new(
+            "strace",
+            [
+                "-f",
+                "-y",
+                "-xx",
+                "-s",
+                "16777216",
+                "-o",
+                record,
+                "-e",
+                "trace=" + DiskRecord.Calls,
+                "dotnet",
+                typeof(DiskCampaign).Assembly.Location,
+                Writer.Command,
+                store,
+                executions.ToString(CultureInfo.InvariantCulture),
+            ]
+        )
+        {
+            RedirectStandardOutput = true,
+        };
+        using Process process = Process.Start(start) ?? throw new InvalidOperationException("strace did not start");
+        _ = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        if (process.ExitCode != 0)
+        {
+            throw new InvalidOperationException(
+                $"strace, or the writer below it, ended with exit code {process.ExitCode}"
+            );
+        }
+
+        return DiskRecord.Read(record, store);
+    }
+}
