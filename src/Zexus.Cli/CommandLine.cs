@@ -27,6 +27,11 @@ internal static class CommandLine
             terminal.Fail(problem.Message, problem.Hint);
             return problem.ExitCode;
         }
+        catch (Exception e) when (IsStoreProblem(e, out string hint))
+        {
+            terminal.Fail(Terminal.Printable(e.Message), hint);
+            return ExitCode.BadFile;
+        }
         catch (OperationCanceledException)
         {
             terminal.Fail("stopped");
@@ -55,6 +60,12 @@ internal static class CommandLine
 
     /// <summary>In a method of its own, so that the engine is not loaded to find out.</summary>
     private static bool IsHostGuard(Exception e) => e is Vm.HostGuardException;
+
+    private static bool IsStoreProblem(Exception e, out string hint)
+    {
+        hint = (e as Chain.StoreException)?.Hint ?? "";
+        return e is Chain.StoreException;
+    }
 
     private static int Invoke(IReadOnlyList<string> arguments, Terminal terminal)
     {
@@ -97,6 +108,9 @@ internal static class CommandLine
         ("equiv", EquivCommand.Create),
         ("key", KeyCommand.Create),
         ("state", StateCommand.Create),
+        ("ledger", LedgerCommand.Create),
+        ("receipts", RecordCommands.CreateReceipts),
+        ("events", RecordCommands.CreateEvents),
     ];
 
     /// <summary>With the command of that name only, which saves the others' share of a start; with all, if there is none.</summary>

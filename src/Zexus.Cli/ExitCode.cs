@@ -30,10 +30,10 @@ internal static class ExitCode
         ("0", "completed"),
         (
             "1",
-            "the program faulted; check: a divergence or a branch not reached; prove: not all is proved; equiv: the programs differ; key verify: the signature does not hold; state verify-proof: nothing is proved"
+            "the program faulted; check: a divergence or a branch not reached; prove: not all is proved; equiv: the programs differ; key verify: the signature does not hold; state verify-proof: nothing is proved; state get: the key holds nothing; state verify, ledger verify: the store is damaged"
         ),
         ("2", "the command line is wrong"),
-        ("3", "a file cannot be read or written, or is malformed"),
+        ("3", "a file or store cannot be read or written, or is malformed; a nonce is not the next"),
         ("4", "validation refuses the program"),
         ("5", "stopped by Ctrl-C or SIGTERM, or out of the host's memory"),
         ("6", "equiv, optimize --verify: not decided, and no difference found"),

@@ -9,7 +9,8 @@ using Zexus.Vm;
 namespace Zexus.Cli.Commands;
 
 /// <summary>The options that say what a program runs in.</summary>
-internal sealed class HostOptions
+/// <param name="commits">Whether what is executed on a store is committed to it.</param>
+internal sealed class HostOptions(bool commits = false)
 {
     private readonly Option<long> _gas = WholeNumber.Option("--gas", "The gas limit.", Gas.DefaultLimit);
 
@@ -27,8 +28,21 @@ internal sealed class HostOptions
 
     private readonly Option<string?> _state = new("--state")
     {
-        Description = "The state before the execution: a JSON object (docs/json.md).",
-        HelpName = "FILE",
+        Description =
+            "The state before the execution: a JSON object (docs/json.md), or a store's directory (docs/store.md).",
+        HelpName = "FILE|DIR",
+    };
+
+    private readonly Option<string> _contract = StateCommand.ContractOption();
+
+    private readonly Option<long?> _nonce = WholeNumber.Optional(
+        "--nonce",
+        "With a store: the caller's count of executions, 0, 1, 2, so that none is executed twice. Not counted when not given."
+    );
+
+    private readonly Option<bool> _dryRun = new("--dry-run")
+    {
+        Description = "With a store: execute, say what it would do and the gas that it takes, and commit nothing.",
     };
 
     private readonly Option<long> _timestamp = WholeNumber.Option(
@@ -53,14 +67,60 @@ internal sealed class HostOptions
         command.Add(_arguments);
         command.Add(_gas);
         command.Add(_state);
+        command.Add(_contract);
+        if (commits)
+        {
+            command.Add(_nonce);
+            command.Add(_dryRun);
+        }
+
         command.Add(_timestamp);
         command.Add(_height);
         command.Add(_caller);
     }
 
-    public Inputs Read(ParseResult parsed, Program program, Terminal terminal)
+    /// <summary>The directory of the store that the state is in; null when it is in a file, or empty.</summary>
+    public string? Store(ParseResult parsed)
     {
         string? state = parsed.GetValue(_state);
+        bool isStore = state is not null && Directory.Exists(state);
+        string? only =
+            isStore ? null
+            : parsed.GetResult(_contract) is { Implicit: false } ? _contract.Name
+            : !commits ? null
+            : parsed.GetValue(_nonce) is not null ? _nonce.Name
+            : parsed.GetValue(_dryRun) ? _dryRun.Name
+            : null;
+        return only is not null
+                ? throw Problem.Usage(
+                    $"{only} is for a store",
+                    "--state DIR names one; './zexus state new DIR' makes one."
+                )
+            : isStore ? state
+            : null;
+    }
+
+    public string Contract(ParseResult parsed) => parsed.GetValue(_contract)!;
+
+    public string Caller(ParseResult parsed) => parsed.GetValue(_caller)!;
+
+    public long? Nonce(ParseResult parsed) => parsed.GetValue(_nonce);
+
+    public bool IsDryRun(ParseResult parsed) => parsed.GetValue(_dryRun);
+
+    /// <summary>A directory that no store was opened for is read as a whole.</summary>
+    public Inputs Read(ParseResult parsed, Program program, Terminal terminal, StoreOfRun? store = null)
+    {
+        string? state = parsed.GetValue(_state);
+        if (state is not null and not InputFile.Standard && !Path.Exists(state))
+        {
+            throw Problem.File(
+                $"there is no file or store '{Terminal.Printable(state)}'",
+                "An empty state in a file is written {}; './zexus state new DIR' makes a store."
+            );
+        }
+
+        string? directory = store is null ? Store(parsed) : null;
         string caller = parsed.GetValue(_caller)!;
         EntryCall entry = Entry(parsed, program);
         return new Inputs
@@ -71,8 +131,21 @@ internal sealed class HostOptions
             Timestamp = parsed.GetValue(_timestamp),
             Height = parsed.GetValue(_height),
             Caller = caller,
-            State = state is null ? new Dictionary<string, Data>() : StateFile.Read(state, Limits.Default, terminal),
+            Source = store?.Source,
+            State =
+                state is null || store is not null ? new Dictionary<string, Data>()
+                : directory is not null ? StateOf(directory, Contract(parsed))
+                : StateFile.Read(state, Limits.Default, terminal),
         };
+    }
+
+    private static Dictionary<string, Data> StateOf(string directory, string contract)
+    {
+        using DurableStore store = DurableStore.Open(directory);
+        return store
+            .State()
+            .Where(pair => pair.Contract == contract)
+            .ToDictionary(pair => pair.Key, pair => pair.Value, StringComparer.Ordinal);
     }
 
     private EntryCall Entry(ParseResult parsed, Program program)

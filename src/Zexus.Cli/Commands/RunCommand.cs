@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Numerics;
+using Zexus.Chain;
 using Zexus.Cli.Engines;
 using Zexus.Cli.Files;
 using Zexus.Cli.Output;
@@ -23,7 +24,7 @@ internal static class RunCommand
         {
             Description = "Interpret all of it, and compile nothing that is hot (docs/jit.md).",
         };
-        HostOptions host = new();
+        HostOptions host = new(commits: true);
         Option<string?> stateOut = new("--state-out")
         {
             Description = "Where the state after the execution goes.",
@@ -58,12 +59,14 @@ internal static class RunCommand
             "./zexus run examples/fibonacci.zxa --entry fib --args '[20]'",
             "./zexus run examples/sieve.zxa --no-jit",
             "./zexus run examples/word-count.zxa --heap-stats",
+            "./zexus run token.zxa --state chain --contract token --caller alice --nonce 0 --entry transfer --args '[\"bob\", 5]'",
             "./zexus run examples/token-transfer.zxa --state examples/token-transfer.state.json --state-out after.json"
         );
         command.SetAction(parsed =>
         {
             ProgramFile program = ProgramFile.Read(parsed.GetRequiredValue(file), terminal);
-            Inputs inputs = host.Read(parsed, program.Program, terminal);
+            using StoreOfRun? store = StoreOfRun.Open(parsed, host, stateOut, engine);
+            Inputs inputs = host.Read(parsed, program.Program, terminal, store);
             bool isJson = parsed.GetValue(json);
             bool showsHeap = parsed.GetValue(heapStats);
             InterpreterOptions options = new()
@@ -87,15 +90,29 @@ internal static class RunCommand
             }
 
             Execution execution = loaded.Run(inputs, terminal.Cancellation);
+            string[] changes = isJson ? [] : [.. Changes(inputs, execution)];
+            Receipt? receipt = store?.Commit(program.Program, inputs, execution);
             if (isJson)
             {
-                terminal.Out.WriteLine(ToJson(program, inputs, execution, showsHeap));
+                terminal.Out.WriteLine(ToJson(program, inputs, execution, showsHeap, receipt));
             }
             else
             {
                 terminal.Out.Write(execution.Output);
                 terminal.Out.Flush();
-                Summarize(program, inputs, execution, terminal);
+                Summarize(program, inputs, execution, changes, terminal);
+                if (store is not null)
+                {
+                    terminal.Error.WriteLine(
+                        terminal.Faint($"{"receipt", -8}")
+                            + (
+                                receipt is null
+                                    ? " none: nothing was committed"
+                                    : $" {receipt.Number}, state root {receipt.StateRoot}"
+                            )
+                    );
+                }
+
                 if (showsHeap)
                 {
                     terminal.Error.Write(HeapReport.ToText(program, execution.Heap!, terminal));
@@ -125,7 +142,13 @@ internal static class RunCommand
             $"--engine {engine.Name} runs programs as they are; --level, --registers and --no-jit are the interpreter's"
         );
 
-    private static void Summarize(ProgramFile program, Inputs inputs, Execution execution, Terminal terminal)
+    private static void Summarize(
+        ProgramFile program,
+        Inputs inputs,
+        Execution execution,
+        string[] changes,
+        Terminal terminal
+    )
     {
         void Line(string name, string text) => terminal.Error.WriteLine(terminal.Faint($"{name, -8}") + " " + text);
 
@@ -160,7 +183,7 @@ internal static class RunCommand
         }
 
         Line("gas", $"{execution.GasUsed} of {inputs.Gas}, {execution.Steps} steps");
-        Lines("state", Changes(inputs, execution));
+        Lines("state", changes);
         Lines("ledger", execution.Ledger.Select(entry => Literal.Of(entry)));
         Lines("event", execution.Events.Select(e => $"{Terminal.Printable(e.Event)} {Literal.Of(e.Data)}"));
         Lines("audit", execution.Audit.Select(e => $"{Literal.Of(e.Action)} {Literal.Of(e.Data)} at {e.Timestamp}"));
@@ -177,7 +200,7 @@ internal static class RunCommand
         foreach ((string key, Node after) in execution.State)
         {
             string shown = Literal.Of(after);
-            if (!inputs.State.TryGetValue(key, out Data? before))
+            if (!inputs.TryRead(key, out Data? before))
             {
                 yield return $"{Literal.Quoted(key)}: new, {shown}";
                 continue;
@@ -191,7 +214,13 @@ internal static class RunCommand
         }
     }
 
-    private static string ToJson(ProgramFile program, Inputs inputs, Execution execution, bool showsHeap)
+    private static string ToJson(
+        ProgramFile program,
+        Inputs inputs,
+        Execution execution,
+        bool showsHeap,
+        Receipt? receipt
+    )
     {
         Ending ending = execution.Ending;
         List<(string, string)> fields =
@@ -226,6 +255,11 @@ internal static class RunCommand
         if (showsHeap)
         {
             fields.Add(("heap", HeapReport.ToJson(program, execution.Heap!)));
+        }
+
+        if (receipt is not null)
+        {
+            fields.Add(("receipt", RecordCommands.ToJson(receipt)));
         }
 
         return Json.Document([.. fields]);

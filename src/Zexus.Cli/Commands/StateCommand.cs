@@ -8,20 +8,31 @@ using Zexus.Isa;
 
 namespace Zexus.Cli.Commands;
 
-/// <summary>`zexus state root|prove|verify-proof`.</summary>
+/// <summary>`zexus state`: states in files and in stores, their roots and proofs.</summary>
 internal static class StateCommand
 {
     public static Command Create(Terminal terminal)
     {
-        Command command = new("state", "The root of a state, and proofs of what a key holds in it.")
+        Command command = new(
+            "state",
+            "Stores and what is in them; the root of a state, and proofs of what a key holds in it."
+        )
         {
+            StoreCommands.CreateNew(),
+            StoreCommands.CreateGet(terminal),
+            StoreCommands.CreateList(terminal),
+            StoreCommands.CreateExport(terminal),
+            StoreCommands.CreatePrune(terminal),
+            StoreCommands.CreateVerify(terminal),
             CreateRoot(terminal),
             CreateProve(terminal),
             CreateVerify(terminal),
         };
         HelpWithExamples.Add(
             command,
-            "./zexus state root --state before.json",
+            "./zexus state new chain",
+            "./zexus state get chain visits",
+            "./zexus state root --state chain",
             "./zexus state prove --state before.json visits --out visits.proof.json",
             "./zexus state verify-proof visits.proof.json --root 5d1c…"
         );
@@ -41,15 +52,13 @@ internal static class StateCommand
         );
         command.SetAction(parsed =>
         {
-            IReadOnlyDictionary<string, Data> pairs = StateFile.Read(
-                parsed.GetRequiredValue(state),
-                Limits.Default,
-                terminal
-            );
-            Digest root = Tree(parsed.GetRequiredValue(contract), pairs).Root;
+            string source = parsed.GetRequiredValue(state);
+            (Digest root, int count) = Directory.Exists(source)
+                ? RootOf(source)
+                : RootOf(StateFile.Read(source, Limits.Default, terminal), parsed.GetRequiredValue(contract));
             terminal.Out.WriteLine(
                 parsed.GetValue(json)
-                    ? Json.Document(("root", Json.Of(root.ToString())), ("pairs", Json.Of(pairs.Count)))
+                    ? Json.Document(("root", Json.Of(root.ToString())), ("pairs", Json.Of(count)))
                     : root.ToString()
             );
             return ExitCode.Completed;
@@ -84,12 +93,13 @@ internal static class StateCommand
         );
         command.SetAction(parsed =>
         {
-            string text = Prove(
-                    parsed.GetRequiredValue(contract),
-                    parsed.GetRequiredValue(key),
-                    StateFile.Read(parsed.GetRequiredValue(state), Limits.Default, terminal)
-                )
-                .ToJson();
+            string source = parsed.GetRequiredValue(state);
+            string owner = parsed.GetRequiredValue(contract);
+            string text = (
+                Directory.Exists(source)
+                    ? Prove(owner, parsed.GetRequiredValue(key), source)
+                    : Prove(owner, parsed.GetRequiredValue(key), StateFile.Read(source, Limits.Default, terminal))
+            ).ToJson();
             if (parsed.GetValue(output) is string target and not InputFile.Standard)
             {
                 OutputFile.Write(target, Encoding.UTF8.GetBytes(text + "\n"), terminal);
@@ -165,6 +175,21 @@ internal static class StateCommand
         return command;
     }
 
+    private static (Digest Root, int Count) RootOf(string directory)
+    {
+        using DurableStore store = DurableStore.Open(directory);
+        return (store.Head.StateRoot, store.State().Count());
+    }
+
+    private static (Digest Root, int Count) RootOf(IReadOnlyDictionary<string, Data> pairs, string contract) =>
+        (Tree(contract, pairs).Root, pairs.Count);
+
+    private static StateProof Prove(string contract, string key, string directory)
+    {
+        using DurableStore store = DurableStore.Open(directory);
+        return store.Prove(contract, key);
+    }
+
     private static StateTree Tree(string contract, IReadOnlyDictionary<string, Data> pairs)
     {
         StateTree tree = new();
@@ -227,12 +252,13 @@ internal static class StateCommand
     private static Option<string> StateOption() =>
         new("--state")
         {
-            Description = "The state: a JSON object, as 'run' reads and writes it (docs/json.md).",
-            HelpName = "FILE",
+            Description =
+                "The state: a JSON object, as 'run' reads and writes it (docs/json.md), or a store's directory.",
+            HelpName = "FILE|DIR",
             Required = true,
         };
 
-    private static Option<string> ContractOption() =>
+    internal static Option<string> ContractOption() =>
         new("--contract")
         {
             Description = "The contract whose keys these are.",
@@ -240,6 +266,6 @@ internal static class StateCommand
             DefaultValueFactory = _ => "",
         };
 
-    private static Option<bool> JsonOption() =>
+    internal static Option<bool> JsonOption() =>
         new("--json") { Description = "One JSON document on standard output (docs/json.md)." };
 }

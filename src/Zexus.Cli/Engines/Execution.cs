@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Numerics;
 using Zexus.Cli.Output;
 using Zexus.Isa;
@@ -22,6 +23,13 @@ internal sealed record Inputs
     public string Caller { get; init; } = "";
 
     public IReadOnlyDictionary<string, Data> State { get; init; } = new Dictionary<string, Data>();
+
+    /// <summary>Where the rest of the state is, which only the interpreter can ask.</summary>
+    public IStateSource? Source { get; init; }
+
+    /// <summary>What a key holds before the execution.</summary>
+    public bool TryRead(string key, [MaybeNullWhen(false)] out Data value) =>
+        State.TryGetValue(key, out value) || (Source is not null && Source.TryRead(key, out value));
 }
 
 /// <summary>What an execution left, whichever engine ran it: all observables.</summary>
@@ -45,6 +53,9 @@ internal sealed record Execution
 
     /// <summary>Of engines that have a heap of their own.</summary>
     public HeapStatistics? Heap { get; init; }
+
+    /// <summary>The interpreter's own.</summary>
+    public ExecutionResult? Result { get; init; }
 }
 
 /// <summary>How an execution ended: with a value, or with a fault.</summary>

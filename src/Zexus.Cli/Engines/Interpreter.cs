@@ -40,6 +40,7 @@ internal sealed class Interpreter(InterpreterOptions options) : IEngine
         {
             GasLimit = inputs.Gas,
             State = inputs.State,
+            Source = inputs.Source,
             Block = new BlockContext
             {
                 Timestamp = inputs.Timestamp,
@@ -121,6 +122,7 @@ internal sealed class Interpreter(InterpreterOptions options) : IEngine
                 Events = [.. result.Events.Select(e => (e.Name, Node.Of(e.Payload)))],
                 Audit = [.. result.Audit.Select(e => (Node.Of(e.Data), Node.Of(e.Action), e.Timestamp))],
                 Heap = result.Heap,
+                Result = result,
             };
 
         private Node ToNode(ZexusValue root)

@@ -1,0 +1,338 @@
+using System.CommandLine;
+using System.Text;
+using System.Text.Json;
+using Zexus.Chain;
+using Zexus.Cli.Files;
+using Zexus.Cli.Output;
+using Zexus.Isa;
+
+namespace Zexus.Cli.Commands;
+
+/// <summary>`zexus state new|get|list|export|prune|verify`: what concerns the state of a store.</summary>
+internal static class StoreCommands
+{
+    public static Argument<string> Directory() => new("DIR") { Description = "The store's directory (docs/store.md)." };
+
+    public static Command CreateNew()
+    {
+        Argument<string> directory = new("DIR") { Description = "A directory that is not there yet, or empty." };
+        Option<string?> from = new("--from")
+        {
+            Description = "Begin with the state of a snapshot, as 'state export' writes it, if its root is right.",
+            HelpName = "SNAPSHOT",
+        };
+        Command command = new("new", "Make a store.") { directory, from };
+        HelpWithExamples.Add(command, "./zexus state new chain", "./zexus state new copy --from chain.snapshot");
+        command.SetAction(parsed =>
+        {
+            IEnumerable<StatePair>? state = parsed.GetValue(from) is { } path ? Snapshot.Read(path) : null;
+            using DurableStore store = DurableStore.Create(parsed.GetRequiredValue(directory), state);
+            return ExitCode.Completed;
+        });
+        return command;
+    }
+
+    public static Command CreateGet(Terminal terminal)
+    {
+        Argument<string> directory = Directory();
+        Argument<string> key = new("KEY") { Description = "The key; one that begins with - stands behind --." };
+        Option<string> contract = StateCommand.ContractOption();
+        Option<long?> at = WholeNumber.Optional("--at", "As it was after this execution; 0 is the beginning.");
+        Command command = new("get", "What a key holds, as JSON. Exit code 1 when it holds nothing.")
+        {
+            directory,
+            key,
+            contract,
+            at,
+        };
+        HelpWithExamples.Add(
+            command,
+            "./zexus state get chain visits",
+            "./zexus state get chain total --contract token --at 3"
+        );
+        command.SetAction(parsed =>
+        {
+            using DurableStore store = DurableStore.Open(parsed.GetRequiredValue(directory));
+            bool isThere = store.TryRead(
+                parsed.GetRequiredValue(contract),
+                parsed.GetRequiredValue(key),
+                parsed.GetValue(at) ?? store.Head.Number,
+                out Data? value
+            );
+            if (isThere)
+            {
+                terminal.Out.WriteLine(DataJson.Write(value!));
+            }
+
+            return isThere ? ExitCode.Completed : ExitCode.Faulted;
+        });
+        return command;
+    }
+
+    public static Command CreateList(Terminal terminal)
+    {
+        Argument<string> directory = Directory();
+        Option<string?> contract = new("--contract") { Description = "The keys of this one only.", HelpName = "ID" };
+        Option<bool> json = StateCommand.JsonOption();
+        Command command = new("list", "Every key and what it holds.") { directory, contract, json };
+        HelpWithExamples.Add(command, "./zexus state list chain", "./zexus state list chain --contract token --json");
+        command.SetAction(parsed =>
+        {
+            using DurableStore store = DurableStore.Open(parsed.GetRequiredValue(directory));
+            string? only = parsed.GetValue(contract);
+            Lines.Write(
+                terminal,
+                parsed.GetValue(json),
+                store.State().Where(pair => only is null || pair.Contract == only),
+                pair =>
+                    (pair.Contract == "" ? "" : Literal.Quoted(pair.Contract) + " ")
+                    + $"{Literal.Quoted(pair.Key)}: {DataJson.Write(pair.Value)}",
+                Snapshot.ToJson
+            );
+            return ExitCode.Completed;
+        });
+        return command;
+    }
+
+    public static Command CreateExport(Terminal terminal)
+    {
+        Argument<string> directory = Directory();
+        Option<string?> output = new("--out", "-o")
+        {
+            Description = "The file to write; standard output when not given.",
+            HelpName = "FILE",
+        };
+        Command command = new("export", "A snapshot of the state with its root (docs/json.md), for 'state new --from'.")
+        {
+            directory,
+            output,
+        };
+        HelpWithExamples.Add(command, "./zexus state export chain --out chain.snapshot");
+        command.SetAction(parsed =>
+        {
+            using DurableStore store = DurableStore.Open(parsed.GetRequiredValue(directory));
+            IEnumerable<string> lines = Snapshot.Lines(store);
+            if (parsed.GetValue(output) is string target and not InputFile.Standard)
+            {
+                OutputFile.Write(target, Encoding.UTF8.GetBytes(string.Join('\n', lines) + "\n"), terminal);
+                return ExitCode.Completed;
+            }
+
+            foreach (string line in lines)
+            {
+                terminal.Out.WriteLine(line);
+            }
+
+            return ExitCode.Completed;
+        });
+        return command;
+    }
+
+    public static Command CreatePrune(Terminal terminal)
+    {
+        Argument<string> directory = Directory();
+        Argument<long> number = new("N") { Description = "The state after this execution, and later ones, stay." };
+        Command command = new(
+            "prune",
+            "Drop what only states before an execution need. Ledger, events and receipts stay."
+        )
+        {
+            directory,
+            number,
+        };
+        HelpWithExamples.Add(command, "./zexus state prune chain 1000");
+        command.SetAction(parsed =>
+        {
+            using DurableStore store = DurableStore.Open(parsed.GetRequiredValue(directory));
+            store.Prune(parsed.GetRequiredValue(number));
+            terminal.Error.WriteLine($"the oldest state is now the one after execution {store.Oldest}");
+            return ExitCode.Completed;
+        });
+        return command;
+    }
+
+    public static Command CreateVerify(Terminal terminal) =>
+        Verifying(
+            terminal,
+            "Compute everything in a store again: receipts, ledger, events, state roots. Names the first thing that is wrong.",
+            "./zexus state verify chain",
+            "./zexus state verify chain --json"
+        );
+
+    /// <summary>`state verify` and `ledger verify`: each is bound to the other by the receipts, so they are one.</summary>
+    public static Command Verifying(Terminal terminal, string description, params string[] examples)
+    {
+        Argument<string> directory = Directory();
+        Option<bool> json = StateCommand.JsonOption();
+        Command command = new("verify", description) { directory, json };
+        HelpWithExamples.Add(command, examples);
+        command.SetAction(parsed =>
+        {
+            using DurableStore store = DurableStore.Open(parsed.GetRequiredValue(directory));
+            Verification found = Verify(store, terminal);
+            string sums = $"{found.Receipts:N0} receipts, {found.Entries:N0} ledger entries, {found.Keys:N0} keys";
+            if (parsed.GetValue(json))
+            {
+                terminal.Out.WriteLine(
+                    Json.Document(
+                        ("status", Json.Of(found.Problem is null ? "sound" : "damaged")),
+                        ("problem", found.Problem is null ? "null" : Json.Of(found.Problem)),
+                        ("receipts", Json.Of(found.Receipts)),
+                        ("ledgerEntries", Json.Of(found.Entries)),
+                        ("keys", Json.Of(found.Keys)),
+                        ("stateRoot", Json.Of(store.Head.StateRoot.ToString())),
+                        ("ledgerHead", Json.Of(store.Head.LedgerHead.ToString())),
+                        ("receiptHead", Json.Of(store.Head.ReceiptHead.ToString()))
+                    )
+                );
+            }
+            else
+            {
+                terminal.Out.WriteLine(
+                    found.Problem is null ? $"sound    {sums}" : $"damaged  {Terminal.Printable(found.Problem)}"
+                );
+                if (found.Problem is null)
+                {
+                    terminal.Out.WriteLine($"state    {store.Head.StateRoot}");
+                    terminal.Out.WriteLine($"ledger   {store.Head.LedgerHead}");
+                    terminal.Out.WriteLine($"receipts {store.Head.ReceiptHead}");
+                }
+            }
+
+            return found.Problem is null ? ExitCode.Completed : ExitCode.Faulted;
+        });
+        return command;
+    }
+
+    private static Verification Verify(DurableStore store, Terminal terminal)
+    {
+        if (terminal.ErrorIsTerminal)
+        {
+            return Consoles.WithBar(
+                terminal,
+                task =>
+                    store.Verify(
+                        (done, all) =>
+                        {
+                            task.MaxValue = Math.Max(1, all);
+                            task.Value = done;
+                            task.Description = $"receipt {done:N0} of {all:N0}";
+                        },
+                        terminal.Cancellation
+                    )
+            );
+        }
+
+        DateTime last = DateTime.UtcNow;
+        return store.Verify(
+            (done, all) =>
+            {
+                if (DateTime.UtcNow - last >= TimeSpan.FromSeconds(10))
+                {
+                    last = DateTime.UtcNow;
+                    terminal.Error.WriteLine($"receipt {done:N0} of {all:N0}");
+                }
+            },
+            terminal.Cancellation
+        );
+    }
+}
+
+/// <summary>A snapshot of a state: a line of JSON that says what it is, then one for each key (docs/json.md).</summary>
+internal static class Snapshot
+{
+    private const string Format = "zexus state";
+    private const int Version = 1;
+
+    public static IEnumerable<string> Lines(DurableStore store) =>
+        store
+            .State()
+            .Select(ToJson)
+            .Prepend(
+                Json.Object(
+                    ("format", Json.Of(Format)),
+                    ("version", Json.Of(Version)),
+                    ("number", Json.Of(store.Head.Number)),
+                    ("root", Json.Of(store.Head.StateRoot.ToString()))
+                )
+            );
+
+    public static string ToJson(StatePair pair) =>
+        Json.Object(
+            ("contract", Json.Of(pair.Contract)),
+            ("key", Json.Of(pair.Key)),
+            ("value", DataJson.Write(pair.Value))
+        );
+
+    public static List<StatePair> Read(string path)
+    {
+        string shown = Terminal.Printable(path);
+        List<StatePair> pairs = [];
+        Digest root = default;
+        int number = 0;
+        try
+        {
+            foreach (string line in File.ReadLines(path))
+            {
+                number++;
+                using JsonDocument document = JsonDocument.Parse(line, new JsonDocumentOptions { MaxDepth = 2000 });
+                JsonElement at = document.RootElement;
+                if (number == 1)
+                {
+                    if (
+                        at.GetProperty("format").GetString() != Format
+                        || at.GetProperty("version").GetInt32() != Version
+                    )
+                    {
+                        throw Problem.File($"{shown}: this is no snapshot of version {Version}");
+                    }
+
+                    root = Digest.Parse(at.GetProperty("root").GetString() ?? "");
+                    continue;
+                }
+
+                pairs.Add(
+                    new StatePair(
+                        at.GetProperty("contract").GetString() ?? "",
+                        at.GetProperty("key").GetString() ?? "",
+                        DataJson.Read(Encoding.UTF8.GetBytes(at.GetProperty("value").GetRawText()))
+                    )
+                );
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Problem.File($"'{shown}' cannot be read: {Terminal.Printable(e.Message)}");
+        }
+        catch (Exception e)
+            when (e
+                    is JsonException
+                        or FormatException
+                        or KeyNotFoundException
+                        or InvalidOperationException
+                        or MalformedJsonException
+            )
+        {
+            throw Problem.File(
+                $"{shown}:{number}: {Terminal.Printable(e.Message)}",
+                "A snapshot is what './zexus state export' writes."
+            );
+        }
+
+        StateTree tree = new();
+        foreach (StatePair pair in pairs)
+        {
+            if (tree.Contains(pair.Contract, pair.Key))
+            {
+                throw Problem.File($"{shown}: the key {Literal.Quoted(pair.Key)} stands there twice");
+            }
+
+            tree.Update(StateWrite.Put(pair.Contract, pair.Key, pair.Value));
+        }
+
+        return number == 0
+                ? throw Problem.File($"{shown} is empty", "A snapshot is what './zexus state export' writes.")
+            : tree.Root != root ? throw Problem.File($"{shown}: its keys have the root {tree.Root}, and it says {root}")
+            : pairs;
+    }
+}
