@@ -63,16 +63,34 @@ type private Child(start: Func<ProcessStartInfo>) =
             // It is dead; reading says so.
             ()
 
-    /// The next line; None when it has died; an exception when it is silent for too long.
+    /// The next line; None when it has died; an exception when it is silent for too long. The time is the child's own, so that a busy machine
+    /// does not look like a hang; one that waits for something gets five times as much of everybody's.
     member _.Read(patience: TimeSpan, cancel: CancellationToken) : string voption =
         let mutable line = null
+        let clock = Stopwatch.StartNew()
 
-        if lines.TryTake(&line, int patience.TotalMilliseconds, cancel) then
-            ValueSome line
-        elif lines.IsCompleted then
-            ValueNone
-        else
-            raise (TimeoutException())
+        let own () =
+            try
+                child.TotalProcessorTime
+            with :? InvalidOperationException ->
+                TimeSpan.Zero
+
+        let before = own ()
+
+        let rec wait () =
+            if lines.TryTake(&line, int patience.TotalMilliseconds, cancel) then
+                ValueSome line
+            elif lines.IsCompleted then
+                ValueNone
+            else
+                child.Refresh()
+
+                if own () - before >= 0.9 * patience || clock.Elapsed >= 5.0 * patience then
+                    raise (TimeoutException())
+
+                wait ()
+
+        wait ()
 
     /// Why it died, in one line or a few.
     member _.Remains() =
@@ -535,7 +553,8 @@ module Campaign =
                          with :? TimeoutException ->
                              Choice2Of2())
                     with
-                    | Choice2Of2() -> lost Trouble.Hang $"no answer in {options.Patience.TotalSeconds} seconds"
+                    | Choice2Of2() ->
+                        lost Trouble.Hang $"no answer in {options.Patience.TotalSeconds} seconds of its own time"
                     | Choice1Of2 ValueNone -> lost Trouble.Crash (child.Remains())
                     | Choice1Of2(ValueSome line) when line.StartsWith '@' ->
                         current <- line.Substring 1
@@ -599,7 +618,7 @@ module Campaign =
                      with :? TimeoutException ->
                          Choice2Of2())
                 with
-                | Choice2Of2() -> dead Trouble.Hang $"no answer in {patience.TotalSeconds} seconds"
+                | Choice2Of2() -> dead Trouble.Hang $"no answer in {patience.TotalSeconds} seconds of its own time"
                 | Choice1Of2 ValueNone -> dead Trouble.Crash (child.Remains())
                 | Choice1Of2(ValueSome line) when line.StartsWith '@' -> listen ()
                 | Choice1Of2(ValueSome line) ->

@@ -1,0 +1,182 @@
+using BenchmarkDotNet.Attributes;
+using Microsoft.Data.Sqlite;
+using Zexus.Chain;
+using Zexus.Isa;
+using Zexus.Vm;
+
+namespace Zexus.Benchmarks;
+
+/// <summary>
+/// Durable commits of a token transfer (two keys, a ledger entry, an event, the receipt) beside the database alone, which is given
+/// rows of the same sizes in one transaction, synced as often; one execution at a time, and blocks of a hundred. On the disk that holds
+/// the temporary folder.
+/// </summary>
+/// <remarks><c>dotnet run -c Release --project tests/Zexus.Benchmarks -- --filter '*StoreBenchmarks*' --job short -i</c></remarks>
+public class StoreBenchmarks
+{
+    private const int Block = 100;
+    private const int Keys = 10_000;
+
+    private static readonly string[] Statements =
+    [
+        "INSERT INTO state VALUES (?1, ?2, ?3, ?4)",
+        "INSERT INTO ledger VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO receipt VALUES (?1, ?2, ?3)",
+        "BEGIN IMMEDIATE",
+        "COMMIT",
+    ];
+
+    private readonly byte[] _receipt = new byte[560];
+    private readonly byte[] _entry = new byte[48];
+    private readonly byte[] _digest = new byte[32];
+    private string _folder = "";
+    private DurableStore _store = null!;
+    private SqliteConnection _raw = null!;
+    private SqliteCommand[] _commands = [];
+    private long _number;
+    private long _rawNumber;
+
+    [GlobalSetup]
+    public void Open()
+    {
+        _folder = Directory.CreateTempSubdirectory("zexus-store-").FullName;
+        StatePair[] state =
+        [
+            .. Enumerable.Range(0, Keys).Select(i => new StatePair("token", $"account{i}", Data.NewInt(i))),
+        ];
+        _store = DurableStore.Create(Path.Combine(_folder, "store"), state);
+
+        // The same tables and the same pairs, from a copy of the store.
+        string copy = Path.Combine(_folder, "copy");
+        DurableStore.Create(copy, state).Dispose();
+        _raw = new SqliteConnection($"Data Source={Path.Combine(copy, "chain.db")};Pooling=False");
+        _raw.Open();
+        foreach (string pragma in (string[])["locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL"])
+        {
+            using SqliteCommand command = _raw.CreateCommand();
+            command.CommandText = "PRAGMA " + pragma;
+            _ = command.ExecuteScalar();
+        }
+
+        _commands =
+        [
+            .. Statements.Select(sql =>
+            {
+                SqliteCommand command = _raw.CreateCommand();
+                command.CommandText = sql;
+                for (int i = 1; sql.Contains($"?{i}", StringComparison.Ordinal); i++)
+                {
+                    command.Parameters.Add(new SqliteParameter($"?{i}", 0L));
+                }
+
+                command.Prepare();
+                return command;
+            }),
+        ];
+    }
+
+    [GlobalCleanup]
+    public void Close()
+    {
+        _store.Dispose();
+        Array.ForEach(_commands, command => command.Dispose());
+        _raw.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    [Benchmark(Baseline = true)]
+    public void Database() => Raw(1);
+
+    [Benchmark]
+    public ChainHead Store()
+    {
+        _store.Commit(Transfer(++_number));
+        return _store.Head;
+    }
+
+    [Benchmark(OperationsPerInvoke = Block)]
+    public void DatabaseInBlocks() => Raw(Block);
+
+    [Benchmark(OperationsPerInvoke = Block)]
+    public ChainHead StoreInBlocks()
+    {
+        _store.Commit([.. Enumerable.Range(0, Block).Select(_ => Transfer(++_number))]);
+        return _store.Head;
+    }
+
+    [Benchmark(OperationsPerInvoke = Block)]
+    public long Reads()
+    {
+        long sum = 0;
+        for (int i = 0; i < Block; i++)
+        {
+            sum += _store.TryRead("token", $"account{i * 97 % Keys}", out Data? value) ? value.Tag : 0;
+        }
+
+        return sum;
+    }
+
+    private void Raw(int executions)
+    {
+        _ = _commands[4].ExecuteNonQuery();
+        for (int i = 0; i < executions; i++)
+        {
+            long number = ++_rawNumber;
+            for (int key = 0; key < 2; key++)
+            {
+                Run(0, "token"u8.ToArray(), Key(number, key), number, new byte[5]);
+            }
+
+            Run(1, number, number, "token"u8.ToArray(), _entry, _digest);
+            Run(2, number, number, "token"u8.ToArray(), "transfer"u8.ToArray(), _entry);
+            Run(3, number, _receipt, _digest);
+        }
+
+        _ = _commands[5].ExecuteNonQuery();
+    }
+
+    private void Run(int statement, params ReadOnlySpan<object> parameters)
+    {
+        for (int i = 0; i < parameters.Length; i++)
+        {
+            _commands[statement].Parameters[i].Value = parameters[i];
+        }
+
+        _ = _commands[statement].ExecuteNonQuery();
+    }
+
+    private static byte[] Key(long number, int which) =>
+        System.Text.Encoding.UTF8.GetBytes($"account{((number * 7919) + which) % Keys}");
+
+    private static ExecutionRecord Transfer(long number)
+    {
+        Data payload = Data.NewMap([
+            new(Data.NewString("from"), Data.NewString($"account{number * 7919 % Keys}")),
+            new(Data.NewString("amount"), Data.NewInt(number)),
+        ]);
+        return new()
+        {
+            Summary = new ExecutionSummary
+            {
+                Contract = "token",
+                Function = 1,
+                Arguments = [Data.NewString($"account{((number * 7919) + 1) % Keys}"), Data.NewInt(number)],
+                Caller = "alice",
+                Timestamp = 1_700_000_000,
+                Height = number,
+                GasLimit = 100_000,
+                GasUsed = 350,
+                Value = Data.NewBool(true),
+            },
+            Writes = Enumerable
+                .Range(0, 2)
+                .ToDictionary(
+                    which => System.Text.Encoding.UTF8.GetString(Key(number, which)),
+                    which => Data.NewInt(number * (which + 1))
+                ),
+            Ledger = [payload],
+            Events = [new EmittedEvent("transfer", payload)],
+        };
+    }
+}
