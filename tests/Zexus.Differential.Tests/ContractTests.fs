@@ -29,7 +29,7 @@ let private items (json: JsonElement) (name: string) = [|
     for item in json.GetProperty(name).EnumerateArray() -> data item
 |]
 
-/// Program, entries and calls; of a call its place in the file and the case in which its state is that before it.
+/// As examples/contracts/README.md describes its file.
 type private Scenario = {
     Program: Program
     Loaded: Loaded
