@@ -1,0 +1,220 @@
+using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
+
+namespace Zexus.Vm;
+
+/// <summary>A level of the tree of MERKLE_ROOT (docs/semantics.md, section 8): at first its leaves, at last its root.</summary>
+/// <remarks>
+/// The first words of all digests, then all second words, and so on: a vector's lanes are neighbours in memory, in a level and in
+/// the one above it.
+/// </remarks>
+internal sealed unsafe class MerkleLevel
+{
+    // Longer leaves are hashed one by one.
+    private const int MostBlocks = 4;
+
+    private readonly Sha256Batch _batch;
+    private readonly Queue?[] _queues = new Queue?[MostBlocks];
+
+    // For fewer, one by one is faster than lanes without a message.
+    private readonly int _fewest;
+    private readonly bool _few;
+    private uint[] _words = [];
+    private int _room;
+
+    /// <param name="leaves">That there will probably be; more are no error.</param>
+    /// <param name="batch">Hashes the nodes.</param>
+    public MerkleLevel(int leaves, Sha256Batch batch)
+    {
+        _batch = batch;
+        _fewest = batch.Lanes / 3;
+        _few = leaves <= _fewest;
+        Reserve(leaves);
+    }
+
+    public MerkleLevel(int leaves)
+        : this(leaves, Sha256Batch.Best) { }
+
+    /// <summary>Nodes of the level.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>Appends the leaf of these bytes.</summary>
+    [SkipLocalsInit]
+    public void Add(ReadOnlySpan<byte> leaf)
+    {
+        // One more place, for the last of an odd level.
+        if (Count + 1 >= _room)
+        {
+            Reserve(checked(2 * _room));
+        }
+
+        int place = Count++;
+        int blocks = Sha256.Blocks(leaf.Length);
+        if (_few || blocks > MostBlocks)
+        {
+            Span<byte> digest = stackalloc byte[Sha256.DigestBytes];
+            Sha256.Hash(leaf, digest);
+            for (int w = 0; w < Sha256.StateWords; w++)
+            {
+                _words[(w * _room) + place] = BinaryPrimitives.ReadUInt32BigEndian(digest[(w * sizeof(uint))..]);
+            }
+
+            return;
+        }
+
+        Queue queue = _queues[blocks - 1] ??= new Queue(blocks, _batch.Lanes);
+        queue.Add(leaf, place);
+        if (queue.Count == _batch.Lanes)
+        {
+            Hash(queue);
+        }
+    }
+
+    /// <summary>Goes one level up, unless this is the root's.</summary>
+    [SkipLocalsInit]
+    public void Ascend()
+    {
+        Settle();
+        if (Count <= 1)
+        {
+            return;
+        }
+
+        if (Count % 2 == 1)
+        {
+            for (int w = 0; w < Sha256.StateWords; w++)
+            {
+                _words[(w * _room) + Count] = _words[(w * _room) + Count - 1];
+            }
+        }
+
+        Count = (Count + 1) / 2;
+        if (Count > _fewest)
+        {
+            fixed (uint* words = _words)
+            {
+                _batch.HashPairs(words, _room, Count);
+            }
+
+            return;
+        }
+
+        Span<byte> pair = stackalloc byte[2 * Sha256.HexBytes];
+        Span<byte> parent = stackalloc byte[Sha256.DigestBytes];
+        for (int i = 0; i < Count; i++)
+        {
+            CopyHex(2 * i, pair);
+            CopyHex((2 * i) + 1, pair[Sha256.HexBytes..]);
+            Sha256.Hash(pair, parent);
+            for (int w = 0; w < Sha256.StateWords; w++)
+            {
+                _words[(w * _room) + i] = BinaryPrimitives.ReadUInt32BigEndian(parent[(w * sizeof(uint))..]);
+            }
+        }
+    }
+
+    /// <summary>Goes up to the root, if there are leaves at all.</summary>
+    public void AscendToRoot()
+    {
+        do
+        {
+            Ascend();
+        } while (Count > 1);
+    }
+
+    /// <summary>Writes the 64 digits of a node; after the last one of an odd level, those of the one before.</summary>
+    [SkipLocalsInit]
+    public void CopyHex(int node, Span<byte> hex)
+    {
+        Settle();
+        Span<byte> digest = stackalloc byte[Sha256.DigestBytes];
+        for (int w = 0; w < Sha256.StateWords; w++)
+        {
+            BinaryPrimitives.WriteUInt32BigEndian(digest[(w * sizeof(uint))..], _words[(w * _room) + node]);
+        }
+
+        Convert.TryToHexStringLower(digest, hex, out _);
+    }
+
+    /// <summary>Hashes the leaves that wait for more to fill the lanes.</summary>
+    private void Settle()
+    {
+        foreach (Queue? queue in _queues)
+        {
+            if (queue is { Count: > 0 })
+            {
+                Hash(queue);
+            }
+        }
+    }
+
+    [SkipLocalsInit]
+    private void Hash(Queue queue)
+    {
+        int lanes = _batch.Lanes;
+        int first = queue.Places[0];
+        fixed (uint* words = _words)
+        fixed (uint* messages = queue.Words)
+        {
+            if (queue.Count == lanes && queue.Places[lanes - 1] - first == lanes - 1)
+            {
+                _batch.Hash(messages, queue.Blocks, words + first, _room);
+            }
+            else
+            {
+                uint* digests = stackalloc uint[Sha256.StateWords * lanes];
+                _batch.Hash(messages, queue.Blocks, digests, lanes);
+                for (int i = 0; i < queue.Count; i++)
+                {
+                    for (int w = 0; w < Sha256.StateWords; w++)
+                    {
+                        words[(w * _room) + queue.Places[i]] = digests[(w * lanes) + i];
+                    }
+                }
+            }
+        }
+
+        queue.Count = 0;
+    }
+
+    private void Reserve(int nodes)
+    {
+        // Whole vectors of pairs; and not a power of two, with which all eight words of a digest would want the same cache set.
+        int step = 2 * _batch.Lanes;
+        int room = checked(((nodes + step) / step * step) + step);
+        uint[] words = GC.AllocateUninitializedArray<uint>(checked(Sha256.StateWords * room));
+        for (int w = 0; w < Sha256.StateWords; w++)
+        {
+            _words.AsSpan(w * _room, Count).CopyTo(words.AsSpan(w * room));
+        }
+
+        _words = words;
+        _room = room;
+    }
+
+    /// <summary>Leaves of as many blocks, padded and in lanes, until the lanes are full.</summary>
+    private sealed class Queue(int blocks, int lanes)
+    {
+        public uint[] Words { get; } = new uint[blocks * Sha256.BlockWords * lanes];
+
+        public int[] Places { get; } = new int[lanes];
+
+        public int Blocks => blocks;
+
+        public int Count { get; set; }
+
+        [SkipLocalsInit]
+        public void Add(ReadOnlySpan<byte> leaf, int place)
+        {
+            Span<byte> padded = stackalloc byte[MostBlocks * Sha256.BlockBytes];
+            int bytes = Sha256.Pad(leaf, 0, padded) * Sha256.BlockBytes;
+            int lane = Count;
+            for (int at = 0; at < bytes; at += sizeof(uint), lane += lanes)
+            {
+                Words[lane] = BinaryPrimitives.ReadUInt32BigEndian(padded[at..]);
+            }
+
+            Places[Count++] = place;
+        }
+    }
+}
