@@ -1,6 +1,7 @@
 using System.Buffers;
-using System.Security.Cryptography;
+using System.Buffers.Binary;
 using System.Text;
+using Zexus.Vm;
 
 namespace Zexus.Chain;
 
@@ -35,7 +36,7 @@ internal static class CommitmentHash
         Span<byte> message = stackalloc byte[NodeSize];
         WriteNode(message, left, right);
         Span<byte> digest = stackalloc byte[Digest.Size];
-        SHA256.HashData(message, digest);
+        Sha256.Hash(message, digest);
         return new Digest(digest);
     }
 
@@ -48,11 +49,43 @@ internal static class CommitmentHash
     }
 
     /// <summary>Of many nodes at once, none of which is part of another: messages and digests one behind the other.</summary>
-    public static void Nodes(ReadOnlySpan<byte> messages, Span<byte> digests)
+    public static unsafe void Nodes(ReadOnlySpan<byte> messages, Span<byte> digests)
     {
+        Sha256Batch batch = Sha256Batch.Best;
+        int blocks = Sha256.Blocks(NodeSize);
+        uint* words = stackalloc uint[blocks * Sha256.BlockWords * batch.Lanes];
+        uint* states = stackalloc uint[Sha256.StateWords * batch.Lanes];
+        while (messages.Length >= batch.Fewest * NodeSize)
+        {
+            int nodes = Math.Min(batch.Lanes, messages.Length / NodeSize);
+            for (int i = 0; i < nodes; i++)
+            {
+                batch.Load(
+                    new Span<uint>(words, blocks * Sha256.BlockWords * batch.Lanes),
+                    i,
+                    messages.Slice(i * NodeSize, NodeSize)
+                );
+            }
+
+            batch.Hash(words, blocks, states, batch.Lanes);
+            for (int i = 0; i < nodes; i++)
+            {
+                for (int w = 0; w < Sha256.StateWords; w++)
+                {
+                    BinaryPrimitives.WriteUInt32BigEndian(
+                        digests[((i * Digest.Size) + (w * sizeof(uint)))..],
+                        states[(w * batch.Lanes) + i]
+                    );
+                }
+            }
+
+            messages = messages[(nodes * NodeSize)..];
+            digests = digests[(nodes * Digest.Size)..];
+        }
+
         for (; messages.Length > 0; messages = messages[NodeSize..], digests = digests[Digest.Size..])
         {
-            SHA256.HashData(messages[..NodeSize], digests);
+            Sha256.Hash(messages[..NodeSize], digests);
         }
     }
 
@@ -79,7 +112,7 @@ internal static class CommitmentHash
         used += constant.Length;
 
         Span<byte> digest = stackalloc byte[Digest.Size];
-        SHA256.HashData(message[..used], digest);
+        Sha256.Hash(message[..used], digest);
         if (rented is not null)
         {
             ArrayPool<byte>.Shared.Return(rented);

@@ -10,14 +10,9 @@ namespace Zexus.Vm;
 /// </remarks>
 internal sealed unsafe class MerkleLevel
 {
-    // Longer leaves are hashed one by one.
-    private const int MostBlocks = 4;
-
     private readonly Sha256Batch _batch;
-    private readonly Queue?[] _queues = new Queue?[MostBlocks];
+    private readonly Queue?[] _queues = new Queue?[Sha256Batch.MostBlocks];
 
-    // For fewer, one by one is faster than lanes without a message.
-    private readonly int _fewest;
     private readonly bool _few;
     private uint[] _words = [];
     private int _room;
@@ -27,8 +22,7 @@ internal sealed unsafe class MerkleLevel
     public MerkleLevel(int leaves, Sha256Batch batch)
     {
         _batch = batch;
-        _fewest = batch.Lanes / 3;
-        _few = leaves <= _fewest;
+        _few = leaves < batch.Fewest;
         Reserve(leaves);
     }
 
@@ -50,7 +44,7 @@ internal sealed unsafe class MerkleLevel
 
         int place = Count++;
         int blocks = Sha256.Blocks(leaf.Length);
-        if (_few || blocks > MostBlocks)
+        if (_few || blocks > Sha256Batch.MostBlocks)
         {
             Span<byte> digest = stackalloc byte[Sha256.DigestBytes];
             Sha256.Hash(leaf, digest);
@@ -62,7 +56,7 @@ internal sealed unsafe class MerkleLevel
             return;
         }
 
-        Queue queue = _queues[blocks - 1] ??= new Queue(blocks, _batch.Lanes);
+        Queue queue = _queues[blocks - 1] ??= new Queue(blocks, _batch);
         queue.Add(leaf, place);
         if (queue.Count == _batch.Lanes)
         {
@@ -89,7 +83,7 @@ internal sealed unsafe class MerkleLevel
         }
 
         Count = (Count + 1) / 2;
-        if (Count > _fewest)
+        if (Count >= _batch.Fewest)
         {
             fixed (uint* words = _words)
             {
@@ -193,27 +187,19 @@ internal sealed unsafe class MerkleLevel
     }
 
     /// <summary>Leaves of as many blocks, padded and in lanes, until the lanes are full.</summary>
-    private sealed class Queue(int blocks, int lanes)
+    private sealed class Queue(int blocks, Sha256Batch batch)
     {
-        public uint[] Words { get; } = new uint[blocks * Sha256.BlockWords * lanes];
+        public uint[] Words { get; } = new uint[blocks * Sha256.BlockWords * batch.Lanes];
 
-        public int[] Places { get; } = new int[lanes];
+        public int[] Places { get; } = new int[batch.Lanes];
 
         public int Blocks => blocks;
 
         public int Count { get; set; }
 
-        [SkipLocalsInit]
         public void Add(ReadOnlySpan<byte> leaf, int place)
         {
-            Span<byte> padded = stackalloc byte[MostBlocks * Sha256.BlockBytes];
-            int bytes = Sha256.Pad(leaf, 0, padded) * Sha256.BlockBytes;
-            int lane = Count;
-            for (int at = 0; at < bytes; at += sizeof(uint), lane += lanes)
-            {
-                Words[lane] = BinaryPrimitives.ReadUInt32BigEndian(padded[at..]);
-            }
-
+            batch.Load(Words, Count, leaf);
             Places[Count++] = place;
         }
     }

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
@@ -6,6 +7,10 @@ namespace Zexus.Vm;
 /// <summary>SHA-256 (FIPS 180-4) of many messages at a time, as many blocks in each: one message in each lane of a vector.</summary>
 internal abstract unsafe class Sha256Batch
 {
+    /// <summary>Blocks of the longest message that is worth a lane.</summary>
+    public const int MostBlocks = 4;
+    public const int LongestMessage = (MostBlocks * Sha256.BlockBytes) - Sha256.LeastPadding;
+
     public static readonly Sha256Batch Scalar = new Sha256Batch<ScalarLane, uint>();
     public static readonly Sha256Batch Avx2 = new Sha256Batch<Avx2Lanes, Vector256<uint>>();
     public static readonly Sha256Batch Avx512 = new Sha256Batch<Avx512Lanes, Vector512<uint>>();
@@ -18,8 +23,27 @@ internal abstract unsafe class Sha256Batch
 
     public abstract bool IsSupported { get; }
 
+    /// <summary>For fewer messages than so many, one by one is faster than lanes without a message.</summary>
+    public int Fewest => (Lanes / 3) + 1;
+
     /// <summary>Messages at a time.</summary>
     public abstract int Lanes { get; }
+
+    /// <summary>Pads a message into a lane of what <see cref="Hash"/> takes.</summary>
+    /// <param name="words">Has room for as many blocks in each lane as the message has.</param>
+    /// <param name="lane">From 0.</param>
+    /// <param name="message">Of up to <see cref="LongestMessage"/> bytes.</param>
+    [SkipLocalsInit]
+    public void Load(Span<uint> words, int lane, ReadOnlySpan<byte> message)
+    {
+        Span<byte> padded = stackalloc byte[MostBlocks * Sha256.BlockBytes];
+        int bytes = Sha256.Pad(message, 0, padded) * Sha256.BlockBytes;
+        int lanes = Lanes;
+        for (int at = 0; at < bytes; at += sizeof(uint), lane += lanes)
+        {
+            words[lane] = BinaryPrimitives.ReadUInt32BigEndian(padded[at..]);
+        }
+    }
 
     /// <summary>
     /// Hashes <see cref="Lanes"/> padded messages. Word w of block b of the message in lane l is at
