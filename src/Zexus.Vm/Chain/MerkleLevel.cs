@@ -36,33 +36,25 @@ internal sealed unsafe class MerkleLevel
     [SkipLocalsInit]
     public void Add(ReadOnlySpan<byte> leaf)
     {
-        // One more place, for the last of an odd level.
-        if (Count + 1 >= _room)
-        {
-            Reserve(checked(2 * _room));
-        }
-
-        int place = Count++;
         int blocks = Sha256.Blocks(leaf.Length);
         if (_few || blocks > Sha256Batch.MostBlocks)
         {
             Span<byte> digest = stackalloc byte[Sha256.DigestBytes];
             Sha256.Hash(leaf, digest);
-            for (int w = 0; w < Sha256.StateWords; w++)
-            {
-                _words[(w * _room) + place] = BinaryPrimitives.ReadUInt32BigEndian(digest[(w * sizeof(uint))..]);
-            }
-
+            AddDigest(digest);
             return;
         }
 
         Queue queue = _queues[blocks - 1] ??= new Queue(blocks, _batch);
-        queue.Add(leaf, place);
+        queue.Add(leaf, Take());
         if (queue.Count == _batch.Lanes)
         {
             Hash(queue);
         }
     }
+
+    /// <summary>Appends a leaf that is hashed already.</summary>
+    public void AddDigest(ReadOnlySpan<byte> digest) => Write(Take(), digest);
 
     /// <summary>Goes one level up, unless this is the root's.</summary>
     [SkipLocalsInit]
@@ -100,10 +92,7 @@ internal sealed unsafe class MerkleLevel
             CopyHex(2 * i, pair);
             CopyHex((2 * i) + 1, pair[Sha256.HexBytes..]);
             Sha256.Hash(pair, parent);
-            for (int w = 0; w < Sha256.StateWords; w++)
-            {
-                _words[(w * _room) + i] = BinaryPrimitives.ReadUInt32BigEndian(parent[(w * sizeof(uint))..]);
-            }
+            Write(i, parent);
         }
     }
 
@@ -120,14 +109,67 @@ internal sealed unsafe class MerkleLevel
     [SkipLocalsInit]
     public void CopyHex(int node, Span<byte> hex)
     {
-        Settle();
         Span<byte> digest = stackalloc byte[Sha256.DigestBytes];
+        CopyDigest(node, digest);
+        Convert.TryToHexStringLower(digest, hex, out _);
+    }
+
+    /// <summary>Writes the 32 bytes of a node.</summary>
+    public void CopyDigest(int node, Span<byte> digest)
+    {
+        Settle();
         for (int w = 0; w < Sha256.StateWords; w++)
         {
             BinaryPrimitives.WriteUInt32BigEndian(digest[(w * sizeof(uint))..], _words[(w * _room) + node]);
         }
+    }
 
-        Convert.TryToHexStringLower(digest, hex, out _);
+    /// <summary>The first node that equals the one after it, which is its sibling; null when there is none.</summary>
+    public int? FirstTwins()
+    {
+        Settle();
+        for (int node = 0; node + 1 < Count; node += 2)
+        {
+            if (_words[node] == _words[node + 1] && AreEqual(node, node + 1))
+            {
+                return node;
+            }
+        }
+
+        return null;
+    }
+
+    private bool AreEqual(int node, int other)
+    {
+        for (int w = 0; w < Sha256.StateWords; w++)
+        {
+            if (_words[(w * _room) + node] != _words[(w * _room) + other])
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private void Write(int node, ReadOnlySpan<byte> digest)
+    {
+        for (int w = 0; w < Sha256.StateWords; w++)
+        {
+            _words[(w * _room) + node] = BinaryPrimitives.ReadUInt32BigEndian(digest[(w * sizeof(uint))..]);
+        }
+    }
+
+    /// <summary>The place of a further leaf.</summary>
+    private int Take()
+    {
+        // One more place, for the last of an odd level.
+        if (Count + 1 >= _room)
+        {
+            Reserve(checked(2 * _room));
+        }
+
+        return Count++;
     }
 
     /// <summary>Hashes the leaves that wait for more to fill the lanes.</summary>
