@@ -97,6 +97,7 @@ internal static class CommandLine
         ("equiv", EquivCommand.Create),
         ("key", KeyCommand.Create),
         ("state", StateCommand.Create),
+        ("merkle", MerkleCommand.Create),
     ];
 
     /// <summary>With the command of that name only, which saves the others' share of a start; with all, if there is none.</summary>
