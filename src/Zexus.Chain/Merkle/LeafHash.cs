@@ -11,7 +11,12 @@ internal sealed class LeafHash
     private const int PairLength = 4 * Digest.Size;
 
     private static readonly ZexusProgram Program = ZexusProgram.Load(
-        Assembler.Assemble(".func main(leaf)\n    LOAD_NAME leaf\n    HASH_BLOCK\n    RETURN\n.end\n", "leaf").Program
+        Assembler
+            .Assemble(
+                ".func main()\n.end\n.func hash(leaf)\n    LOAD_NAME leaf\n    HASH_BLOCK\n    RETURN\n.end\n",
+                "leaf"
+            )
+            .Program
     );
 
     private readonly Vm.Vm _vm = new(new VmOptions { GasLimit = long.MaxValue, Jit = null });
@@ -19,7 +24,7 @@ internal sealed class LeafHash
     /// <summary>Throws ArgumentException for what HASH_BLOCK does not hash.</summary>
     public Digest Of(Data leaf)
     {
-        ExecutionResult result = _vm.Execute(Program, new EntryCall(0, leaf));
+        ExecutionResult result = _vm.Execute(Program, new EntryCall(1, leaf));
         return result.IsCompleted
             ? Digest.Parse(result.Value.AsString)
             : throw new ArgumentException(
