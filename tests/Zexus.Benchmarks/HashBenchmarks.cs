@@ -182,11 +182,11 @@ public unsafe class MerkleRoots
     {
         Sha256Batch batch = Sha256Batch.Best;
         int lanes = batch.Lanes;
-        uint* words = stackalloc uint[Sha256.BlockWords * lanes];
+        byte* messages = stackalloc byte[Sha256.BlockBytes * lanes];
         uint* digests = stackalloc uint[2 * Sha256.StateWords * lanes];
         for (int i = 0; i < Leaves; i += lanes)
         {
-            batch.Hash(words, 1, digests, 2 * lanes);
+            batch.Hash(messages, 1, digests, 2 * lanes);
             batch.HashPairs(digests, 2 * lanes, lanes);
         }
     }

@@ -123,7 +123,7 @@ public sealed class MerkleTests : IDisposable
         Fails(2, "there is no leaf 3: <stdin> has 3 leaves\n  They are counted from 0.", "a\nb\nc", "prove - 3");
         Fails(
             2,
-            "INDEX is a whole number from 0 to 134217727, not 'x'\n  ./zexus merkle prove --help shows how it is used.",
+            "the index is a whole number from 0 to 134217727, not 'x'\n  ./zexus merkle prove --help shows how it is used.",
             "",
             "prove - x"
         );

@@ -53,21 +53,18 @@ internal static class CommitmentHash
     {
         Sha256Batch batch = Sha256Batch.Best;
         int blocks = Sha256.Blocks(NodeSize);
-        uint* words = stackalloc uint[blocks * Sha256.BlockWords * batch.Lanes];
+        int padded = blocks * Sha256.BlockBytes;
+        byte* rows = stackalloc byte[padded * batch.Lanes];
         uint* states = stackalloc uint[Sha256.StateWords * batch.Lanes];
         while (messages.Length >= batch.Fewest * NodeSize)
         {
             int nodes = Math.Min(batch.Lanes, messages.Length / NodeSize);
             for (int i = 0; i < nodes; i++)
             {
-                batch.Load(
-                    new Span<uint>(words, blocks * Sha256.BlockWords * batch.Lanes),
-                    i,
-                    messages.Slice(i * NodeSize, NodeSize)
-                );
+                _ = Sha256.Pad(messages.Slice(i * NodeSize, NodeSize), 0, new Span<byte>(rows + (i * padded), padded));
             }
 
-            batch.Hash(words, blocks, states, batch.Lanes);
+            batch.Hash(rows, blocks, states, batch.Lanes);
             for (int i = 0; i < nodes; i++)
             {
                 for (int w = 0; w < Sha256.StateWords; w++)

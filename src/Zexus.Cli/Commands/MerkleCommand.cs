@@ -312,7 +312,7 @@ internal static class MerkleCommand
         string text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
         if (!int.TryParse(text.Replace("_", ""), NumberStyles.None, CultureInfo.InvariantCulture, out int index))
         {
-            result.AddError($"INDEX is a whole number from 0 to {MerkleTree.MostLeaves - 1}, not '{text}'");
+            result.AddError($"the index is a whole number from 0 to {MerkleTree.MostLeaves - 1}, not '{text}'");
         }
 
         return index;

@@ -190,7 +190,7 @@ internal sealed unsafe class MerkleLevel
         int lanes = _batch.Lanes;
         int first = queue.Places[0];
         fixed (uint* words = _words)
-        fixed (uint* messages = queue.Words)
+        fixed (byte* messages = queue.Messages)
         {
             if (queue.Count == lanes && queue.Places[lanes - 1] - first == lanes - 1)
             {
@@ -231,7 +231,7 @@ internal sealed unsafe class MerkleLevel
     /// <summary>Leaves of as many blocks, padded and in lanes, until the lanes are full.</summary>
     private sealed class Queue(int blocks, Sha256Batch batch)
     {
-        public uint[] Words { get; } = new uint[blocks * Sha256.BlockWords * batch.Lanes];
+        public byte[] Messages { get; } = new byte[blocks * Sha256.BlockBytes * batch.Lanes];
 
         public int[] Places { get; } = new int[batch.Lanes];
 
@@ -241,7 +241,7 @@ internal sealed unsafe class MerkleLevel
 
         public void Add(ReadOnlySpan<byte> leaf, int place)
         {
-            batch.Load(Words, Count, leaf);
+            _ = Sha256.Pad(leaf, 0, Messages.AsSpan(Count * blocks * Sha256.BlockBytes, blocks * Sha256.BlockBytes));
             Places[Count++] = place;
         }
     }

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using System.Security.Cryptography;
 
 namespace Zexus.Vm;
@@ -97,6 +98,10 @@ internal static unsafe class Sha256
             0xbef9a3f7,
             0xc67178f2,
         ];
+
+    /// <summary>Where the bytes of four words come from, for a shuffle between the processor's order and that of messages.</summary>
+    public static Vector128<byte> BigEndianWords =>
+        Vector128.Create((byte)3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12);
 
     /// <summary>For the block that pads a message of 128 bytes: each round's constant plus its word of the schedule.</summary>
     public static uint[] PairPadding { get; } = ScheduleOfPadding(2 * HexBytes);

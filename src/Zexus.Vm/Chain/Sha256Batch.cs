@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
@@ -9,7 +8,6 @@ internal abstract unsafe class Sha256Batch
 {
     /// <summary>Blocks of the longest message that is worth a lane.</summary>
     public const int MostBlocks = 4;
-    public const int LongestMessage = (MostBlocks * Sha256.BlockBytes) - Sha256.LeastPadding;
 
     public static readonly Sha256Batch Scalar = new Sha256Batch<ScalarLane, uint>();
     public static readonly Sha256Batch Avx2 = new Sha256Batch<Avx2Lanes, Vector256<uint>>();
@@ -29,27 +27,11 @@ internal abstract unsafe class Sha256Batch
     /// <summary>Messages at a time.</summary>
     public abstract int Lanes { get; }
 
-    /// <summary>Pads a message into a lane of what <see cref="Hash"/> takes.</summary>
-    /// <param name="words">Has room for as many blocks in each lane as the message has.</param>
-    /// <param name="lane">From 0.</param>
-    /// <param name="message">Of up to <see cref="LongestMessage"/> bytes.</param>
-    [SkipLocalsInit]
-    public void Load(Span<uint> words, int lane, ReadOnlySpan<byte> message)
-    {
-        Span<byte> padded = stackalloc byte[MostBlocks * Sha256.BlockBytes];
-        int bytes = Sha256.Pad(message, 0, padded) * Sha256.BlockBytes;
-        int lanes = Lanes;
-        for (int at = 0; at < bytes; at += sizeof(uint), lane += lanes)
-        {
-            words[lane] = BinaryPrimitives.ReadUInt32BigEndian(padded[at..]);
-        }
-    }
-
     /// <summary>
-    /// Hashes <see cref="Lanes"/> padded messages. Word w of block b of the message in lane l is at
-    /// <c>words[(16 * b + w) * Lanes + l]</c>; word w of its digest goes to <c>digests[w * stride + l]</c>. Overwrites the words.
+    /// Hashes <see cref="Lanes"/> padded messages that follow one another. Word w of the digest of the message in lane l goes to
+    /// <c>digests[w * stride + l]</c>.
     /// </summary>
-    public abstract void Hash(uint* words, int blocks, uint* digests, nint stride);
+    public abstract void Hash(byte* messages, int blocks, uint* digests, nint stride);
 
     /// <summary>
     /// Replaces digests by the digests of their pairs, each pair as the 128 lower-case hexadecimal digits of the two. Word w of
@@ -72,13 +54,15 @@ internal sealed unsafe class Sha256Batch<TLanes, TVector> : Sha256Batch
     // Optimized at once: a call is worth many, and nothing here can be learnt by watching.
     [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public override void Hash(uint* words, int blocks, uint* digests, nint stride)
+    public override void Hash(byte* messages, int blocks, uint* digests, nint stride)
     {
         TVector* state = stackalloc TVector[Sha256.StateWords];
+        TVector* words = stackalloc TVector[Sha256.BlockWords];
         Start(state);
         for (int block = 0; block < blocks; block++)
         {
-            Compress(state, (TVector*)words + (block * Sha256.BlockWords));
+            TLanes.LoadBlocks(messages + (block * Sha256.BlockBytes), blocks * Sha256.BlockBytes, words);
+            Compress(state, words);
         }
 
         for (int w = 0; w < Sha256.StateWords; w++)

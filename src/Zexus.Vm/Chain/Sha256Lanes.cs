@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
 using System.Numerics;
 using System.Runtime.CompilerServices;
@@ -27,6 +28,9 @@ internal unsafe interface ILanes<TVector>
 
     public static abstract TVector ShiftRight(TVector words, [ConstantExpected] byte bits);
 
+    /// <summary>The sixteen words of a block of each message, big-endian in it; the messages lie a stride of bytes apart.</summary>
+    public static abstract void LoadBlocks(byte* blocks, nint stride, TVector* words);
+
     /// <summary>The words at even places, and those at odd ones, of two vectors that follow one another.</summary>
     public static abstract void Deinterleave(uint* words, out TVector even, out TVector odd);
 
@@ -52,6 +56,14 @@ internal readonly unsafe struct ScalarLane : ILanes<uint>
     public static uint RotateRight(uint words, [ConstantExpected] byte bits) => BitOperations.RotateRight(words, bits);
 
     public static uint ShiftRight(uint words, [ConstantExpected] byte bits) => words >> bits;
+
+    public static void LoadBlocks(byte* blocks, nint stride, uint* words)
+    {
+        for (int w = 0; w < Sha256.BlockWords; w++)
+        {
+            words[w] = BinaryPrimitives.ReverseEndianness(Unsafe.ReadUnaligned<uint>(blocks + (w * sizeof(uint))));
+        }
+    }
 
     public static void Deinterleave(uint* words, out uint even, out uint odd)
     {
@@ -91,6 +103,43 @@ internal readonly unsafe struct Avx2Lanes : ILanes<Vector256<uint>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<uint> ShiftRight(Vector256<uint> words, [ConstantExpected] byte bits) => words >>> bits;
+
+    /// <summary>Transposes four rows to four columns in each half of the vectors, then joins the halves.</summary>
+    [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void LoadBlocks(byte* blocks, nint stride, Vector256<uint>* words)
+    {
+        const int group = 4;
+        Vector256<uint>* columns = stackalloc Vector256<uint>[2 * group];
+        for (int half = 0; half < 2; half++, blocks += sizeof(Vector256<uint>), words += 2 * group)
+        {
+            for (int i = 0; i < 2 * group; i += group)
+            {
+                byte* row = blocks + (i * stride);
+                Vector256<uint> a = Row(row);
+                Vector256<uint> b = Row(row + stride);
+                Vector256<uint> c = Row(row + (2 * stride));
+                Vector256<uint> d = Row(row + (3 * stride));
+                Vector256<ulong> low = Avx2.UnpackLow(a, b).AsUInt64();
+                Vector256<ulong> high = Avx2.UnpackHigh(a, b).AsUInt64();
+                Vector256<ulong> otherLow = Avx2.UnpackLow(c, d).AsUInt64();
+                Vector256<ulong> otherHigh = Avx2.UnpackHigh(c, d).AsUInt64();
+                columns[i] = Avx2.UnpackLow(low, otherLow).AsUInt32();
+                columns[i + 1] = Avx2.UnpackHigh(low, otherLow).AsUInt32();
+                columns[i + 2] = Avx2.UnpackLow(high, otherHigh).AsUInt32();
+                columns[i + 3] = Avx2.UnpackHigh(high, otherHigh).AsUInt32();
+            }
+
+            for (int i = 0; i < group; i++)
+            {
+                words[i] = Avx2.Permute2x128(columns[i], columns[group + i], 0x20);
+                words[group + i] = Avx2.Permute2x128(columns[i], columns[group + i], 0x31);
+            }
+        }
+    }
+
+    private static Vector256<uint> Row(byte* words) =>
+        Avx2.Shuffle(Vector256.Load(words), Vector256.Create(Sha256.BigEndianWords, Sha256.BigEndianWords)).AsUInt32();
 
     public static void Deinterleave(uint* words, out Vector256<uint> even, out Vector256<uint> odd)
     {
@@ -139,6 +188,53 @@ internal readonly unsafe struct Avx512Lanes : ILanes<Vector512<uint>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<uint> ShiftRight(Vector512<uint> words, [ConstantExpected] byte bits) =>
         Avx512F.ShiftRightLogical(words, bits);
+
+    /// <summary>Transposes four rows to four columns in each quarter of the vectors, then joins the quarters.</summary>
+    [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void LoadBlocks(byte* blocks, nint stride, Vector512<uint>* words)
+    {
+        const int group = 4;
+        Vector512<uint>* columns = stackalloc Vector512<uint>[group * group];
+        for (int i = 0; i < group * group; i += group)
+        {
+            byte* row = blocks + (i * stride);
+            Vector512<uint> a = Row(row);
+            Vector512<uint> b = Row(row + stride);
+            Vector512<uint> c = Row(row + (2 * stride));
+            Vector512<uint> d = Row(row + (3 * stride));
+            Vector512<ulong> low = Avx512F.UnpackLow(a, b).AsUInt64();
+            Vector512<ulong> high = Avx512F.UnpackHigh(a, b).AsUInt64();
+            Vector512<ulong> otherLow = Avx512F.UnpackLow(c, d).AsUInt64();
+            Vector512<ulong> otherHigh = Avx512F.UnpackHigh(c, d).AsUInt64();
+            columns[i] = Avx512F.UnpackLow(low, otherLow).AsUInt32();
+            columns[i + 1] = Avx512F.UnpackHigh(low, otherLow).AsUInt32();
+            columns[i + 2] = Avx512F.UnpackLow(high, otherHigh).AsUInt32();
+            columns[i + 3] = Avx512F.UnpackHigh(high, otherHigh).AsUInt32();
+        }
+
+        for (int i = 0; i < group; i++)
+        {
+            Vector512<uint> a = columns[i];
+            Vector512<uint> b = columns[group + i];
+            Vector512<uint> c = columns[(2 * group) + i];
+            Vector512<uint> d = columns[(3 * group) + i];
+            Vector512<uint> first = Avx512F.Shuffle4x128(a, b, 0b01_00_01_00);
+            Vector512<uint> second = Avx512F.Shuffle4x128(c, d, 0b01_00_01_00);
+            words[i] = Avx512F.Shuffle4x128(first, second, 0b10_00_10_00);
+            words[group + i] = Avx512F.Shuffle4x128(first, second, 0b11_01_11_01);
+            first = Avx512F.Shuffle4x128(a, b, 0b11_10_11_10);
+            second = Avx512F.Shuffle4x128(c, d, 0b11_10_11_10);
+            words[(2 * group) + i] = Avx512F.Shuffle4x128(first, second, 0b10_00_10_00);
+            words[(3 * group) + i] = Avx512F.Shuffle4x128(first, second, 0b11_01_11_01);
+        }
+    }
+
+    private static Vector512<uint> Row(byte* words)
+    {
+        Vector256<byte> twice = Vector256.Create(Sha256.BigEndianWords, Sha256.BigEndianWords);
+        return Avx512BW.Shuffle(Vector512.Load(words), Vector512.Create(twice, twice)).AsUInt32();
+    }
 
     public static void Deinterleave(uint* words, out Vector512<uint> even, out Vector512<uint> odd)
     {
