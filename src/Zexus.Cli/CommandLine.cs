@@ -111,6 +111,7 @@ internal static class CommandLine
         ("ledger", LedgerCommand.Create),
         ("receipts", RecordCommands.CreateReceipts),
         ("events", RecordCommands.CreateEvents),
+        ("merkle", MerkleCommand.Create),
     ];
 
     /// <summary>With the command of that name only, which saves the others' share of a start; with all, if there is none.</summary>

@@ -5,7 +5,7 @@ internal static class ExitCode
 {
     public const int Completed = 0;
 
-    /// <summary>The program faulted, or what was to be checked does not hold: a divergence, a signature, a proof that proves nothing.</summary>
+    /// <summary>The program faulted, or what was to be checked does not hold: a divergence, a signature, a proof that proves nothing, a tree that is ambiguous.</summary>
     public const int Faulted = 1;
     public const int Usage = 2;
 
@@ -30,7 +30,7 @@ internal static class ExitCode
         ("0", "completed"),
         (
             "1",
-            "the program faulted; check: a divergence or a branch not reached; prove: not all is proved; equiv: the programs differ; key verify: the signature does not hold; state verify-proof: nothing is proved; state get: the key holds nothing; state verify, ledger verify: the store is damaged"
+            "the program faulted; check: a divergence or a branch not reached; prove: not all is proved; equiv: the programs differ; key verify: the signature does not hold; state verify-proof, merkle verify: nothing is proved; merkle prove: the tree is ambiguous; state get: the key holds nothing; state verify, ledger verify: the store is damaged"
         ),
         ("2", "the command line is wrong"),
         ("3", "a file or store cannot be read or written, or is malformed; a nonce is not the next"),

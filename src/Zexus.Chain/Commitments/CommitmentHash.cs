@@ -1,6 +1,7 @@
 using System.Buffers;
-using System.Security.Cryptography;
+using System.Buffers.Binary;
 using System.Text;
+using Zexus.Vm;
 
 namespace Zexus.Chain;
 
@@ -46,7 +47,7 @@ internal static class CommitmentHash
         Span<byte> message = stackalloc byte[NodeSize];
         WriteNode(message, left, right);
         Span<byte> digest = stackalloc byte[Digest.Size];
-        SHA256.HashData(message, digest);
+        Sha256.Hash(message, digest);
         return new Digest(digest);
     }
 
@@ -59,11 +60,40 @@ internal static class CommitmentHash
     }
 
     /// <summary>Of many nodes at once, none of which is part of another: messages and digests one behind the other.</summary>
-    public static void Nodes(ReadOnlySpan<byte> messages, Span<byte> digests)
+    public static unsafe void Nodes(ReadOnlySpan<byte> messages, Span<byte> digests)
     {
+        Sha256Batch batch = Sha256Batch.Best;
+        int blocks = Sha256.Blocks(NodeSize);
+        int padded = blocks * Sha256.BlockBytes;
+        byte* rows = stackalloc byte[padded * batch.Lanes];
+        uint* states = stackalloc uint[Sha256.StateWords * batch.Lanes];
+        while (messages.Length >= batch.Fewest * NodeSize)
+        {
+            int nodes = Math.Min(batch.Lanes, messages.Length / NodeSize);
+            for (int i = 0; i < nodes; i++)
+            {
+                _ = Sha256.Pad(messages.Slice(i * NodeSize, NodeSize), 0, new Span<byte>(rows + (i * padded), padded));
+            }
+
+            batch.Hash(rows, blocks, states, batch.Lanes);
+            for (int i = 0; i < nodes; i++)
+            {
+                for (int w = 0; w < Sha256.StateWords; w++)
+                {
+                    BinaryPrimitives.WriteUInt32BigEndian(
+                        digests[((i * Digest.Size) + (w * sizeof(uint)))..],
+                        states[(w * batch.Lanes) + i]
+                    );
+                }
+            }
+
+            messages = messages[(nodes * NodeSize)..];
+            digests = digests[(nodes * Digest.Size)..];
+        }
+
         for (; messages.Length > 0; messages = messages[NodeSize..], digests = digests[Digest.Size..])
         {
-            SHA256.HashData(messages[..NodeSize], digests);
+            Sha256.Hash(messages[..NodeSize], digests);
         }
     }
 
@@ -90,7 +120,7 @@ internal static class CommitmentHash
         used += constant.Length;
 
         Span<byte> digest = stackalloc byte[Digest.Size];
-        SHA256.HashData(message[..used], digest);
+        Sha256.Hash(message[..used], digest);
         if (rented is not null)
         {
             ArrayPool<byte>.Shared.Return(rented);

@@ -66,7 +66,7 @@ internal static class StateProofReader
         );
     }
 
-    private static Digest ReadDigest(DataReader reader, JsonElement element)
+    public static Digest ReadDigest(DataReader reader, JsonElement element)
     {
         const int digits = 2 * Digest.Size;
         if (element.ValueKind != JsonValueKind.String)
@@ -93,7 +93,7 @@ internal static class StateProofReader
             ? reader.Text(element)
             : throw reader.Wrong($"this is a string, not {DataReader.Describe(element)}");
 
-    private static Dictionary<string, JsonElement> Fields(
+    public static Dictionary<string, JsonElement> Fields(
         DataReader reader,
         JsonElement element,
         string shape,

@@ -13,6 +13,14 @@ internal static class InputFile
 
     public static byte[] Read(string path, Terminal terminal)
     {
+        byte[] bytes = [];
+        Use(path, terminal, stream => bytes = ReadAll(stream, Shown(path), terminal.Cancellation));
+        return bytes;
+    }
+
+    /// <summary>Opens it for something that reads it, whose own problems are not touched.</summary>
+    public static void Use(string path, Terminal terminal, Action<Stream> use)
+    {
         string shown = Shown(path);
         if (path == Standard)
         {
@@ -21,7 +29,8 @@ internal static class InputFile
                 terminal.Error.WriteLine("reading standard input; Ctrl-D ends it");
             }
 
-            return ReadAll(terminal.In, shown, terminal.Cancellation);
+            use(terminal.In);
+            return;
         }
 
         if (path == "")
@@ -37,7 +46,7 @@ internal static class InputFile
         try
         {
             using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 1);
-            return ReadAll(file, shown, terminal.Cancellation);
+            use(file);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {

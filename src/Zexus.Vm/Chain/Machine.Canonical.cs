@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Numerics;
+using System.Text;
 
 namespace Zexus.Vm;
 
@@ -194,6 +195,13 @@ internal sealed unsafe class ByteBuilder
     public void AddUtf8(StringCell* text)
     {
         Reserve(4L * text->Length);
+        if (text->Header.Width == 1 && Ascii.IsValid(new ReadOnlySpan<byte>(text->Data, text->Length)))
+        {
+            new ReadOnlySpan<byte>(text->Data, text->Length).CopyTo(_bytes.AsSpan(_count));
+            _count += text->Length;
+            return;
+        }
+
         for (int i = 0; i < text->Length; i++)
         {
             int scalar = text->At(i);
@@ -203,7 +211,7 @@ internal sealed unsafe class ByteBuilder
             }
             else
             {
-                _count += new System.Text.Rune(scalar).EncodeToUtf8(_bytes.AsSpan(_count));
+                _count += new Rune(scalar).EncodeToUtf8(_bytes.AsSpan(_count));
             }
         }
     }

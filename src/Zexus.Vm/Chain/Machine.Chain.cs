@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Security.Cryptography;
 using Zexus.Isa;
 
 namespace Zexus.Vm;
@@ -7,8 +6,6 @@ namespace Zexus.Vm;
 /// <summary>The chain instructions: docs/semantics.md, section 8.</summary>
 internal sealed unsafe partial class Machine
 {
-    private const int HexBytes = 64;
-
     private static readonly nint TimestampKey = (nint)WellKnown.Make("timestamp");
 
     private Code StateRead(Value* key)
@@ -139,8 +136,8 @@ internal sealed unsafe partial class Machine
         Code code = Canonical(data);
         if (code == Code.Done)
         {
-            StringCell* hex = _heap.NewString(HexBytes, 1);
-            HashTo(_canonical.Written, new Span<byte>(hex->Data, HexBytes));
+            StringCell* hex = _heap.NewString(Sha256.HexBytes, 1);
+            Sha256.HashToHex(_canonical.Written, new Span<byte>(hex->Data, Sha256.HexBytes));
             *data = Value.Of(hex);
         }
 
@@ -157,8 +154,7 @@ internal sealed unsafe partial class Machine
             return Code.Done;
         }
 
-        // One more place, for the last of an odd level.
-        byte[] level = new byte[(count + 1) * HexBytes];
+        MerkleLevel level = new(count);
         for (int i = 0; i < count; i++)
         {
             Code code = Canonical(leaves + i);
@@ -167,38 +163,15 @@ internal sealed unsafe partial class Machine
                 return code;
             }
 
-            HashTo(_canonical.Written, level.AsSpan(i * HexBytes, HexBytes));
+            level.Add(_canonical.Written);
         }
 
-        for (int nodes = count; nodes > 1; nodes = (nodes + 1) / 2)
-        {
-            if (nodes % 2 == 1)
-            {
-                level.AsSpan((nodes - 1) * HexBytes, HexBytes).CopyTo(level.AsSpan(nodes * HexBytes));
-            }
-
-            for (int i = 0; i < (nodes + 1) / 2; i++)
-            {
-                HashTo(level.AsSpan(2 * i * HexBytes, 2 * HexBytes), level.AsSpan(i * HexBytes, HexBytes));
-            }
-        }
-
-        StringCell* root = _heap.NewString(HexBytes, 1);
-        level.AsSpan(0, HexBytes).CopyTo(new Span<byte>(root->Data, HexBytes));
+        level.AscendToRoot();
+        StringCell* root = _heap.NewString(Sha256.HexBytes, 1);
+        level.CopyHex(0, new Span<byte>(root->Data, Sha256.HexBytes));
         *leaves = Value.Of(root);
         _sp = leaves + 1;
         return Code.Done;
-    }
-
-    private static void HashTo(ReadOnlySpan<byte> bytes, Span<byte> hex)
-    {
-        Span<byte> digest = stackalloc byte[32];
-        SHA256.HashData(bytes, digest);
-        for (int i = 0; i < digest.Length; i++)
-        {
-            hex[2 * i] = "0123456789abcdef"u8[digest[i] >> 4];
-            hex[(2 * i) + 1] = "0123456789abcdef"u8[digest[i] & 15];
-        }
     }
 
     private Code VerifySignature()
