@@ -29,6 +29,26 @@ public sealed class ReadmeTests : IDisposable
     }
 
     [Fact]
+    public void The_chain_gives_what_it_says()
+    {
+        string[] blocks = Text.Split("```\n");
+        string program = blocks.First(block => block.StartsWith(".func main()", StringComparison.Ordinal));
+        string session = blocks.First(block => block.StartsWith("$ ./zexus state new chain", StringComparison.Ordinal));
+        string file = _workshop.Write("visits.zxa", program);
+        string store = Path.Combine(_workshop.Folder, "chain");
+        Assert.Equal(0, Workshop.Run("state", "new", store).Code);
+        string[] run = ["run", file, "--state", store, "--caller", "alice", "--nonce", "0"];
+        string shown = "$ ./zexus run visits.zxa --state chain --caller alice --nonce 0\n";
+        Assert.Equal(
+            "$ ./zexus state new chain\n"
+                + $"{shown}{Workshop.Run(run).Error}\n"
+                + $"{shown}{Workshop.Run(run).Error}\n"
+                + $"$ ./zexus state verify chain\n{Workshop.Run("state", "verify", store).Out}",
+            session
+        );
+    }
+
+    [Fact]
     public void The_rule_is_the_specifications()
     {
         string rule = Text.Split("```fsharp\n")[1].Split("```")[0];

@@ -4,12 +4,15 @@ using Zexus.Chain;
 
 namespace Zexus.Crashes;
 
-/// <summary>A writer is killed at random moments, again and again on one store.</summary>
+/// <summary>Writers are killed at random moments, again and again on one store, until it has been through enough and another begins.</summary>
 public static class KillCampaign
 {
+    /// <summary>Each look at a store is at all that was ever executed on it.</summary>
+    private const int KillsOfAStore = 50;
+
     /// <summary>What it found.</summary>
     /// <param name="Kills">Writers that were killed after they had begun to commit.</param>
-    /// <param name="Executions">Executions in the store at the end.</param>
+    /// <param name="Executions">Executions in all stores.</param>
     /// <param name="InFlight">After how many kills the block that was being committed was there.</param>
     /// <param name="Problem">The first thing wrong; null when all is right.</param>
     public sealed record Outcome(int Kills, long Executions, int InFlight, string? Problem);
@@ -23,12 +26,21 @@ public static class KillCampaign
     {
         Random random = new(seed);
         Model model = new();
+        long executions = 0;
         int inFlight = 0;
+        string store = folder;
         for (int kill = 0; kill < times; kill++)
         {
+            if (kill % KillsOfAStore == 0)
+            {
+                executions += model.Number;
+                model = new Model();
+                store = Path.Combine(folder, $"{kill / KillsOfAStore}");
+            }
+
             using Process writer = Child.Start(
                 Writer.Command,
-                folder,
+                store,
                 long.MaxValue.ToString(CultureInfo.InvariantCulture)
             );
             // How far it gets is left to the clock: most are killed while they commit, some as they begin.
@@ -46,13 +58,13 @@ public static class KillCampaign
                 acknowledged = Number(line);
             }
 
-            using DurableStore store = DurableStore.Open(folder);
-            if (Writer.Wrong(store, acknowledged, model) is { } problem)
+            using DurableStore opened = DurableStore.Open(store);
+            if (Writer.Wrong(opened, acknowledged, model) is { } problem)
             {
-                return new(kill + 1, store.Head.Number, inFlight, $"after kill {kill + 1}: {problem}");
+                return new(kill + 1, executions + opened.Head.Number, inFlight, $"after kill {kill + 1}: {problem}");
             }
 
-            inFlight += store.Head.Number > acknowledged ? 1 : 0;
+            inFlight += opened.Head.Number > acknowledged ? 1 : 0;
             progress?.Invoke(kill + 1);
         }
 
