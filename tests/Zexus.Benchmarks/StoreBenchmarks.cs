@@ -32,6 +32,7 @@ public class StoreBenchmarks
     private readonly byte[] _digest = new byte[32];
     private string _folder = "";
     private DurableStore _store = null!;
+    private MemoryStore _memory = null!;
     private SqliteConnection _raw = null!;
     private SqliteCommand[] _commands = [];
     private long _number;
@@ -46,6 +47,7 @@ public class StoreBenchmarks
             .. Enumerable.Range(0, Keys).Select(i => new StatePair("token", $"account{i}", Data.NewInt(i))),
         ];
         _store = DurableStore.Create(Path.Combine(_folder, "store"), state);
+        _memory = new MemoryStore(state);
 
         // The same tables and the same pairs, from a copy of the store.
         string copy = Path.Combine(_folder, "copy");
@@ -93,6 +95,14 @@ public class StoreBenchmarks
     {
         _store.Commit(Transfer(++_number));
         return _store.Head;
+    }
+
+    /// <summary>What a commit costs besides the database: bytes, digests, the state tree.</summary>
+    [Benchmark]
+    public ChainHead InMemory()
+    {
+        _memory.Commit(Transfer(++_number));
+        return _memory.Head;
     }
 
     [Benchmark(OperationsPerInvoke = Block)]

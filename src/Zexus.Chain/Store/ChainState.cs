@@ -15,12 +15,13 @@ internal sealed record PreparedExecution(
     public static PreparedExecution Of(ExecutionRecord record)
     {
         // Whatever has no form in bytes is refused before anything has gone on.
-        foreach (string key in record.Writes.Keys)
+        ExecutionSummary summary = record.Summary;
+        foreach (string text in record.Writes.Keys.Append(summary.Caller).Append(summary.Fault ?? ""))
         {
-            _ = StateTree.PathOf(record.Summary.Contract, key);
+            _ = StateTree.PathOf(summary.Contract, text);
         }
 
-        _ = ReceiptForm.Encode(new Receipt(0, record.Summary, 0, Digest.None, 0, Digest.None, Digest.None));
+        _ = Constants.Encode(Data.NewList([.. summary.Arguments, summary.Value ?? Data.Null]));
         return new(
             record.Summary,
             [

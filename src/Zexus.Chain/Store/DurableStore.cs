@@ -240,7 +240,7 @@ public sealed partial class DurableStore : IStateStore
     /// <inheritdoc/>
     public bool TryRead(string contract, string key, long number, [MaybeNullWhen(false)] out Data value)
     {
-        StoreLimits.CheckNumber(number, this);
+        StoreRules.CheckNumber(number, this);
         value = Guard("read", () => Find(contract, key, number));
         return value is not null;
     }
@@ -356,16 +356,12 @@ public sealed partial class DurableStore : IStateStore
 
     /// <inheritdoc/>
     public StateProof Prove(string contract, string key) =>
-        Chain.Tree.Prove(
-            contract,
-            key,
-            path => State().First(pair => StateTree.PathOf(pair.Contract, pair.Key) == path)
-        );
+        Chain.Tree.Prove(contract, key, path => StoreRules.PairAt(path, contract, key, this));
 
     /// <inheritdoc/>
     public void Prune(long number)
     {
-        StoreLimits.CheckNumber(number, this);
+        StoreRules.CheckNumber(number, this);
         Guard(
             "write",
             () =>

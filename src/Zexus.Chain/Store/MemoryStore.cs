@@ -48,7 +48,7 @@ public sealed class MemoryStore : IStateStore
     /// <inheritdoc/>
     public bool TryRead(string contract, string key, long number, [MaybeNullWhen(false)] out Data value)
     {
-        StoreLimits.CheckNumber(number, this);
+        StoreRules.CheckNumber(number, this);
         value = null;
         if (_state.TryGetValue((contract, key), out List<(long Number, Data Value)>? versions))
         {
@@ -121,16 +121,12 @@ public sealed class MemoryStore : IStateStore
 
     /// <inheritdoc/>
     public StateProof Prove(string contract, string key) =>
-        _chain.Tree.Prove(
-            contract,
-            key,
-            path => State().First(pair => StateTree.PathOf(pair.Contract, pair.Key) == path)
-        );
+        _chain.Tree.Prove(contract, key, path => StoreRules.PairAt(path, contract, key, this));
 
     /// <inheritdoc/>
     public void Prune(long number)
     {
-        StoreLimits.CheckNumber(number, this);
+        StoreRules.CheckNumber(number, this);
         foreach (List<(long Number, Data Value)> versions in _state.Values)
         {
             versions.RemoveRange(0, Math.Max(0, versions.FindLastIndex(version => version.Number <= number)));
@@ -152,9 +148,15 @@ public sealed class MemoryStore : IStateStore
     }
 }
 
-/// <summary>What both stores refuse.</summary>
-internal static class StoreLimits
+/// <summary>What both stores refuse, and how both find a leaf's pair.</summary>
+internal static class StoreRules
 {
+    /// <summary>The pair of a leaf: the key that was asked for has its own mostly, and else every key is looked at.</summary>
+    public static StatePair PairAt(Digest path, string contract, string key, IStateStore store) =>
+        StateTree.PathOf(contract, key) == path && store.TryRead(contract, key, out Data? value)
+            ? new StatePair(contract, key, value)
+            : store.State().First(pair => StateTree.PathOf(pair.Contract, pair.Key) == path);
+
     public static void CheckNumber(long number, IStateStore store)
     {
         long last = store.Head.Number;
