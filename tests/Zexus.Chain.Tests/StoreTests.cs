@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using FsCheck.Xunit;
 using Microsoft.Data.Sqlite;
@@ -184,6 +185,8 @@ public sealed class StoreTests : IDisposable
         {
             StoreException second = Assert.Throws<StoreException>(() => DurableStore.Open(Folder()));
             Assert.Equal($"{Folder()} is in use by another process", second.Message);
+            // By the lock at once, and not by the database, which would try for half a minute.
+            Assert.IsType<IOException>(second.InnerException);
             first.Commit(Workload.Execution(1));
         }
 
@@ -257,7 +260,10 @@ public sealed class StoreTests : IDisposable
             { "UPDATE receipt SET bytes = x'0102' WHERE number = 5", "is damaged: no receipt" },
             { "UPDATE state SET value = x'030119' WHERE " + Superseded, "the state after execution " },
             { "DELETE FROM state WHERE " + Superseded, "the state after execution " },
+            { "UPDATE event SET position = position + 1000", "event 1 is missing" },
             { "UPDATE nonce SET next = next + 1", "the next nonce of" },
+            { "INSERT INTO nonce VALUES (x'41', 3)", "nonces of callers that no receipt has" },
+            { "UPDATE chain SET oldest = 31", "says that 31 is the oldest state, and the last is 30" },
         };
 
     [Theory]
@@ -293,6 +299,114 @@ public sealed class StoreTests : IDisposable
             Assert.Throws<StoreException>(() => DurableStore.Open(Folder())).Message,
             StringComparison.Ordinal
         );
+    }
+
+    [Fact]
+    public void A_store_whose_making_was_not_finished_is_none()
+    {
+        Directory.CreateDirectory(Folder());
+        File.WriteAllBytes(Path.Combine(Folder(), "chain.db"), []);
+        Assert.Contains(
+            "is no whole store",
+            Assert.Throws<StoreException>(() => DurableStore.Open(Folder())).Message,
+            StringComparison.Ordinal
+        );
+    }
+
+    /// <summary>Every place of the database file, near enough: refused, found by Verify, or nothing that anybody can read.</summary>
+    [Fact]
+    public void A_changed_byte_is_refused_or_found_or_means_nothing()
+    {
+        Model model = Filled(40);
+        string file = Path.Combine(Folder(), "chain.db");
+        byte[] bytes = File.ReadAllBytes(file);
+        Random random = new(7);
+        int noticed = 0;
+        for (int at = random.Next(399); at < bytes.Length; at += random.Next(1, 399))
+        {
+            byte[] changed = [.. bytes];
+            changed[at] ^= (byte)(1 << random.Next(8));
+            File.WriteAllBytes(file, changed);
+            noticed += IsNoticed(model, at) ? 1 : 0;
+        }
+
+        Assert.True(noticed > bytes.Length / 399 / 4);
+    }
+
+    /// <summary>The log that a process leaves that was killed: what is damaged in it is not taken for what was never written.</summary>
+    [Fact]
+    public void A_changed_byte_of_the_log_never_takes_an_execution_back()
+    {
+        Model model = new();
+        model.AdvanceTo(12);
+        string left = Folder("left");
+        Directory.CreateDirectory(left);
+        using (DurableStore store = DurableStore.Create(Folder("open")))
+        {
+            for (long i = 1; i <= 12; i++)
+            {
+                store.Commit(Workload.Execution(i));
+            }
+
+            // Not by .NET, which heeds the lock.
+            using Process copy = Process.Start("cp", ["-r", Folder("open") + "/.", left]);
+            copy.WaitForExit();
+        }
+
+        byte[] log = File.ReadAllBytes(Path.Combine(left, "chain.db-wal"));
+        Assert.True(log.Length > 10 * 4096);
+        Random random = new(7);
+        int noticed = 0;
+        for (int at = 40; at < log.Length; at += random.Next(1, 1999))
+        {
+            Directory.CreateDirectory(Folder());
+            foreach (string name in (string[])["chain.db", "lock"])
+            {
+                File.Copy(Path.Combine(left, name), Path.Combine(Folder(), name));
+            }
+
+            byte[] changed = [.. log];
+            changed[at] ^= (byte)(1 << random.Next(8));
+            File.WriteAllBytes(Path.Combine(Folder(), "chain.db-wal"), changed);
+            noticed += IsNoticed(model, at) ? 1 : 0;
+            Directory.Delete(Folder(), recursive: true);
+        }
+
+        Assert.True(noticed > log.Length / 1999 / 2);
+    }
+
+    private Model Filled(long executions)
+    {
+        using DurableStore store = DurableStore.Create(Folder());
+        for (long i = 1; i <= executions; i++)
+        {
+            store.Commit(Workload.Execution(i));
+        }
+
+        Model model = new();
+        model.AdvanceTo(executions);
+        return model;
+    }
+
+    /// <summary>False when the store is as if nothing had been changed.</summary>
+    private bool IsNoticed(Model model, int at)
+    {
+        try
+        {
+            using DurableStore store = DurableStore.Open(Folder());
+            if (store.Verify().Problem is not null)
+            {
+                return true;
+            }
+
+            Assert.True(model.Difference(store) is null, $"byte {at}: {model.Difference(store)}");
+            Assert.Equal((0, model.Number), (store.Oldest, store.Head.Number));
+            return false;
+        }
+        catch (StoreException)
+        {
+            return true;
+        }
     }
 
     [Fact]

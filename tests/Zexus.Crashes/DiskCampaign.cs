@@ -11,9 +11,8 @@ public static class DiskCampaign
     /// <param name="States">Disk states that were opened.</param>
     /// <param name="Events">Writes, syncs and so on in the record.</param>
     /// <param name="Syncs">Syncs among them.</param>
-    /// <param name="Behind">States that had fewer writes of the log than had been made: those a sync could have mattered to.</param>
     /// <param name="Problem">The first thing wrong; null when all is right.</param>
-    public sealed record Outcome(int States, int Events, int Syncs, int Behind, string? Problem);
+    public sealed record Outcome(int States, int Events, int Syncs, string? Problem);
 
     /// <summary>Records a writer and makes disk states.</summary>
     /// <param name="states">How many.</param>
@@ -45,13 +44,12 @@ public static class DiskCampaign
         int count = events.Count(e => e is DiskEvent.Synced);
         if (events.Count < executions || count == 0 || !events.Exists(e => e is DiskEvent.Said))
         {
-            return new(0, events.Count, count, 0, "the record has not what a writer does");
+            return new(0, events.Count, count, "the record has not what a writer does");
         }
 
         DiskStates disk = new(events);
         Random random = new(seed);
         DiskStates.Fate[] fates = Enum.GetValues<DiskStates.Fate>();
-        int behind = 0;
         for (int i = 0; i < states; i++)
         {
             // Each moment has its turn before one comes twice, and with a fate of its own.
@@ -60,45 +58,41 @@ public static class DiskCampaign
             string state = Path.Combine(folder, "state");
             Directory.CreateDirectory(state);
             disk.Write(until, fate, random, state, path => path.EndsWith("-shm", StringComparison.Ordinal));
-            long acknowledged = events
+            // None before the store itself was made.
+            long? acknowledged = events
                 .Take(until)
                 .OfType<DiskEvent.Said>()
-                .Select(said => long.Parse(said.Line, CultureInfo.InvariantCulture))
+                .Select(said => (long?)long.Parse(said.Line, CultureInfo.InvariantCulture))
                 .LastOrDefault();
-            behind += until > 0 && events[until - 1] is DiskEvent.Written ? 1 : 0;
             if (Problem(state, acknowledged) is { } problem)
             {
-                return new(
-                    i + 1,
-                    events.Count,
-                    count,
-                    behind,
-                    $"state {i + 1}, after event {until} ({fate}): {problem}"
-                );
+                return new(i + 1, events.Count, count, $"state {i + 1}, after event {until} ({fate}): {problem}");
             }
 
             Directory.Delete(state, recursive: true);
             progress?.Invoke(i + 1);
         }
 
-        return new(states, events.Count, count, behind, null);
+        return new(states, events.Count, count, null);
     }
 
-    private static string? Problem(string state, long acknowledged)
+    private static string? Problem(string state, long? acknowledged)
     {
         if (!File.Exists(Path.Combine(state, "chain.db")))
         {
-            return acknowledged == 0 ? null : $"there is no store, and {acknowledged} executions were acknowledged";
+            return acknowledged is null ? null : $"there is no store, and {acknowledged} executions were acknowledged";
         }
 
         try
         {
             using DurableStore store = DurableStore.Open(state);
-            return Writer.Wrong(store, acknowledged, new Model());
+            return Writer.Wrong(store, acknowledged ?? 0, new Model());
         }
         catch (StoreException e)
         {
-            return e.Message;
+            return acknowledged is null && e.Message.Contains("is no whole store", StringComparison.Ordinal)
+                ? null
+                : e.Message;
         }
     }
 

@@ -150,8 +150,10 @@ public sealed partial class DurableStore
             ),
         };
 
-    private StoreException Damaged(string what) =>
-        new($"{_directory} is damaged: {what}", "Go back to a copy, or to a snapshot that 'state export' wrote.");
+    private StoreException Damaged(
+        string what,
+        string hint = "Go back to a copy, or to a snapshot that 'state export' wrote."
+    ) => new($"{_directory} is damaged: {what}", hint);
 
     private Receipt DecodeReceipt(byte[] bytes)
     {

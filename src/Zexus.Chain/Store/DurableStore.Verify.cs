@@ -41,6 +41,7 @@ public sealed partial class DurableStore
             LedgerChain chain = new();
             Dictionary<string, long> nonces = new(StringComparer.Ordinal);
             Digest link = Digest.None;
+            long position = 0;
             bool hasWrite = writes.MoveNext();
             bool hasEvent = events.MoveNext();
             bool hasEntry = ledger.MoveNext();
@@ -102,6 +103,11 @@ public sealed partial class DurableStore
                 for (; hasEvent && events.Current.Execution == number; hasEvent = events.MoveNext())
                 {
                     count++;
+                    if (events.Current.Position != ++position)
+                    {
+                        return $"event {position} is missing";
+                    }
+
                     digest = ReceiptForm.LinkEvent(
                         digest,
                         events.Current.Event.Name,
@@ -148,6 +154,16 @@ public sealed partial class DurableStore
                 {
                     return $"the next nonce of \"{caller}\" is {NextNonce(caller)}, and the receipts say {next}";
                 }
+            }
+
+            if (Scalar("SELECT count(*) FROM nonce") != nonces.Count)
+            {
+                return "there are nonces of callers that no receipt has";
+            }
+
+            if (_oldest < 0 || _oldest > head.Number || Scalar("SELECT count(*) FROM chain") != 1)
+            {
+                return $"its table chain says that {_oldest} is the oldest state, and the last is {head.Number}";
             }
 
             return link == head.ReceiptHead && receipts == head.Number ? null : $"receipt {receipts} is not the last";

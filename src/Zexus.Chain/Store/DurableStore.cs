@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using Microsoft.Data.Sqlite;
@@ -15,6 +16,7 @@ public sealed partial class DurableStore : IStateStore
     /// <summary>Of the tables and of what is in them. A store of a later one is refused.</summary>
     public const int FormatVersion = 1;
 
+    /// <summary>Locked while the store is open; its bytes are the number of the last execution that was acknowledged.</summary>
     private const string LockFile = "lock";
     private const string DatabaseFile = "chain.db";
 
@@ -124,10 +126,19 @@ public sealed partial class DurableStore : IStateStore
         try
         {
             store.Guard("open", store.Connect);
-            if (store.Guard("open", store.IsWithoutTables))
+            bool isNew = store.Guard("open", store.IsWithoutTables);
+            if (initialize is not null)
             {
-                // A process that ended while it made the store has acknowledged nothing.
-                (initialize ?? (s => s.Initialize([])))(store);
+                initialize(store);
+            }
+            else if (isNew)
+            {
+                throw store.Acknowledged() > 0
+                    ? store.Damaged($"it is empty, and {store.Acknowledged()} executions were acknowledged")
+                    : new StoreException(
+                        $"{directory} is no whole store: what made it was ended before it was done",
+                        "Delete the directory and make the store again."
+                    );
             }
 
             _ = store.Chain;
@@ -187,11 +198,11 @@ public sealed partial class DurableStore : IStateStore
             throw new StoreException($"{Path.Combine(_directory, DatabaseFile)} is a database, but no store");
         }
 
-        return version <= FormatVersion
+        return version == FormatVersion
             ? false
             : throw new StoreException(
                 $"{_directory} is a store of format {version}; this program knows {FormatVersion}",
-                "A later version of this program can open it."
+                version > FormatVersion ? "A later version of this program can open it." : ""
             );
     }
 
@@ -259,7 +270,9 @@ public sealed partial class DurableStore : IStateStore
         long events = _events;
         try
         {
-            return Guard("write", () => InTransaction(() => Store(chain, prepared, nonces)));
+            List<Receipt> receipts = Guard("write", () => InTransaction(() => Store(chain, prepared, nonces)));
+            Acknowledge(chain.Number);
+            return receipts;
         }
         catch
         {
@@ -428,6 +441,14 @@ public sealed partial class DurableStore : IStateStore
             );
         }
 
+        if (head.Number < Acknowledged())
+        {
+            throw Damaged(
+                $"it has {head.Number} executions, and {Acknowledged()} were acknowledged, so its log was damaged",
+                $"If an older {DatabaseFile} was put back, delete the file {LockFile} beside it."
+            );
+        }
+
         return tree.Root == head.StateRoot
             ? new ChainState(tree, new LedgerChain(head.LedgerHead, head.LedgerCount), head.Number, head.ReceiptHead)
             : throw Damaged(
@@ -438,6 +459,25 @@ public sealed partial class DurableStore : IStateStore
                             : $"receipt {head.Number} says {head.StateRoot}"
                     )
             );
+    }
+
+    /// <summary>
+    /// A log that ends early looks like one whose last transactions were never written, and SQLite goes on from there. So what has been
+    /// acknowledged is noted beside it: not synced, and so never ahead of the log, whatever of it gets to the disk.
+    /// </summary>
+    private void Acknowledge(long number)
+    {
+        Span<byte> bytes = stackalloc byte[sizeof(long)];
+        BinaryPrimitives.WriteInt64LittleEndian(bytes, number);
+        RandomAccess.Write(_lock.SafeFileHandle, bytes, 0);
+    }
+
+    private long Acknowledged()
+    {
+        Span<byte> bytes = stackalloc byte[sizeof(long)];
+        return RandomAccess.Read(_lock.SafeFileHandle, bytes, 0) == bytes.Length
+            ? BinaryPrimitives.ReadInt64LittleEndian(bytes)
+            : 0;
     }
 
     private Digest Beginning()

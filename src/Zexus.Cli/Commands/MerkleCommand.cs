@@ -89,11 +89,7 @@ internal static class MerkleCommand
         Argument<string> file = FileArgument();
         Argument<int> index = new("INDEX") { Description = "The leaf, counted from 0.", CustomParser = ParseIndex };
         Option<string> leaves = LeavesOption();
-        Option<string?> output = new("--out", "-o")
-        {
-            Description = "The file to write; standard output when not given.",
-            HelpName = "FILE",
-        };
+        Option<string?> output = OutputOption.Create();
         Command command = new(
             "prove",
             "Prove that a leaf is under the root: a JSON document (docs/json.md) that is checked without the leaves."
@@ -142,14 +138,7 @@ internal static class MerkleCommand
                 leaf,
                 summary.Siblings
             ).ToJson();
-            if (parsed.GetValue(output) is string target and not InputFile.Standard)
-            {
-                OutputFile.Write(target, Encoding.UTF8.GetBytes(text + "\n"), terminal);
-            }
-            else
-            {
-                terminal.Out.WriteLine(text);
-            }
+            OutputOption.Write(parsed.GetValue(output), [text], terminal);
 
             return ExitCode.Completed;
         });
@@ -162,13 +151,7 @@ internal static class MerkleCommand
         {
             Description = "A proof, as 'merkle prove' writes it; - is standard input.",
         };
-        Option<Digest> root = new("--root")
-        {
-            Description = "The root, from a place that you trust. What the proof says of it is not believed.",
-            HelpName = "HEX",
-            Required = true,
-            CustomParser = ParseRoot,
-        };
+        Option<Digest> root = RootOption.Create("root");
         Option<string?> leaf = new("--leaf")
         {
             Description = "The leaf to ask about, as a String; the proof's own when not given.",
@@ -316,17 +299,6 @@ internal static class MerkleCommand
         }
 
         return index;
-    }
-
-    private static Digest ParseRoot(ArgumentResult result)
-    {
-        string text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
-        if (!Digest.TryParse(text, out Digest root))
-        {
-            result.AddError($"--root takes {2 * Digest.Size} hexadecimal digits, not '{text}'");
-        }
-
-        return root;
     }
 
     private static Argument<string> FileArgument() =>

@@ -18,7 +18,7 @@ internal static class StateCommand
             "Stores and what is in them; the root of a state, and proofs of what a key holds in it."
         )
         {
-            StoreCommands.CreateNew(),
+            StoreCommands.CreateNew(terminal),
             StoreCommands.CreateGet(terminal),
             StoreCommands.CreateList(terminal),
             StoreCommands.CreateExport(terminal),
@@ -71,11 +71,7 @@ internal static class StateCommand
         Argument<string> key = new("KEY") { Description = "The key; one that begins with - stands behind --." };
         Option<string> state = StateOption();
         Option<string> contract = ContractOption();
-        Option<string?> output = new("--out", "-o")
-        {
-            Description = "The file to write; standard output when not given.",
-            HelpName = "FILE",
-        };
+        Option<string?> output = OutputOption.Create();
         Command command = new(
             "prove",
             "Prove what a key holds, or that it holds nothing: a JSON document (docs/json.md) that is checked without the state."
@@ -100,14 +96,7 @@ internal static class StateCommand
                     ? Prove(owner, parsed.GetRequiredValue(key), source)
                     : Prove(owner, parsed.GetRequiredValue(key), StateFile.Read(source, Limits.Default, terminal))
             ).ToJson();
-            if (parsed.GetValue(output) is string target and not InputFile.Standard)
-            {
-                OutputFile.Write(target, Encoding.UTF8.GetBytes(text + "\n"), terminal);
-            }
-            else
-            {
-                terminal.Out.WriteLine(text);
-            }
+            OutputOption.Write(parsed.GetValue(output), [text], terminal);
 
             return ExitCode.Completed;
         });
@@ -120,13 +109,7 @@ internal static class StateCommand
         {
             Description = "A proof, as 'state prove' writes it; - is standard input.",
         };
-        Option<Digest> root = new("--root")
-        {
-            Description = "The state root, from a place that you trust. What the proof says of it is not believed.",
-            HelpName = "HEX",
-            Required = true,
-            CustomParser = ParseRoot,
-        };
+        Option<Digest> root = RootOption.Create("state root");
         Option<string?> key = new("--key")
         {
             Description = "The key to ask about; the proof's own when not given.",
@@ -236,17 +219,6 @@ internal static class StateCommand
                 $"refused  of {what} nothing is proved: {Terminal.Printable(refused.Reason)}",
             _ => throw new ArgumentOutOfRangeException(nameof(verdict)),
         };
-    }
-
-    private static Digest ParseRoot(ArgumentResult result)
-    {
-        string text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
-        if (!Digest.TryParse(text, out Digest root))
-        {
-            result.AddError($"--root takes {2 * Digest.Size} hexadecimal digits, not '{text}'");
-        }
-
-        return root;
     }
 
     private static Option<string> StateOption() =>

@@ -13,19 +13,20 @@ internal static class StoreCommands
 {
     public static Argument<string> Directory() => new("DIR") { Description = "The store's directory (docs/store.md)." };
 
-    public static Command CreateNew()
+    public static Command CreateNew(Terminal terminal)
     {
         Argument<string> directory = new("DIR") { Description = "A directory that is not there yet, or empty." };
         Option<string?> from = new("--from")
         {
-            Description = "Begin with the state of a snapshot, as 'state export' writes it, if its root is right.",
+            Description =
+                "Begin with the state of a snapshot, as 'state export' writes it, if its root is right; - is standard input.",
             HelpName = "SNAPSHOT",
         };
         Command command = new("new", "Make a store.") { directory, from };
         HelpWithExamples.Add(command, "./zexus state new chain", "./zexus state new copy --from chain.snapshot");
         command.SetAction(parsed =>
         {
-            IEnumerable<StatePair>? state = parsed.GetValue(from) is { } path ? Snapshot.Read(path) : null;
+            IEnumerable<StatePair>? state = parsed.GetValue(from) is { } path ? Snapshot.Read(path, terminal) : null;
             using DurableStore store = DurableStore.Create(parsed.GetRequiredValue(directory), state);
             return ExitCode.Completed;
         });
@@ -97,11 +98,7 @@ internal static class StoreCommands
     public static Command CreateExport(Terminal terminal)
     {
         Argument<string> directory = Directory();
-        Option<string?> output = new("--out", "-o")
-        {
-            Description = "The file to write; standard output when not given.",
-            HelpName = "FILE",
-        };
+        Option<string?> output = OutputOption.Create();
         Command command = new("export", "A snapshot of the state with its root (docs/json.md), for 'state new --from'.")
         {
             directory,
@@ -111,18 +108,7 @@ internal static class StoreCommands
         command.SetAction(parsed =>
         {
             using DurableStore store = DurableStore.Open(parsed.GetRequiredValue(directory));
-            IEnumerable<string> lines = Snapshot.Lines(store);
-            if (parsed.GetValue(output) is string target and not InputFile.Standard)
-            {
-                OutputFile.Write(target, Encoding.UTF8.GetBytes(string.Join('\n', lines) + "\n"), terminal);
-                return ExitCode.Completed;
-            }
-
-            foreach (string line in lines)
-            {
-                terminal.Out.WriteLine(line);
-            }
-
+            OutputOption.Write(parsed.GetValue(output), Snapshot.Lines(store), terminal);
             return ExitCode.Completed;
         });
         return command;
@@ -244,6 +230,10 @@ internal static class Snapshot
     private const string Format = "zexus state";
     private const int Version = 1;
 
+    /// <summary>A value has at most 1,048,576 elements or scalars, at most 256 levels deep; a line of it is far shorter.</summary>
+    private const int LongestLine = 1 << 30;
+    private const int MostDepth = 2000;
+
     public static IEnumerable<string> Lines(DurableStore store) =>
         store
             .State()
@@ -264,60 +254,44 @@ internal static class Snapshot
             ("value", DataJson.Write(pair.Value))
         );
 
-    public static List<StatePair> Read(string path)
+    public static List<StatePair> Read(string path, Terminal terminal)
     {
-        string shown = Terminal.Printable(path);
+        string shown = InputFile.Shown(path);
         List<StatePair> pairs = [];
         Digest root = default;
-        int number = 0;
-        try
-        {
-            foreach (string line in File.ReadLines(path))
+        bool isEmpty = true;
+        LineFile.Read(
+            path,
+            LongestLine,
+            terminal,
+            (line, number) =>
             {
-                number++;
-                using JsonDocument document = JsonDocument.Parse(line, new JsonDocumentOptions { MaxDepth = 2000 });
-                JsonElement at = document.RootElement;
-                if (number == 1)
+                isEmpty = false;
+                try
                 {
-                    if (
-                        at.GetProperty("format").GetString() != Format
-                        || at.GetProperty("version").GetInt32() != Version
-                    )
+                    using JsonDocument document = JsonDocument.Parse(
+                        line.ToArray(),
+                        new JsonDocumentOptions { MaxDepth = MostDepth }
+                    );
+                    if (number == 1)
                     {
-                        throw Problem.File($"{shown}: this is no snapshot of version {Version}");
+                        root = RootOf(document.RootElement);
                     }
-
-                    root = Digest.Parse(at.GetProperty("root").GetString() ?? "");
-                    continue;
+                    else
+                    {
+                        pairs.Add(PairOf(document.RootElement));
+                    }
                 }
-
-                pairs.Add(
-                    new StatePair(
-                        at.GetProperty("contract").GetString() ?? "",
-                        at.GetProperty("key").GetString() ?? "",
-                        DataJson.Read(Encoding.UTF8.GetBytes(at.GetProperty("value").GetRawText()))
-                    )
-                );
+                catch (Exception e)
+                    when (e is JsonException or FormatException or KeyNotFoundException or InvalidOperationException)
+                {
+                    throw Problem.File(
+                        $"{shown}:{number}: {Terminal.Printable(e.Message)}",
+                        "A snapshot is what './zexus state export' writes."
+                    );
+                }
             }
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw Problem.File($"'{shown}' cannot be read: {Terminal.Printable(e.Message)}");
-        }
-        catch (Exception e)
-            when (e
-                    is JsonException
-                        or FormatException
-                        or KeyNotFoundException
-                        or InvalidOperationException
-                        or MalformedJsonException
-            )
-        {
-            throw Problem.File(
-                $"{shown}:{number}: {Terminal.Printable(e.Message)}",
-                "A snapshot is what './zexus state export' writes."
-            );
-        }
+        );
 
         StateTree tree = new();
         foreach (StatePair pair in pairs)
@@ -330,9 +304,20 @@ internal static class Snapshot
             tree.Update(StateWrite.Put(pair.Contract, pair.Key, pair.Value));
         }
 
-        return number == 0
-                ? throw Problem.File($"{shown} is empty", "A snapshot is what './zexus state export' writes.")
+        return isEmpty ? throw Problem.File($"{shown} is empty", "A snapshot is what './zexus state export' writes.")
             : tree.Root != root ? throw Problem.File($"{shown}: its keys have the root {tree.Root}, and it says {root}")
             : pairs;
     }
+
+    private static Digest RootOf(JsonElement head) =>
+        head.GetProperty("format").GetString() == Format && head.GetProperty("version").GetInt32() == Version
+            ? Digest.Parse(head.GetProperty("root").GetString() ?? "")
+            : throw new FormatException($"this is no snapshot of version {Version}");
+
+    private static StatePair PairOf(JsonElement pair) =>
+        new(
+            pair.GetProperty("contract").GetString() ?? "",
+            pair.GetProperty("key").GetString() ?? "",
+            DataJson.Read(Encoding.UTF8.GetBytes(pair.GetProperty("value").GetRawText()))
+        );
 }

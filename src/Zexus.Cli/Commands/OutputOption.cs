@@ -1,0 +1,26 @@
+using System.CommandLine;
+using System.Text;
+using Zexus.Cli.Files;
+
+namespace Zexus.Cli.Commands;
+
+/// <summary>`--out FILE` of commands that make a text, which goes to standard output without it.</summary>
+internal static class OutputOption
+{
+    public static Option<string?> Create() =>
+        new("--out", "-o") { Description = "The file to write; standard output when not given.", HelpName = "FILE" };
+
+    public static void Write(string? path, IEnumerable<string> lines, Terminal terminal)
+    {
+        if (path is not null and not InputFile.Standard)
+        {
+            OutputFile.Write(path, Encoding.UTF8.GetBytes(string.Join('\n', lines) + "\n"), terminal);
+            return;
+        }
+
+        foreach (string line in lines)
+        {
+            terminal.Out.WriteLine(line);
+        }
+    }
+}
