@@ -45,6 +45,21 @@ let private wellFormed =
             for index in 0L .. 15_000L -> Generate.ofFamily Family.WellFormed 1UL index
         |]
 
+[<Fact>]
+let ``executions begin in other functions, with as many arguments as parameters, fewer and more`` () =
+    let elsewhere = wellFormed.Value |> Array.filter (fun case -> case.Entry <> 0)
+    // A fifth of those that have a function to begin in.
+    Assert.True(elsewhere.Length > 500)
+
+    let over =
+        elsewhere
+        |> Array.countBy (fun case ->
+            compare case.Arguments.Length case.Program.Functions[case.Entry].Parameters.Length)
+        |> dict
+
+    for difference in [ -1; 0; 1 ] do
+        Assert.True(over[difference] > 20)
+
 let private ruleDirected =
     lazy
         [|

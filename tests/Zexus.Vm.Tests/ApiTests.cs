@@ -389,4 +389,62 @@ public class ApiTests
         vm.Options = vm.Options with { Source = null };
         Assert.Equal("[1, null, null, null, null, 9]", ExecutionTests.Show(vm.Execute(program).Value));
     }
+
+    [Fact]
+    public void A_result_is_plain_data_unless_something_in_it_is_not()
+    {
+        Assembly a = new();
+        a.Function(
+            "main",
+            [
+                a.Const("k"),
+                a.Const(1),
+                a.Const(-0.0),
+                Op(Opcode.BUILD_LIST, 2),
+                Op(Opcode.BUILD_MAP, 1),
+                Op(Opcode.BUILD_SET, 0),
+                Op(Opcode.BUILD_LIST, 2),
+            ]
+        );
+        Data list = Data.NewList([Data.NewInt(1), Data.NewFloat(-0.0)]);
+        Assert.Equal(
+            Data.NewList([Data.NewMap([new(Data.NewString("k"), list)]), Data.NewSet([])]),
+            a.Run().Value.ToData()
+        );
+
+        Assembly function = new();
+        function.Function(
+            "main",
+            [Op(Opcode.STORE_FUNC, function.Name("f"), 0), function.Load("f"), Op(Opcode.BUILD_LIST, 1)]
+        );
+        Assert.Null(function.Run().Value.ToData());
+
+        Assembly itself = new();
+        itself.Function(
+            "main",
+            [
+                Op(Opcode.BUILD_LIST, 0),
+                Op(Opcode.DUP),
+                itself.Store("x"),
+                itself.Load("x"),
+                itself.Method("push", 1),
+                Op(Opcode.POP),
+                itself.Load("x"),
+            ]
+        );
+        ExecutionResult holdsItself = itself.Run();
+        Assert.Same(holdsItself.Value, holdsItself.Value.Items[0]);
+        Assert.Null(holdsItself.Value.ToData());
+
+        // Twice itself, forty times over: a tree of it would have 2^40 leaves.
+        Assembly shared = new();
+        List<Instruction> code = [shared.Const(1)];
+        for (int i = 0; i < 40; i++)
+        {
+            code.AddRange([Op(Opcode.DUP), Op(Opcode.BUILD_LIST, 2)]);
+        }
+
+        shared.Function("main", [.. code]);
+        Assert.Null(shared.Run().Value.ToData());
+    }
 }
