@@ -46,6 +46,8 @@ let context limit : Context = {
     Host = Map.empty
     Entry = Entry.main
     VerifySignature = fun _ _ _ -> false
+    Contract = ""
+    Contracts = Map.empty
 }
 
 /// A program under which constants are computed; nothing of it is run.

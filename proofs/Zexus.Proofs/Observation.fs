@@ -117,8 +117,8 @@ let ofOracle (loaded: Loaded) (context: Context) : Observation =
         World =
             worldText
                 (s.World.State |> Map.toSeq |> Seq.map (fun (k, v) -> k, plainText v))
-                (s.World.Ledger |> List.rev |> List.map plainText)
-                (s.World.Events |> List.rev |> List.map (fun (n, v) -> n, plainText v))
+                (s.World.Ledger |> List.rev |> List.map (fun e -> plainText e.Entry))
+                (s.World.Events |> List.rev |> List.map (fun e -> e.Name, plainText e.Payload))
                 (s.Audit |> List.rev |> List.map (fun e -> plainText e.Data + " " + plainText e.Action))
     }
 
@@ -160,7 +160,7 @@ let ofEngineUnder (vm: Vm) (program: ZexusProgram) (options: VmOptions) : Observ
                 (result.State
                  |> Seq.sortWith (fun a b -> String.CompareOrdinal(a.Key, b.Key))
                  |> Seq.map (fun e -> e.Key, dataText e.Value))
-                (result.Ledger |> Seq.map dataText)
+                (result.Ledger |> Seq.map (fun e -> dataText e.Entry))
                 (result.Events |> Seq.map (fun e -> e.Name, dataText e.Payload))
                 (result.Audit |> Seq.map (fun e -> dataText e.Data + " " + dataText e.Action))
     }

@@ -116,6 +116,8 @@ let private start (loaded: Loaded) : State =
             Host = Map.empty
             Entry = Entry.main
             VerifySignature = fun _ _ _ -> false
+            Contract = ""
+            Contracts = Map.empty
         }
 
     {
@@ -175,6 +177,7 @@ let private onlyReads (routine: Routine) =
     | Routine.SetHas
     | Routine.SetValues
     | Routine.SetIsEmpty -> true
+    | Routine.CallContract
     | Routine.Push
     | Routine.Append
     | Routine.ListPush
@@ -473,31 +476,32 @@ let private explore (options: Options) (cancel: CancellationToken) (onStep: unit
                         | Outcome.Fault(fault, value, _) -> Outcome.Fault(fault, value, r.State)
                         | Outcome.Opaque(operation, operands, _) -> Outcome.Opaque(operation, operands, r.State)
 
-                    match Machine.finish outcome with
-                    | Machine.Step.Running s ->
-                        match turned options walk s with
-                        | Some turns ->
-                            pending.Push {
-                                Run = { r with State = s }
-                                Turns = turns
-                            }
-                        | None -> exits.Add(Exit.AtBound { r with State = s })
-                    | Machine.Step.Finished(s, ending) ->
-                        exits.Add(Exit.Ended(ending, isOpenFault, { r with State = s }))
-                    | Machine.Step.Opaque(operation, _, s) ->
-                        let instruction =
-                            match Machine.current walk.Run.State with
-                            | Some i ->
-                                i.Info.Mnemonic
-                                + $" (function {walk.Run.State.Frame.Function}, instruction {walk.Run.State.Frame.Instruction})"
-                            | None -> "the end of the code"
+                    for step in Machine.finish outcome do
+                        match step with
+                        | Machine.Step.Running s ->
+                            match turned options walk s with
+                            | Some turns ->
+                                pending.Push {
+                                    Run = { r with State = s }
+                                    Turns = turns
+                                }
+                            | None -> exits.Add(Exit.AtBound { r with State = s })
+                        | Machine.Step.Finished(s, ending) ->
+                            exits.Add(Exit.Ended(ending, isOpenFault, { r with State = s }))
+                        | Machine.Step.Opaque(operation, _, s) ->
+                            let instruction =
+                                match Machine.current walk.Run.State with
+                                | Some i ->
+                                    i.Info.Mnemonic
+                                    + $" (function {walk.Run.State.Frame.Function}, instruction {walk.Run.State.Frame.Instruction})"
+                                | None -> "the end of the code"
 
-                        exits.Add(
-                            Exit.Stuck(
-                                $"{instruction} looks inside something unknown, or changes it (operation {operation})",
-                                { r with State = s }
+                            exits.Add(
+                                Exit.Stuck(
+                                    $"{instruction} looks inside something unknown, or changes it (operation {operation})",
+                                    { r with State = s }
+                                )
                             )
-                        )
 
             for next in step walk.Run do
                 match next with
@@ -712,9 +716,12 @@ let private compareEnds (options: Options) (tags: Map<string, int>) (a: Exit) (b
         if xs.Length = ys.Length then
             c.That(what, formula (List.map2 samePlain xs ys |> Formula.all))
 
-    plains "ledger" s.World.Ledger t.World.Ledger
-    plains "event" (List.map snd s.World.Events) (List.map snd t.World.Events)
-    c.Holds("the names of events", (List.map fst s.World.Events = List.map fst t.World.Events))
+    let entries (s: State) = [ for e in s.World.Ledger -> e.Entry ]
+    let payloads (s: State) = [ for e in s.World.Events -> e.Payload ]
+    let names (s: State) = [ for e in s.World.Events -> e.Name ]
+    plains "ledger" (entries s) (entries t)
+    plains "event" (payloads s) (payloads t)
+    c.Holds("the names of events", (names s = names t))
 
     plains
         "audit"
@@ -822,6 +829,8 @@ let private tryStart
         Host = Map.empty
         Entry = Entry.main
         VerifySignature = fun _ _ _ -> false
+        Contract = ""
+        Contracts = Map.empty
     }
 
     let given =

@@ -269,6 +269,8 @@ let private context: Context = {
     Host = Map.empty
     Entry = Entry.main
     VerifySignature = fun _ _ _ -> false
+    Contract = ""
+    Contracts = Map.empty
 }
 
 let private openBounds (s: State) = {

@@ -36,13 +36,17 @@ module Gas =
     [<Literal>]
     let CallbackPerArgument = 2
 
+    /// A call of another contract, besides the text of its names and the copies of its data.
+    [<Literal>]
+    let ContractCall = 100
+
     /// POW charges the square of the result's size; sizes above this one are charged as this one.
     [<Literal>]
     let LargestPowerSize = 256
 
 /// The bounds of an execution. Each is a parameter of the meaning, with a fault of its own; memory and wall-clock are the host's.
 type Limits = {
-    /// Frames alive at once, callbacks of builtins included: CallTooDeep.
+    /// Frames alive at once, callbacks of builtins and those of calling contracts included: CallTooDeep.
     CallDepth: int
     /// Ints lie in [-2^bits, 2^bits): IntegerTooLarge.
     IntegerBits: int

@@ -30,6 +30,7 @@ type Routine =
     | Height
     | Caller
     | GasLeft
+    | CallContract
     // Methods of a String.
     | StringLength
     | StringContains
@@ -206,8 +207,34 @@ type Library private () =
 
         row Routine.Timestamp Receiver.Nothing [ "timestamp" ] [] "Int" "" [] "The block's timestamp, from the host."
         row Routine.Height Receiver.Nothing [ "height" ] [] "Int" "" [] "The block's height, from the host."
-        row Routine.Caller Receiver.Nothing [ "caller" ] [] "String" "" [] "Who calls, from the host."
+        row
+            Routine.Caller
+            Receiver.Nothing
+            [ "caller" ]
+            []
+            "String"
+            ""
+            []
+            "Who calls: from the host, or the id of the contract that calls."
         row Routine.GasLeft Receiver.Nothing [ "gas_left" ] [] "Int" "" [] "The gas left after this call's own charge."
+
+        row
+            Routine.CallContract
+            Receiver.Nothing
+            [ "call_contract" ]
+            [ "contract"; "function"; "arguments"; "gas" ]
+            "any"
+            "100 + scalars/8 of each name; the copy of the arguments; what the contract uses"
+            [
+                Fault.TypeMismatch
+                Fault.Reentrancy
+                Fault.UndefinedFunction
+                Fault.TooDeep
+                Fault.CallTooDeep
+                Fault.Domain
+                Fault.Thrown
+            ]
+            "Execute a function of another contract on its own state, with a List of arguments and at most so much gas (Null: all that is left). Its fault undoes what it did and is thrown as a Map: contract, function, fault, value."
 
         row Routine.StringLength Receiver.String [ "length"; "len"; "size" ] [] "Int" "" [] "Its scalars."
         row

@@ -201,6 +201,7 @@ type Fault =
     | DivisionByZero
     | Domain
     | UndefinedFunction
+    | Reentrancy
     | OutOfGas
     | CallTooDeep
     | IntegerTooLarge
@@ -216,7 +217,8 @@ type Fault =
         | TypeMismatch
         | DivisionByZero
         | Domain
-        | UndefinedFunction -> true
+        | UndefinedFunction
+        | Reentrancy -> true
         | OutOfGas
         | CallTooDeep
         | IntegerTooLarge
@@ -233,6 +235,7 @@ type Fault =
         | DivisionByZero -> "DivisionByZero"
         | Domain -> "Domain"
         | UndefinedFunction -> "UndefinedFunction"
+        | Reentrancy -> "Reentrancy"
         | OutOfGas -> "OutOfGas"
         | CallTooDeep -> "CallTooDeep"
         | IntegerTooLarge -> "IntegerTooLarge"

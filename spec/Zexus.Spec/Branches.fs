@@ -130,7 +130,8 @@ let private ofRoutine (routine: Routine) : string list =
     | Routine.Timestamp
     | Routine.Height
     | Routine.Caller
-    | Routine.GasLeft
+    | Routine.GasLeft -> []
+    | Routine.CallContract -> [ "all-gas"; "some-gas"; "returned" ]
     | Routine.StringLength -> []
     | Routine.StringContains
     | Routine.StringStartsWith

@@ -163,7 +163,7 @@ let current (s: State) : LoadedInstruction option =
     else
         None
 
-/// The world when an execution returns: open transactions are reverted.
+/// The world when a contract's execution returns: open transactions are reverted.
 let private settled (s: State) =
     match List.tryLast s.Transactions with
     | Some(_, before) -> before
@@ -178,6 +178,7 @@ let branchOfFault (fault: Fault) =
     | Fault.DivisionByZero -> "division-by-zero"
     | Fault.Domain -> "domain"
     | Fault.UndefinedFunction -> "undefined-function"
+    | Fault.Reentrancy -> "reentrancy"
     | Fault.OutOfGas -> "out-of-gas"
     | Fault.CallTooDeep -> "call-too-deep"
     | Fault.IntegerTooLarge -> "integer-too-large"
@@ -187,18 +188,21 @@ let branchOfFault (fault: Fault) =
 
 let private worldAtStart (context: Context) = {
     State = context.State
+    Called = Map.empty
     Ledger = []
     Events = []
     Registrations = Map.empty
 }
 
 /// What an outcome of a step's rule makes of the execution: a handler catches, the frame that returned was the last, or it goes on.
-let finish (outcome: Outcome<unit>) : Step =
+/// A contract that was called gives what it came to to the one that waits for it, within the step.
+let rec finish (outcome: Outcome<unit>) : Step list =
     match outcome with
     | Outcome.Ok((), s) ->
-        match s.Returned with
-        | None -> Step.Running s
-        | Some value ->
+        match s.Returned, s.Waiting with
+        | None, _ -> [ Step.Running s ]
+        | Some value, caller :: outer -> Contracts.returned caller outer (settled s) value s |> List.collect finish
+        | Some value, [] -> [
             Step.Finished(
                 {
                     s with
@@ -207,15 +211,17 @@ let finish (outcome: Outcome<unit>) : Step =
                 },
                 Ending.Completed value
             )
+          ]
     | Outcome.Fault(fault, value, s) ->
         let s = {
             s with
                 Reached = (s.Rule, branchOfFault fault) :: s.Reached
         }
 
-        match Control.catch fault value s with
-        | Some caught -> Step.Running caught
-        | None ->
+        match Control.catch fault value s, s.Waiting with
+        | Some caught, _ -> [ Step.Running caught ]
+        | None, caller :: outer -> Contracts.failed caller outer fault value s |> List.collect finish
+        | None, [] -> [
             Step.Finished(
                 {
                     s with
@@ -224,7 +230,8 @@ let finish (outcome: Outcome<unit>) : Step =
                 },
                 Ending.Faulted(fault, value, s.Rule, s.Frame.Function, s.Frame.Source)
             )
-    | Outcome.Opaque(operation, operands, s) -> Step.Opaque(operation, operands, s)
+          ]
+    | Outcome.Opaque(operation, operands, s) -> [ Step.Opaque(operation, operands, s) ]
 
 /// The rule of the next step: the current instruction's, or the end of the code's.
 let stepRule: Rule<unit> =
@@ -235,7 +242,7 @@ let stepRule: Rule<unit> =
 
 /// Every way in which one step can go; exactly one when everything is known.
 let steps (s: State) : Step list =
-    stepRule { s with Reached = [] } |> List.map finish
+    stepRule { s with Reached = [] } |> List.collect finish
 
 /// One step on known values.
 let step (s: State) : Step =
@@ -277,6 +284,7 @@ let start (loaded: Loaded) (context: Context) : State =
             }
             Callers = []
             Depth = 1
+            Waiting = []
             Heap = Heap.empty
             Globals = Map.empty
             Effects = {

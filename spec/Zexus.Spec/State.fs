@@ -222,19 +222,33 @@ module Plain =
         | Plain.Map entries -> 2 * List.length entries + List.sumBy (fun (_, value) -> elements value) entries
         | Plain.Set items -> List.length items
 
-/// What an audit entry holds.
+/// What an audit entry holds, and which contract logged it.
 type AuditEntry = {
+    Contract: string
     Data: Plain
     Action: Plain
     Timestamp: bigint
 }
 
+/// What an execution adds to the ledger, and by which contract.
+type LedgerEntry = { Contract: string; Entry: Plain }
+
+/// An event, and which contract emitted it.
+type EmittedEvent = {
+    Contract: string
+    Name: string
+    Payload: Plain
+}
+
 /// What transactions undo. Lists are newest first.
 type World = {
+    /// Of the contract that executes.
     State: Map<string, Plain>
-    Ledger: Plain list
-    Events: (string * Plain) list
-    /// Handler names of an event, in order of registration.
+    /// Of the contracts that were called and have returned.
+    Called: Map<string, Map<string, Plain>>
+    Ledger: LedgerEntry list
+    Events: EmittedEvent list
+    /// Handler names of an event, in order of registration; those of the contract that executes.
     Registrations: Map<string, string list>
 }
 
@@ -267,20 +281,6 @@ type Entry = { Function: int; Arguments: Plain list }
 module Entry =
     /// The first function, which has no parameters.
     let main = { Function = 0; Arguments = [] }
-
-/// What the host gives to an execution.
-type Context = {
-    Entry: Entry
-    GasLimit: Int
-    Timestamp: bigint
-    Height: bigint
-    Caller: string
-    State: Map<string, Plain>
-    Host: Map<string, HostFunction>
-    /// Signature, message, public key, all of them text: does it hold? The contract is docs/signatures.md; of the same three the
-    /// answer is always the same, and nothing is thrown.
-    VerifySignature: string -> string -> string -> bool
-}
 
 /// How a name is reached from the code of a function.
 [<RequireQualifiedAccess>]
@@ -346,6 +346,30 @@ type Loaded = {
     Functions: LoadedFunction[]
 }
 
+/// A contract that can be called: its program, under the limits of all others, and its state before the execution.
+type Contract = {
+    Loaded: Loaded
+    State: Map<string, Plain>
+}
+
+/// What the host gives to an execution.
+type Context = {
+    /// The id under which the program executes.
+    Contract: string
+    Entry: Entry
+    GasLimit: Int
+    Timestamp: bigint
+    Height: bigint
+    Caller: string
+    State: Map<string, Plain>
+    Host: Map<string, HostFunction>
+    /// Signature, message, public key, all of them text: does it hold? The contract is docs/signatures.md; of the same three the
+    /// answer is always the same, and nothing is thrown.
+    VerifySignature: string -> string -> string -> bool
+    /// What can be called, by id.
+    Contracts: Map<string, Contract>
+}
+
 /// A rule branch: the rule's name and what a reader would tell apart in it.
 type Branch = string * string
 
@@ -385,12 +409,29 @@ type PathKnowledge = {
     Kinds: Map<string, Kind>
 }
 
+/// A contract that waits for another that it has called.
+type Waiting = {
+    Setup: ExecutionSetup
+    Frame: Frame
+    Callers: Suspended list
+    /// Code and callback frames alive, with those of the contracts that wait for this one.
+    Depth: int
+    Globals: Map<string, Value>
+    Transactions: (int * World) list
+    /// As it was at the call.
+    World: World
+    /// The function that it called.
+    Called: string
+}
+
 /// What most instructions leave as it is. It is a record of its own because every instruction makes several states.
 type Surroundings = {
     Setup: ExecutionSetup
     Callers: Suspended list
-    /// Code and callback frames alive.
+    /// Code and callback frames alive, those of waiting contracts included.
     Depth: int
+    /// The contracts that wait for the one that executes, innermost first.
+    Waiting: Waiting list
     Heap: Heap
     Globals: Map<string, Value>
     Effects: SideEffects
@@ -412,6 +453,7 @@ type State = {
 
     member s.Callers = s.Rest.Callers
     member s.Depth = s.Rest.Depth
+    member s.Waiting = s.Rest.Waiting
     member s.Heap = s.Rest.Heap
     member s.Globals = s.Rest.Globals
     member s.Returned = s.Rest.Returned

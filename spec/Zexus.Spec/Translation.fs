@@ -1,4 +1,4 @@
-/// Code that a translator made from the code of a program, to be run in its place: docs/semantics.md, section 9.
+/// Code that a translator made from the code of a program, to be run in its place: docs/semantics.md, section 10.
 /// Nothing here says that the translation is right; that is what proofs and checks are for.
 module Zexus.Spec.Translation
 

@@ -42,6 +42,8 @@ public class Oracle
             .Program;
         Loaded loaded = Validation.validate(Limits.Default, program).ResultValue;
         Context context = new(
+            contract: "",
+            contracts: MapModule.Empty<string, Spec.Contract>(),
             entry: EntryModule.main,
             gasLimit: Int.NewKnown(Gas.DefaultLimit),
             timestamp: 0,

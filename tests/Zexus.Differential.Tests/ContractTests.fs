@@ -80,6 +80,8 @@ let private caseOf (scenario: Scenario) (state: IReadOnlyDictionary<string, Data
         }
         State = Seq.toArray state
         Hosts = [||]
+        Contract = ""
+        Contracts = [||]
     }
 
 /// The oracle's execution, `visit` called with every state that an instruction is about to act on.
@@ -92,7 +94,7 @@ let private trace (loaded: Loaded) (case: Case) (visit: State -> unit) : State *
         | Machine.Step.Finished(last, ending) -> last, ending
         | Machine.Step.Opaque(operation, _, _) -> invalidOp $"The operation {operation} on known values is opaque."
 
-    go (Machine.start loaded (Oracle.context case (fun f _ _ -> failwith $"a contract calls {f.Name}")))
+    go (Machine.start loaded (Oracle.context case Map.empty (fun f _ _ -> failwith $"a contract calls {f.Name}")))
 
 let private run (loaded: Loaded) (case: Case) = trace loaded case ignore
 
@@ -111,10 +113,10 @@ let private map (entries: (string * Data) list) =
     Data.Map [| for name, value in entries -> Tree.pair (text name) value |]
 
 let private eventsOf (s: State) = [|
-    for name, payload in List.rev s.World.Events -> map [ "event", text name; "payload", Oracle.data payload ]
+    for e in List.rev s.World.Events -> map [ "event", text e.Name; "payload", Oracle.data e.Payload ]
 |]
 
-let private ledgerOf (s: State) = [| for entry in List.rev s.World.Ledger -> Oracle.data entry |]
+let private ledgerOf (s: State) = [| for e in List.rev s.World.Ledger -> Oracle.data e.Entry |]
 
 let private auditOf (s: State) = [|
     for a in List.rev s.Audit ->

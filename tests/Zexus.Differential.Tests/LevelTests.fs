@@ -367,6 +367,8 @@ let ``a branch counts for a level when its code enters it, and constants out of 
         Block = Host.emptyBlock
         State = [||]
         Hosts = [||]
+        Contract = ""
+        Contracts = [||]
         Entry = 0
         Arguments = [||]
     }

@@ -35,6 +35,13 @@ type Block = {
     Caller: string
 }
 
+/// A contract that the program, or another contract, can call. If its program does not load, there is no such contract.
+type CaseContract = {
+    Id: string
+    Program: Program
+    State: KeyValuePair<string, Data>[]
+}
+
 /// One thing to check: a program and everything that its execution depends on.
 type Case = {
     Program: Program
@@ -48,6 +55,9 @@ type Case = {
     Block: Block
     State: KeyValuePair<string, Data>[]
     Hosts: HostFunction[]
+    /// The id under which the program executes, and what it can call.
+    Contract: string
+    Contracts: CaseContract[]
 }
 
 /// Plain data as the cases need it: key equality, sizes, text.

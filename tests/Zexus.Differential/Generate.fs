@@ -51,6 +51,7 @@ module Generate =
         (state: KeyValuePair<string, Data>[])
         (hosts: HostFunction[])
         (block: Block)
+        (contracts: CaseContract[])
         =
         let none = {
             CallDepth = 1
@@ -87,6 +88,14 @@ module Generate =
                             | HostBehaviour.Returns data
                             | HostBehaviour.Throws data -> data
                             | _ -> ()
+
+                        for contract in contracts do
+                            Data.String contract.Id
+                            yield! contract.Program.Constants
+
+                            for entry in contract.State do
+                                Data.String entry.Key
+                                entry.Value
 
                         Data.String block.Caller
                         Data.Int(System.Numerics.BigInteger block.Timestamp)
@@ -190,7 +199,7 @@ module Generate =
             0, [||]
 
     /// Everything around a program.
-    let around (r: Rng) (hosts: HostFunction[]) (program: Program) : Case =
+    let around (r: Rng) (hosts: HostFunction[]) (self: string) (contracts: CaseContract[]) (program: Program) : Case =
         let state = if r.Chance 600 then Values.state r else [||]
         let block = block r
         let entry, arguments = entry r program
@@ -201,7 +210,7 @@ module Generate =
             Arguments = arguments
             Limits =
                 if r.Chance 300 then
-                    limits r program arguments state hosts block
+                    limits r program arguments state hosts block contracts
                 else
                     Limits.Default
             GasLimit =
@@ -213,7 +222,23 @@ module Generate =
             Block = block
             State = state
             Hosts = hosts
+            Contract = self
+            Contracts = contracts
         }
+
+    /// Contracts that a program can call, and its own id. The first can call the second, and tries to call the program.
+    let private contracts (r: Rng) (hosts: HostFunction[]) : string * CaseContract[] =
+        let self = r.Pick [| "self"; ""; "A𝒳" |]
+
+        let contract id callees = {
+            Id = id
+            Program = WellFormed.program r hosts callees
+            State = if r.Chance 500 then Values.state r else [||]
+        }
+
+        let inner = contract "B" [| Callee.named self; Callee.named "A" |]
+        let outer = contract "A" [| Callee.ofContract inner; Callee.named self |]
+        self, [| outer; inner |]
 
     /// From this index on a seed has loop-heavy programs, and before it all others.
     let firstLoop = 1_000_000_000_000L
@@ -236,15 +261,35 @@ module Generate =
         let r = Rng.Of(seed, index)
         let hosts = if r.Chance 400 then hosts r else [||]
 
+        let self, contracts =
+            if
+                family = Family.WellFormed && r.Chance 200
+                || family = Family.RuleDirected && RuleDirected.callsContract (turn seed index)
+            then
+                contracts r hosts
+            else
+                "", [||]
+
+        let callees = [|
+            for contract in contracts do
+                Callee.ofContract contract
+
+            if contracts.Length > 0 then
+                Callee.named self
+
+                if r.Chance 300 then
+                    Callee.named "C"
+        |]
+
         let program =
             match family with
-            | Family.WellFormed -> WellFormed.program r hosts
+            | Family.WellFormed -> WellFormed.program r hosts callees
             | Family.IllFormed -> IllFormed.program r hosts
-            | Family.RuleDirected -> RuleDirected.program r (turn seed index) hosts
+            | Family.RuleDirected -> RuleDirected.program r (turn seed index) hosts callees
             | Family.Workout -> Workout.generate r
             | Family.Loop -> Loops.generate r
 
-        let case = around r hosts program
+        let case = around r hosts self contracts program
 
         let case =
             if family = Family.Loop then

@@ -363,5 +363,5 @@ module IllFormed =
         | 0
         | 1
         | 2 -> raw r
-        | _ -> mutated r (WellFormed.program r hosts)
+        | _ -> mutated r (WellFormed.program r hosts [||])
         |> canonical

@@ -386,6 +386,7 @@ module internal Outcomes =
             | None -> ()
 
     let compare
+        (case: Case)
         (differ: string -> string -> string -> unit)
         (state: State)
         (how: Machine.Ending)
@@ -431,27 +432,54 @@ module internal Outcomes =
                      entry e.Key e.Value
              |])
 
+        for contract in case.Contracts do
+            let before = Map.ofArray [| for e in contract.State -> e.Key, e.Value |]
+
+            let oracle =
+                match Map.tryFind contract.Id state.World.Called with
+                | Some after -> after |> Map.map (fun _ value -> Oracle.data value)
+                | None -> before
+
+            let engine =
+                match result.CalledWrites.TryGetValue contract.Id with
+                | true, writes -> writes |> Seq.fold (fun after w -> Map.add w.Key w.Value after) before
+                | false, _ -> before
+
+            sameData
+                differ
+                ("state of " + contract.Id,
+                 [| for e in oracle -> entry e.Key e.Value |],
+                 [| for e in engine -> entry e.Key e.Value |])
+
+        for id in result.CalledWrites.Keys do
+            if not (Map.containsKey id state.World.Called) then
+                differ ("state of " + id) "not called" "written"
+
         sameData
             differ
-            ("ledger", [| for plain in List.rev state.World.Ledger -> Oracle.data plain |], Seq.toArray result.Ledger)
+            ("ledger",
+             [|
+                 for e in List.rev state.World.Ledger -> entry e.Contract (Oracle.data e.Entry)
+             |],
+             [| for e in result.Ledger -> entry e.Contract e.Entry |])
 
         sameData
             differ
             ("events",
              [|
-                 for name, payload in List.rev state.World.Events -> entry name (Oracle.data payload)
+                 for e in List.rev state.World.Events -> entry (e.Contract + ": " + e.Name) (Oracle.data e.Payload)
              |],
-             [| for e in result.Events -> entry e.Name e.Payload |])
+             [| for e in result.Events -> entry (e.Contract + ": " + e.Name) e.Payload |])
 
         sameData
             differ
             ("audit",
              [|
                  for a in List.rev state.Audit ->
-                     Data.List [| Oracle.data a.Data; Oracle.data a.Action; Data.Int a.Timestamp |]
+                     entry a.Contract (Data.List [| Oracle.data a.Data; Oracle.data a.Action; Data.Int a.Timestamp |])
              |],
              [|
-                 for a in result.Audit -> Data.List [| a.Data; a.Action; Data.Int a.Timestamp |]
+                 for a in result.Audit -> entry a.Contract (Data.List [| a.Data; a.Action; Data.Int a.Timestamp |])
              |])
 
         let output = Machine.output state
@@ -526,15 +554,23 @@ module internal Reached =
 /// The code is that of a level: the source's own, or its translation.
 [<Sealed; AllowNullLiteral>]
 type internal Comparer
-    (case: Case, loaded: Loaded, level: int, facts: int -> ImmutableArray<InstructionFacts>, counts: LevelCounts) =
+    (
+        case: Case,
+        contracts: Map<string, Zexus.Spec.Contract>,
+        loaded: Loaded,
+        level: int,
+        facts: int -> ImmutableArray<InstructionFacts>,
+        counts: LevelCounts
+    ) =
     /// Longer text is compared only when it is new on the stack, and now and then.
     let longText = 256
     let isRegisterForm = Levels.isRegisterForm level
     /// Elements of collections looked at in one step.
     let budgetOfStep = 400
     let budgetOfCheckpoint = 5000
-    let toEngine = Dictionary<int, int64>()
-    let toOracle = Dictionary<int64, int>()
+    /// Of each contract that executes, the innermost on top: a reference of one is none of another's, and where the engine had an object of one
+    /// that has ended, another can have its own.
+    let references = Stack<struct (Dictionary<int, int64> * Dictionary<int64, int>)>()
     let visited = HashSet<int>()
     let differences = ResizeArray<Difference>()
     let calls = Queue<struct (string * Data[] * Result<Data, Data>)>()
@@ -570,7 +606,7 @@ type internal Comparer
 
             Ok Data.Null
 
-    let mutable state = Machine.start loaded (Oracle.context case answer)
+    let mutable state = Machine.start loaded (Oracle.context case contracts answer)
     let mutable before = state
     let mutable ending: Machine.Ending voption = ValueNone
     let mutable steps = 0L
@@ -594,6 +630,8 @@ type internal Comparer
 
     /// References of the two sides belong together.
     let paired (a: int) (identity: int64) =
+        let struct (toEngine, toOracle) = references.Peek()
+
         match toEngine.TryGetValue a with
         | true, known -> known = identity
         | false, _ ->
@@ -763,9 +801,24 @@ type internal Comparer
                 | Cell.Unknown _ -> differ (inside where index "") "no collection" (Show.engine 0 other)
         | _ -> ()
 
+    /// The engine's state as a report shows it.
+    member private _.Shown(view: MachineView) =
+        if view.ContractDepth = 0 then
+            Show.engineState loaded view
+        else
+            match Map.tryFind view.Contract contracts with
+            | Some contract -> $"contract {Tree.quote view.Contract}, " + Show.engineState contract.Loaded view
+            | None -> $"contract {Tree.quote view.Contract}"
+
     /// The two states; `contents`: how deep to look into collections, -1 for not at all.
     member private this.CompareStates(view: MachineView, contents: int, globals: bool) =
         let frame = state.Frame
+
+        if state.Context.Contract <> view.Contract then
+            differ "contract" (Tree.quote state.Context.Contract) (Tree.quote view.Contract)
+
+        if state.Waiting.Length <> view.ContractDepth then
+            differ "waiting contracts" (string state.Waiting.Length) (string view.ContractDepth)
 
         if state.Depth <> view.FrameDepth then
             differ "depth" (string state.Depth) (string view.FrameDepth)
@@ -878,15 +931,21 @@ type internal Comparer
                 raise Stopped
 
             if differences.Count > 0 then
-                diverge Trouble.Host (Show.engineState loaded view)
+                diverge Trouble.Host (this.Shown view)
                 raise Stopped
 
             if ending.IsSome then
                 differ "end" "has ended" "goes on"
-                diverge Trouble.End (Show.engineState loaded view)
+                diverge Trouble.End (this.Shown view)
                 raise Stopped
 
         started <- true
+
+        while references.Count > view.ContractDepth + 1 do
+            references.Pop() |> ignore
+
+        while references.Count <= view.ContractDepth do
+            references.Push(struct (Dictionary(), Dictionary()))
 
         let heapChanged = not (Object.ReferenceEquals(before.Heap, state.Heap))
         let globalsChanged = not (Object.ReferenceEquals(before.Globals, state.Globals))
@@ -901,7 +960,7 @@ type internal Comparer
         )
 
         if differences.Count > 0 then
-            diverge Trouble.Step (Show.engineState loaded view)
+            diverge Trouble.Step (this.Shown view)
             raise Stopped
 
         this.CheckFacts()
@@ -921,7 +980,12 @@ type internal Comparer
     /// Are the values what the kind analysis says before the next instruction?
     member private this.CheckFacts() =
         let frame = state.Frame
-        let known = facts frame.Function
+
+        let known =
+            if state.Waiting.IsEmpty then
+                facts frame.Function
+            else
+                ImmutableArray.Empty
 
         if frame.Instruction < known.Length then
             let known = known[frame.Instruction]
@@ -979,7 +1043,7 @@ type internal Comparer
                     differ "end" "goes on" "has ended"
                     diverge Trouble.End shown
                 | ValueSome how ->
-                    Outcomes.compare differ state how result
+                    Outcomes.compare case differ state how result
 
                     if result.Steps <> steps then
                         differ "steps" (string steps) (string result.Steps)
@@ -1011,6 +1075,14 @@ type internal Code = {
     Facts: Lazy<int -> ImmutableArray<InstructionFacts>>
     /// The code as a report shows it.
     Listing: Lazy<string>
+}
+
+/// What the program of a case can call, on both sides.
+type internal LoadedContracts = {
+    Given: CaseContract[]
+    Limits: Limits
+    Oracle: Map<string, Zexus.Spec.Contract>
+    Engine: Contracts
 }
 
 /// Checks cases: loads each on both sides, runs it at each level of a plan, compares everything that can be observed.
@@ -1047,6 +1119,13 @@ type LockStep(engine: Engine) =
     /// What the compiler, and what makes threaded code, has said of a program so far: only what is new is counted.
     let told =
         System.Runtime.CompilerServices.ConditionalWeakTable<ZexusProgram, Dictionary<obj, Dictionary<string, int64>>>()
+
+    let mutable contracts = {
+        Given = [||]
+        Limits = Limits.Default
+        Oracle = Map.empty
+        Engine = Contracts()
+    }
 
     // A case runs again with less gas: then its code is there already.
     let mutable program: Program voption = ValueNone
@@ -1105,6 +1184,33 @@ type LockStep(engine: Engine) =
 
     let entry (case: Case) = EntryCall(case.Entry, case.Arguments)
 
+    /// On both sides; made once for the runs of a case.
+    let contractsOf (case: Case) : LoadedContracts =
+        if not (Object.ReferenceEquals(contracts.Given, case.Contracts) && contracts.Limits = case.Limits) then
+            let oracle = Oracle.contracts case
+            let engine = Contracts()
+
+            for contract in case.Contracts do
+                let mutable image = null
+                let mutable refusal = Unchecked.defaultof<Refusal>
+                let loads = ZexusProgram.TryLoad(contract.Program, case.Limits, &image, &refusal)
+
+                if loads <> Map.containsKey contract.Id oracle then
+                    invalidOp $"only one side loads the program of contract {contract.Id}"
+
+                if loads then
+                    engine.Add(contract.Id, Contract(image, StateInMemory(Dictionary<string, Data> contract.State)))
+                    |> ignore
+
+            contracts <- {
+                Given = case.Contracts
+                Limits = case.Limits
+                Oracle = oracle
+                Engine = engine
+            }
+
+        contracts
+
     let options
         (case: Case)
         (collection: CollectionOptions)
@@ -1145,7 +1251,9 @@ type LockStep(engine: Engine) =
             Collection = collection,
             Jit = jit,
             JitCache = cache,
-            Threaded = threaded
+            Threaded = threaded,
+            Contract = case.Contract,
+            Contracts = (contractsOf case).Engine
         )
 
     /// More registers than the converter needs are not used by the function itself, and yet it says that there are too few.
@@ -1237,7 +1345,9 @@ type LockStep(engine: Engine) =
 
     /// In lock step with the oracle.
     let stepwise (case: Case) (code: Code) (counts: LevelCounts) : Comparer =
-        let comparer = Comparer(case, code.Loaded, code.Level, code.Facts.Value, counts)
+        let comparer =
+            Comparer(case, (contractsOf case).Oracle, code.Loaded, code.Level, code.Facts.Value, counts)
+
         let mutable hook = Hook comparer
 
         try
@@ -1386,7 +1496,7 @@ type LockStep(engine: Engine) =
                 counts.Freed <- counts.Freed + result.Heap.FreedCells
             | ValueNone -> counts.Executions <- counts.Executions + 1L
 
-            Outcomes.compare differ source.State source.Ending result
+            Outcomes.compare case differ source.State source.Ending result
 
             match Seq.tryFind (fun i -> not (same i)) (seq { 0 .. max calls.Count source.Calls.Count - 1 }) with
             | Some i -> differ $"host call[{i}]" (show source.Calls i) (show calls i)
@@ -1423,7 +1533,8 @@ type LockStep(engine: Engine) =
             calls.Add { Name = f.Name; Arguments = arguments }
             Host.call case.Limits f arguments
 
-        let state, ending = Machine.run (Machine.start loaded (Oracle.context case answer))
+        let state, ending =
+            Machine.run (Machine.start loaded (Oracle.context case (contractsOf case).Oracle answer))
 
         {
             State = state

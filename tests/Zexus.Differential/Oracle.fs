@@ -115,9 +115,27 @@ module Oracle =
         | Plain.Map entries -> Data.Map [| for key, value in entries -> Tree.pair (data key) (data value) |]
         | Plain.Set items -> Data.Set [| for item in items -> data item |]
 
+    let private state (pairs: KeyValuePair<string, Data>[]) =
+        Map.ofArray [| for entry in pairs -> entry.Key, Plain.ofData entry.Value |]
+
+    /// The contracts of a case that load.
+    let contracts (case: Case) : Map<string, Contract> =
+        Map.ofArray [|
+            for contract in case.Contracts do
+                match Validation.validate case.Limits contract.Program with
+                | Ok loaded ->
+                    contract.Id,
+                    {
+                        Loaded = loaded
+                        State = state contract.State
+                    }
+                | Error _ -> ()
+        |]
+
     /// `answer`: name, number of the call, arguments.
     let context
         (case: Case)
+        (contracts: Map<string, Contract>)
         (answer: Zexus.Differential.HostFunction -> int -> Data[] -> Result<Data, Data>)
         : Context = {
         Entry = {
@@ -128,7 +146,7 @@ module Oracle =
         Timestamp = bigint case.Block.Timestamp
         Height = bigint case.Block.Height
         Caller = case.Block.Caller
-        State = Map.ofArray [| for entry in case.State -> entry.Key, Plain.ofData entry.Value |]
+        State = state case.State
         Host =
             Map.ofArray [|
                 for f in case.Hosts ->
@@ -144,6 +162,8 @@ module Oracle =
                     }
             |]
         VerifySignature = ReferenceSignatures.verify
+        Contract = case.Contract
+        Contracts = contracts
     }
 
     /// The whole execution, `visit` called with every state that a step leads to.
@@ -158,4 +178,8 @@ module Oracle =
                 s, ending, steps + 1L
             | Machine.Step.Opaque(operation, _, _) -> invalidOp $"The operation {operation} on known values is opaque."
 
-        go (Machine.start loaded (context case (fun f _ arguments -> Host.call case.Limits f arguments))) 0L
+        go
+            (Machine.start
+                loaded
+                (context case (contracts case) (fun f _ arguments -> Host.call case.Limits f arguments)))
+            0L

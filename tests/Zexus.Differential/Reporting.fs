@@ -70,6 +70,18 @@ module Reporting =
         for entry in case.State do
             lines.Add $"state {Tree.quote entry.Key} = {Tree.show entry.Value}"
 
+        if case.Contract <> "" then
+            lines.Add $"contract {Tree.quote case.Contract}"
+
+        for contract in case.Contracts do
+            let names =
+                String.Join(", ", contract.Program.Functions |> Array.map (fun f -> Tree.quote f.Name))
+
+            lines.Add $"contract {Tree.quote contract.Id} can be called: functions {names}"
+
+            for entry in contract.State do
+                lines.Add $"    state {Tree.quote entry.Key} = {Tree.show entry.Value}"
+
         for h in case.Hosts do
             let does =
                 match h.Behaviour with

@@ -137,7 +137,15 @@ module RuleDirected =
             | _ -> w.Constant(Values.nested (r.Pick [| 2; 5; 250; 255; 256 |]) (Tree.ofInt 7), Guess.List)
 
     /// Turn t: about subject and combination t modulo `turns`; everything else is up to the random stream.
-    let program (r: Rng) (turn: int64) (hosts: HostFunction[]) : Program =
+    /// Is it the turn of a call of a contract?
+    let callsContract (turn: int64) : bool =
+        let struct (subject, _) = agenda[int (turn % int64 turns)]
+
+        match subject with
+        | Subject.Routine(row, _) -> row.Routine = Routine.CallContract
+        | Subject.Opcode _ -> false
+
+    let program (r: Rng) (turn: int64) (hosts: HostFunction[]) (callees: Callee[]) : Program =
         let struct (subject, combination) = agenda[int (turn % int64 turns)]
         let pool = Pool()
 
@@ -223,6 +231,8 @@ module RuleDirected =
         let before = w.Height
 
         match subject with
+        | Subject.Routine(row, _) when row.Routine = Routine.CallContract && callees.Length > 0 && r.Chance 800 ->
+            w.CallContract(r, callees, (fun () -> give (any ()) 0))
         | Subject.Routine(row, name) ->
             let callback = Shapes.callbackArity row.Routine
             let struct (wanted, _) = Shapes.ofRoutine row.Routine

@@ -77,23 +77,27 @@ module Shrink =
            | HostBehaviour.ThrowsFirst
            | HostBehaviour.Checks -> 5L)
 
-    let weight (case: Case) : int64 =
-        let functions =
-            case.Program.Functions
-            |> Array.sumBy (fun f ->
-                60L
-                + (f.Code |> Array.sumBy instructionWeight)
-                + int64 f.Name.Length
-                + 4L * int64 (f.Parameters.Length + f.Locals.Length + f.Captures.Length))
+    let private programWeight (program: Program) : int64 =
+        (program.Functions
+         |> Array.sumBy (fun f ->
+             60L
+             + (f.Code |> Array.sumBy instructionWeight)
+             + int64 f.Name.Length
+             + 4L * int64 (f.Parameters.Length + f.Locals.Length + f.Captures.Length)))
+        + (program.Constants |> Array.sumBy (fun c -> 1L + weightOf c))
+        + (program.Names |> Array.sumBy (fun n -> 2L + int64 n.Length))
 
-        functions
-        + (case.Program.Constants |> Array.sumBy (fun c -> 1L + weightOf c))
-        + (case.Program.Names |> Array.sumBy (fun n -> 2L + int64 n.Length))
+    let weight (case: Case) : int64 =
+        programWeight case.Program
         + limitsWeight case.Limits
         + (case.State |> Array.sumBy (fun e -> 10L + weightOf e.Value))
         + (if case.Entry = 0 then 0L else 10L)
         + (case.Arguments |> Array.sumBy (fun a -> 10L + weightOf a))
         + (case.Hosts |> Array.sumBy hostWeight)
+        + (if case.Contract = "" then 0L else 4L)
+        + (case.Contracts
+           |> Array.sumBy (fun c ->
+               60L + programWeight c.Program + (c.State |> Array.sumBy (fun e -> 10L + weightOf e.Value))))
         + (if case.GasLimit = plentyOfGas then
                0L
            else
@@ -479,6 +483,12 @@ module Shrink =
             if case.State.Length > 0 then
                 fun () -> { case with State = [||] }
 
+            if case.Contracts.Length > 0 then
+                fun () -> { case with Contracts = [||] }
+
+            if case.Contract <> "" then
+                fun () -> { case with Contract = "" }
+
             if case.Block <> Host.emptyBlock then
                 fun () -> { case with Block = Host.emptyBlock }
 
@@ -571,6 +581,17 @@ module Shrink =
                         case with
                             State = put i (KeyValuePair(case.State[i].Key, d)) case.State
                     }
+
+            for i in 0 .. case.Contracts.Length - 1 do
+                fun () -> {
+                    case with
+                        Contracts = without i case.Contracts
+                }
+
+                fun () -> {
+                    case with
+                        Contracts = put i { case.Contracts[i] with State = [||] } case.Contracts
+                }
 
             for i in 0 .. case.Arguments.Length - 1 do
                 fun () -> {

@@ -130,6 +130,17 @@ module Vector =
         w.WriteEndArray()
         w.WriteEndObject()
 
+    let private writeState (w: Utf8JsonWriter) (state: KeyValuePair<string, Data>[]) =
+        if state.Length > 0 then
+            w.WritePropertyName "state"
+            w.WriteStartObject()
+
+            for entry in state do
+                w.WritePropertyName entry.Key
+                writeData w entry.Value
+
+            w.WriteEndObject()
+
     let private writeCase (w: Utf8JsonWriter) (about: string) (case: Case) =
         w.WriteStartObject()
 
@@ -173,15 +184,26 @@ module Vector =
             w.WriteString("caller", case.Block.Caller)
             w.WriteEndObject()
 
-        if case.State.Length > 0 then
-            w.WritePropertyName "state"
-            w.WriteStartObject()
+        writeState w case.State
 
-            for entry in case.State do
-                w.WritePropertyName entry.Key
-                writeData w entry.Value
+        if case.Contract <> "" then
+            w.WritePropertyName "contract"
+            writeText w case.Contract
 
-            w.WriteEndObject()
+        if case.Contracts.Length > 0 then
+            w.WritePropertyName "contracts"
+            w.WriteStartArray()
+
+            for contract in case.Contracts do
+                w.WriteStartObject()
+                w.WritePropertyName "id"
+                writeText w contract.Id
+                w.WritePropertyName "program"
+                writeProgram w contract.Program
+                writeState w contract.State
+                w.WriteEndObject()
+
+            w.WriteEndArray()
 
         if case.Hosts.Length > 0 then
             w.WritePropertyName "host"
@@ -288,23 +310,28 @@ module Vector =
         | true, value -> Some value
         | false, _ -> None
 
-    let private readCase (e: JsonElement) : Case =
-        let p = e.GetProperty "program"
+    let private readProgram (p: JsonElement) : Program = {
+        Constants = [| for c in p.GetProperty("constants").EnumerateArray() -> readData c |]
+        Names = readTexts p "names"
+        Functions = [|
+            for f in p.GetProperty("functions").EnumerateArray() ->
+                {
+                    Name = readText (f.GetProperty "name")
+                    Parameters = readTexts f "parameters"
+                    Locals = readTexts f "locals"
+                    Captures = readTexts f "captures"
+                    Code = readTexts f "code" |> Array.map readInstruction
+                }
+        |]
+    }
 
-        let program = {
-            Constants = [| for c in p.GetProperty("constants").EnumerateArray() -> readData c |]
-            Names = readTexts p "names"
-            Functions = [|
-                for f in p.GetProperty("functions").EnumerateArray() ->
-                    {
-                        Name = readText (f.GetProperty "name")
-                        Parameters = readTexts f "parameters"
-                        Locals = readTexts f "locals"
-                        Captures = readTexts f "captures"
-                        Code = readTexts f "code" |> Array.map readInstruction
-                    }
-            |]
-        }
+    let private readState (e: JsonElement) =
+        match tryGet e "state" with
+        | None -> [||]
+        | Some s -> [| for m in s.EnumerateObject() -> KeyValuePair(m.Name, readData m.Value) |]
+
+    let private readCase (e: JsonElement) : Case =
+        let program = readProgram (e.GetProperty "program")
 
         let entry =
             match tryGet e "entry" with
@@ -344,10 +371,22 @@ module Vector =
                     Height = b.GetProperty("height").GetInt64()
                     Caller = b.GetProperty("caller").GetString()
                   }
-            State =
-                match tryGet e "state" with
+            State = readState e
+            Contract =
+                match tryGet e "contract" with
+                | None -> ""
+                | Some id -> readText id
+            Contracts =
+                match tryGet e "contracts" with
                 | None -> [||]
-                | Some s -> [| for m in s.EnumerateObject() -> KeyValuePair(m.Name, readData m.Value) |]
+                | Some contracts -> [|
+                    for c in contracts.EnumerateArray() ->
+                        {
+                            Id = readText (c.GetProperty "id")
+                            Program = readProgram (c.GetProperty "program")
+                            State = readState c
+                        }
+                  |]
             Hosts =
                 match tryGet e "host" with
                 | None -> [||]

@@ -45,7 +45,7 @@ type Profile = {
 
 /// Type-directed programs that pass validation.
 [<Sealed>]
-type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
+type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[], callees: Callee[]) =
     let pool = Pool()
     let variables = [| "a"; "b"; "c"; "n"; "x"; "é" |]
     /// The entry's local variable that counts rounds of its whole body.
@@ -918,6 +918,20 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[]) =
 
         if r.Chance profile.Chaos then
             g.Chaos(w, p)
+        elif callees.Length > 0 && r.Chance 90 then
+            let call () =
+                w.CallContract(r, callees, (fun () -> push Guess.Any))
+
+                match r.Below 4 with
+                | 0 -> w.Emit Opcode.PRINT
+                | 1 -> w.Emit Opcode.LEDGER_APPEND
+                | 2 -> w.Store(g.Variable w)
+                | _ -> w.Emit Opcode.POP
+
+            if w.Height = 0 && r.Chance 600 then
+                w.Guarded call
+            else
+                call ()
         else
             match r.Below 46 with
             | 0
@@ -1302,5 +1316,5 @@ module WellFormed =
         Depth = r.Between(1, 3)
     }
 
-    let program (r: Rng) (hosts: HostFunction[]) : Program =
-        ProgramGenerator(r, profile r, hosts).Program()
+    let program (r: Rng) (hosts: HostFunction[]) (callees: Callee[]) : Program =
+        ProgramGenerator(r, profile r, hosts, callees).Program()

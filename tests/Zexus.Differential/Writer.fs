@@ -23,6 +23,7 @@ module Shapes =
         | Routine.Height
         | Routine.GasLeft -> shape [] Guess.Int
         | Routine.Caller -> shape [] Guess.String
+        | Routine.CallContract -> shape [ Guess.String; Guess.String; Guess.List; Guess.Int ] Guess.Any
         | Routine.StringLength -> shape [] Guess.Int
         | Routine.StringContains
         | Routine.StringStartsWith
@@ -126,6 +127,23 @@ type Pool() =
 
     member _.Constants = constants.ToArray()
     member _.Names = names.ToArray()
+
+/// A contract, and the names of its functions that can be called.
+type Callee = { Id: string; Functions: string[] }
+
+[<RequireQualifiedAccess>]
+module Callee =
+    /// One that is not there, or executes already.
+    let named id = { Id = id; Functions = [||] }
+
+    let ofContract (contract: CaseContract) = {
+        Id = contract.Id
+        Functions = [|
+            for f in contract.Program.Functions do
+                if f.Captures.Length = 0 then
+                    f.Name
+        |]
+    }
 
 /// One function while it is written: its code, and a guess for each value on the stack, in a variable or register.
 [<Sealed>]
@@ -241,6 +259,40 @@ type Writer(pool: Pool, name: string, parameters: string[], locals: string[], ca
         w.Store counter
         let back = w.Jump Opcode.JUMP_IF_TRUE
         w.Aim(back, start)
+
+    /// A call of one of these contracts: [] -> [its value]. Most are in order.
+    member w.CallContract(r: Rng, callees: Callee[], argument: unit -> unit) =
+        let callee = r.Pick callees
+
+        w.Text(callee.Id)
+
+        w.Text(
+            if callee.Functions.Length = 0 || r.Chance 40 then
+                "nobody"
+            else
+                r.Pick callee.Functions
+        )
+
+        let count = r.Pick [| 2; 3; 3; 3; 4; 4 |]
+
+        if count > 2 then
+            if r.Chance 60 then
+                argument ()
+            else
+                let n = r.Below 4
+
+                for _ in 1..n do
+                    argument ()
+
+                w.Emit(Opcode.BUILD_LIST, n, 0, 0, Guess.List)
+
+        if count > 3 then
+            match r.Below 20 with
+            | 0 -> argument ()
+            | 1 -> w.Constant(Data.Int(System.Numerics.BigInteger.Pow(10I, 30)), Guess.Int)
+            | _ -> w.Int(r.Pick [| -1; 0; 1; 5; 20; 60; 200; 1000; 5000; 1_000_000 |])
+
+        w.Emit(Opcode.CALL_BUILTIN, pool.Name "call_contract", count, 0, Guess.Any)
 
     member _.Definition: FunctionDefinition = {
         Name = name

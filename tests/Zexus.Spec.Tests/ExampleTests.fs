@@ -63,6 +63,8 @@ let private context name (given: JsonElement) : Context =
         Host = Map.empty
         Entry = Entry.main
         VerifySignature = fun _ _ _ -> false
+        Contract = ""
+        Contracts = Map.empty
     }
 
 let private assemble name =
@@ -108,8 +110,8 @@ let private compareWorld (expected: JsonElement) (s: State) =
     let oldestFirst item items =
         Plain.List [ for x in List.rev items -> item x ]
 
-    let event (name, payload) =
-        texts [ "event", Plain.String(Str.Known name); "payload", payload ]
+    let event (e: EmittedEvent) =
+        texts [ "event", Plain.String(Str.Known e.Name); "payload", e.Payload ]
 
     let audit (entry: AuditEntry) =
         texts [
@@ -120,7 +122,7 @@ let private compareWorld (expected: JsonElement) (s: State) =
 
     Expect.equal (Machine.output s) (expected.GetProperty("output").GetString()) "output"
     Expect.equal s.World.State (state (expected.GetProperty "state")) "state"
-    Expect.equal (oldestFirst id s.World.Ledger) (list "ledger") "ledger"
+    Expect.equal (oldestFirst (fun (e: LedgerEntry) -> e.Entry) s.World.Ledger) (list "ledger") "ledger"
     Expect.equal (oldestFirst event s.World.Events) (list "events") "events"
     Expect.equal (oldestFirst audit s.Audit) (list "audit") "audit"
     Expect.equal s.GasUsed (Int.Known(bigint (expected.GetProperty("gas").GetInt64()))) "gas"

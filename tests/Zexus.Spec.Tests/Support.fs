@@ -28,6 +28,8 @@ let context = {
     Host = Map.empty
     Entry = Entry.main
     VerifySignature = fun _ _ _ -> false
+    Contract = ""
+    Contracts = Map.empty
 }
 
 let assemble (text: string) =

@@ -95,7 +95,7 @@ public sealed class ChainTests
         Assert.Equal(data, result.State["host"]);
         Assert.Equal(new EmittedEvent("e", data), Assert.Single(result.Events));
         Assert.Equal(new AuditEntry(data, data, 0), Assert.Single(result.Audit));
-        Assert.Equal(Isa.Data.NewList([data]), Assert.Single(result.Ledger));
+        Assert.Equal(new AppendedEntry("", Isa.Data.NewList([data])), Assert.Single(result.Ledger));
         Assert.Same(result.Events[0], result.Events[0]);
     }
 
@@ -177,7 +177,7 @@ public sealed class ChainTests
                 ]
             )
             .Run();
-        Assert.Equal([ToData(1), ToData(4)], result.Ledger);
+        Assert.Equal([ToData(1), ToData(4)], result.Ledger.Select(appended => appended.Entry));
         Assert.Equal([new EmittedEvent("e1", ToData(1)), new EmittedEvent("e4", ToData(4))], result.Events);
         Assert.Equal([ToData(1), ToData(2), ToData(3), ToData(4)], result.Audit.Select(entry => entry.Data));
     }

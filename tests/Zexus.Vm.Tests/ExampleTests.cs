@@ -194,7 +194,7 @@ public class ExampleTests
 
         Assert.Equal(expected.GetProperty("output").GetString(), result.Output);
         Assert.Equal(State(expected.GetProperty("state")), result.State.OrderBy(e => e.Key, StringComparer.Ordinal));
-        Assert.Equal(Items(expected, "ledger"), result.Ledger);
+        Assert.Equal(Items(expected, "ledger"), result.Ledger.Select(appended => appended.Entry));
         Assert.Equal(
             Items(expected, "events"),
             result.Events.Select(e => Entry(("event", Data.NewString(e.Name)), ("payload", e.Payload)))

@@ -671,7 +671,7 @@ public class ExecutionTests
                 Assembly.ToData(new Dictionary<object, object?> { ["timestamp"] = 1 }),
                 Data.NewInt(5),
             ],
-            result.Ledger
+            result.Ledger.Select(appended => appended.Entry)
         );
     }
 

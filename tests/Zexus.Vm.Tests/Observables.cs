@@ -22,9 +22,12 @@ internal static class Observables
             _ = text.Append(CultureInfo.InvariantCulture, $"state {entry.Key}={Disassembler.Literal(entry.Value)}; ");
         }
 
-        foreach (Data entry in result.Ledger)
+        foreach (AppendedEntry appended in result.Ledger)
         {
-            _ = text.Append(CultureInfo.InvariantCulture, $"ledger {Disassembler.Literal(entry)}; ");
+            _ = text.Append(
+                CultureInfo.InvariantCulture,
+                $"ledger {appended.Contract} {Disassembler.Literal(appended.Entry)}; "
+            );
         }
 
         foreach (EmittedEvent emitted in result.Events)

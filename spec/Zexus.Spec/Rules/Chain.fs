@@ -42,10 +42,18 @@ let EMIT_EVENT (event: int) : Rule<unit> =
         let! program = read _.Loaded.Program
         let event = program.Names[event]
 
+        let! contract = read _.Context.Contract
+
+        let emitted: EmittedEvent = {
+            Contract = contract
+            Name = event
+            Payload = data
+        }
+
         do!
             withWorld (fun world -> {
                 world with
-                    Events = (event, data) :: world.Events
+                    Events = emitted :: world.Events
             })
 
         let! handlers =
@@ -304,10 +312,12 @@ let LEDGER_APPEND: Rule<unit> =
                     return data
                 }
 
+        let! contract = read _.Context.Contract
+
         do!
             withWorld (fun world -> {
                 world with
-                    Ledger = stamped :: world.Ledger
+                    Ledger = { Contract = contract; Entry = stamped } :: world.Ledger
             })
     }
 
@@ -324,6 +334,7 @@ let AUDIT_LOG: Rule<unit> =
                 s with
                     Rest.Effects.Audit =
                         {
+                            Contract = s.Context.Contract
                             Data = data
                             Action = action
                             Timestamp = s.Context.Timestamp

@@ -110,8 +110,13 @@ let private revertSince (begun: int) (s: State) =
       }
     | None -> s
 
-let private depthOf (callers: Suspended list) =
-    1 + List.sumBy (fun caller -> if Option.isSome caller.Callback then 2 else 1) callers
+let private depthOf (waiting: Waiting list) (callers: Suspended list) =
+    let outside =
+        match waiting with
+        | [] -> 0
+        | caller :: _ -> caller.Depth
+
+    outside + 1 + List.sumBy (fun caller -> if Option.isSome caller.Callback then 2 else 1) callers
 
 /// The state at the innermost handler that catches the fault, if there is one and it may.
 let rec catch (fault: Fault) (value: Value) (s: State) : State option =
@@ -129,7 +134,7 @@ let rec catch (fault: Fault) (value: Value) (s: State) : State option =
 
             Some {
                 reverted with
-                    Rest.Depth = depthOf s.Callers
+                    Rest.Depth = depthOf s.Waiting s.Callers
                     Reached = ("control/catch", (if reverts then "caught-and-reverted" else "caught")) :: s.Reached
                     Frame = {
                         s.Frame with

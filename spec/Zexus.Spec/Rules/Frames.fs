@@ -79,7 +79,7 @@ let callBack (f: Address) (arguments: Value list) (callback: Callback) : Rule<un
 type Progress =
     /// Its value is ready.
     | Value of Value
-    /// A frame has been pushed; its value will be fed to `resume`.
+    /// A frame has been pushed whose value will be fed to `resume`, or another contract executes.
     | Calling
 
 // Merge sort, bottom-up and stable: docs/semantics.md, section 7.

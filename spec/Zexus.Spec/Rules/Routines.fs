@@ -741,6 +741,11 @@ let invoke (info: RoutineInfo) (target: Kind) (given: Value list) : Rule<Progres
             | Routine.Height -> ready (fromBlock (fun b -> Value.ofInt b.Height))
             | Routine.Caller -> ready (fromBlock (fun b -> Value.ofStr b.Caller))
             | Routine.GasLeft -> ready gasLeft
+            | Routine.CallContract ->
+                rule {
+                    do! Contracts.call a[0] a[1] a[2] a[3]
+                    return Progress.Calling
+                }
             | Routine.StringLength -> text (fun s -> result (Value.ofInt (Str.length s)))
             | Routine.StringContains ->
                 text (fun s -> searching s a[0] (fun s part -> found (Text.indexOf part s >= 0)))

@@ -83,7 +83,7 @@ public sealed record ExecutionRecord
                 FaultInstruction = result.FaultInstruction,
             },
             Writes = result.Writes,
-            Ledger = result.Ledger,
+            Ledger = [.. result.Ledger.Select(e => e.Entry)],
             Events = result.Events,
         };
     }

@@ -118,7 +118,7 @@ internal sealed class Interpreter(InterpreterOptions options) : IEngine
                     result.State.ToDictionary(e => e.Key, e => Node.Of(e.Value)),
                     StringComparer.Ordinal
                 ),
-                Ledger = [.. result.Ledger.Select(Node.Of)],
+                Ledger = [.. result.Ledger.Select(e => Node.Of(e.Entry))],
                 Events = [.. result.Events.Select(e => (e.Name, Node.Of(e.Payload)))],
                 Audit = [.. result.Audit.Select(e => (Node.Of(e.Data), Node.Of(e.Action), e.Timestamp))],
                 Heap = result.Heap,

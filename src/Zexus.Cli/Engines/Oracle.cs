@@ -103,6 +103,7 @@ internal sealed class Oracle : IEngine
                 inputs.State.Select(entry => Tuple.Create(entry.Key, PlainModule.ofData(entry.Value)))
             );
             return new Context(
+                "",
                 new Spec.Entry(inputs.Function, ListModule.OfSeq(inputs.Arguments.Select(PlainModule.ofData))),
                 Zexus.Spec.Int.NewKnown(inputs.Gas),
                 inputs.Timestamp,
@@ -110,7 +111,8 @@ internal sealed class Oracle : IEngine
                 inputs.Caller,
                 state,
                 MapModule.Empty<string, Spec.HostFunction>(),
-                FuncConvert.FromFunc<string, string, string, bool>(Differential.ReferenceSignatures.verify)
+                FuncConvert.FromFunc<string, string, string, bool>(Differential.ReferenceSignatures.verify),
+                MapModule.Empty<string, Spec.Contract>()
             );
         }
 
@@ -138,8 +140,8 @@ internal sealed class Oracle : IEngine
                     end.World.State.ToDictionary(e => e.Key, e => OracleValues.OfPlain(e.Value)),
                     StringComparer.Ordinal
                 ),
-                Ledger = [.. end.World.Ledger.Reverse().Select(OracleValues.OfPlain)],
-                Events = [.. end.World.Events.Reverse().Select(e => (e.Item1, OracleValues.OfPlain(e.Item2)))],
+                Ledger = [.. end.World.Ledger.Reverse().Select(e => OracleValues.OfPlain(e.Entry))],
+                Events = [.. end.World.Events.Reverse().Select(e => (e.Name, OracleValues.OfPlain(e.Payload)))],
                 Audit =
                 [
                     .. end

@@ -69,6 +69,8 @@ internal static class CaseFile
             null,
             new Block(Number(given, "timestamp", 0), Number(given, "height", 0), Text(given, "caller")),
             [.. state],
+            [],
+            "",
             []
         );
     }

@@ -6,35 +6,76 @@ using Zexus.Isa;
 namespace Zexus.Vm;
 
 /// <summary>
-/// What an execution can change outside its variables: state, ledger, events, registrations, audit log. What it writes to
-/// the state is a Map in its heap over the host's state, with an undo journal, so a transaction costs what it writes,
-/// whatever the size of the state.
+/// The state that a contract's execution begins on: a table, which remembers what it was asked, or what the calls before in the same
+/// execution have written, over what the host has.
+/// </summary>
+internal readonly struct HostState
+{
+    private readonly IReadOnlyDictionary<string, Data>? _written;
+    private readonly IStateSource? _source;
+    private readonly Limits? _limits;
+
+    public HostState(StateTable table)
+    {
+        Table = table;
+    }
+
+    public HostState(IReadOnlyDictionary<string, Data>? written, IStateSource? source, Limits limits)
+    {
+        _written = written;
+        _source = source;
+        _limits = limits;
+    }
+
+    public StateTable? Table { get; }
+
+    /// <summary>Where there is no table.</summary>
+    public Data? Find(string key)
+    {
+        if (_written is not null && _written.TryGetValue(key, out Data? written))
+        {
+            return written;
+        }
+
+        if (_source is null || !_source.TryRead(key, out Data? found))
+        {
+            return null;
+        }
+
+        HostData.Check(found, _limits!, $"the state under \"{key}\"");
+        return found;
+    }
+}
+
+/// <summary>
+/// What a contract's execution can change outside its variables: state, registrations, and what it shares with the contracts that it
+/// calls (<see cref="ChainEffects"/>). What it writes to the state is a Map in its heap over the host's state, with an undo journal, so a
+/// transaction costs what it writes, whatever the size of the state.
 /// </summary>
 internal sealed unsafe class World(CellHeap heap) : IDisposable
 {
-    private readonly record struct Transaction(
-        long Number,
-        int Journal,
-        DataLog.Mark Ledger,
-        DataLog.Mark Events,
-        int Registrations
-    );
+    private readonly record struct Transaction(long Number, int Journal, ChainEffects.Mark Effects, int Registrations);
 
     private readonly record struct Registered(int Event, int Handler);
 
     private readonly List<Transaction> _open = [];
-    private readonly DataLog _ledger = new();
-    private readonly DataLog _events = new();
-    private readonly DataLog _audit = new();
     private readonly List<Registered> _registrations = [];
     private readonly HashSet<Registered> _registered = [];
     private readonly Dictionary<int, List<Registration>> _handlers = [];
 
-    private StateTable _state = null!;
+    private HostState _state;
+    private ChainEffects _effects = null!;
     private BigInteger _timestamp;
+
+    /// <summary>This contract in <see cref="_effects"/>, and how far they had come when its execution began.</summary>
+    private uint _number;
+    private ChainEffects.Mark _start;
 
     /// <summary>A Map; null before the first write.</summary>
     private TableCell* _written;
+
+    /// <summary>A Map of what was read from the host or from earlier calls, where no <see cref="StateTable"/> keeps it; null before the first.</summary>
+    private TableCell* _seen;
 
     // The journal: for each write in a transaction the entry of the Map that it changed, and the item that stood there.
     // An entry that it added is ~entry, and undone in its turn it is the last one.
@@ -66,16 +107,17 @@ internal sealed unsafe class World(CellHeap heap) : IDisposable
     }
 
     /// <summary>An execution begins on this state.</summary>
-    public void Start(StateTable state, VmOptions options)
+    public void Start(HostState state, ChainEffects effects, string contract, string[] names, BigInteger timestamp)
     {
         _state = state;
-        _timestamp = options.Block.Timestamp;
+        _effects = effects;
+        _number = (uint)effects.NumberOf(contract, names);
+        _start = effects.Now;
+        _timestamp = timestamp;
         _written = null;
+        _seen = null;
         _journal = 0;
         _open.Clear();
-        _ledger.Clear(options.MemoryLimit);
-        _events.Clear(options.MemoryLimit);
-        _audit.Clear(options.MemoryLimit);
         _registrations.Clear();
         _registered.Clear();
         _handlers.Clear();
@@ -88,6 +130,11 @@ internal sealed unsafe class World(CellHeap heap) : IDisposable
         if (_written is not null)
         {
             heap.Protect(new Value(Tag.Map, (long)_written));
+        }
+
+        if (_seen is not null)
+        {
+            heap.Protect(new Value(Tag.Map, (long)_seen));
         }
 
         heap.AddRoots(_before, _before + _journal);
@@ -111,32 +158,34 @@ internal sealed unsafe class World(CellHeap heap) : IDisposable
         return written;
     }
 
-    /// <summary>The host's state with these writes, for a result.</summary>
-    public IReadOnlyDictionary<string, Data> State(IReadOnlyDictionary<string, Data> written) =>
-        written.Count == 0 ? _state.Data : new StateView(_state.Data, written);
-
-    public IReadOnlyList<Data> TakeLedger() => _ledger.Take(static (ref reader) => reader.Read());
-
-    public IReadOnlyList<EmittedEvent> TakeEvents(string[] names) =>
-        _events.Take((ref reader) => new EmittedEvent(names[reader.ReadNumber()], reader.Read()));
-
-    public IReadOnlyList<AuditEntry> TakeAuditLog()
-    {
-        BigInteger timestamp = _timestamp;
-        return _audit.Take(
-            (ref reader) =>
-            {
-                Data data = reader.Read();
-                return new AuditEntry(data, reader.Read(), timestamp);
-            }
-        );
-    }
-
-    /// <summary>What stands under a key, a String, until the next write; null when nothing does.</summary>
+    /// <summary>What stands under a key, a String, until the next read or write; null when nothing does.</summary>
     public Value* Read(Value* key)
     {
         int at = _written is null ? -1 : CellHeap.Find(_written, key);
-        return at < 0 ? _state.Find(key) : &_written->At(at)->Item;
+        return at >= 0 ? &_written->At(at)->Item
+            : _state.Table is { } table ? table.Find(key)
+            : ReadFromHost(key);
+    }
+
+    private Value* ReadFromHost(Value* key)
+    {
+        int at = _seen is null ? -1 : CellHeap.Find(_seen, key);
+        if (at < 0)
+        {
+            string name = Text.ToDotNet(key->String);
+            if (_state.Find(name) is not { } data)
+            {
+                return null;
+            }
+
+            _seen = _seen is null ? heap.NewTable(CellKind.Map, 0) : _seen;
+            int mark = heap.Protect(PlainData.ToValue(data, heap));
+            heap.Put(_seen, *key, heap.Protected[mark]);
+            heap.Release(mark);
+            at = _seen->Count - 1;
+        }
+
+        return &_seen->At(at)->Item;
     }
 
     /// <summary>Of a rooted String and rooted plain data that nobody else changes.</summary>
@@ -182,29 +231,35 @@ internal sealed unsafe class World(CellHeap heap) : IDisposable
 
     public void Append(Value* entry)
     {
-        _ledger.BeginEntry();
-        _ledger.Write(entry);
+        BeginEntry(_effects.Ledger);
+        _effects.Ledger.Write(entry);
     }
 
     /// <summary>A Map that the block's timestamp is added to.</summary>
     public void AppendStamped(TableCell* entry, StringCell* key)
     {
-        _ledger.BeginEntry();
-        _ledger.Write(entry, key, _timestamp);
+        BeginEntry(_effects.Ledger);
+        _effects.Ledger.Write(entry, key, _timestamp);
     }
 
     public void Audit(Value* data, Value* action)
     {
-        _audit.BeginEntry();
-        _audit.Write(data);
-        _audit.Write(action);
+        BeginEntry(_effects.Audit);
+        _effects.Audit.Write(data);
+        _effects.Audit.Write(action);
     }
 
     public void Emit(int name, Value* payload)
     {
-        _events.BeginEntry();
-        _events.WriteNumber((uint)name);
-        _events.Write(payload);
+        BeginEntry(_effects.Events);
+        _effects.Events.WriteNumber((uint)name);
+        _effects.Events.Write(payload);
+    }
+
+    private void BeginEntry(DataLog log)
+    {
+        log.BeginEntry();
+        log.WriteNumber(_number);
     }
 
     public void Register(int name, Registration handler)
@@ -229,8 +284,7 @@ internal sealed unsafe class World(CellHeap heap) : IDisposable
     public Registration[] HandlersOf(int name) =>
         _registrations.Count > 0 && _handlers.TryGetValue(name, out List<Registration>? handlers) ? [.. handlers] : [];
 
-    public void Begin() =>
-        _open.Add(new Transaction(++LastTransaction, _journal, _ledger.End, _events.End, _registrations.Count));
+    public void Begin() => _open.Add(new Transaction(++LastTransaction, _journal, _effects.Now, _registrations.Count));
 
     public void Commit()
     {
@@ -269,8 +323,7 @@ internal sealed unsafe class World(CellHeap heap) : IDisposable
             }
         }
 
-        _ledger.Cut(transaction.Ledger);
-        _events.Cut(transaction.Events);
+        _effects.Cut(transaction.Effects);
         for (int i = _registrations.Count - 1; i >= transaction.Registrations; i--)
         {
             // Registrations of one event stand in order, so the last of all is the last of its event.
@@ -295,13 +348,12 @@ internal sealed unsafe class World(CellHeap heap) : IDisposable
     /// <summary>The execution has completed: what is still open is reverted.</summary>
     public void EndExecution() => RevertTo(0);
 
-    /// <summary>The execution has failed: only the audit log stays.</summary>
+    /// <summary>The execution has failed: only audit log and output stay.</summary>
     public void Abandon()
     {
         _open.Clear();
         _journal = 0;
         _written = null;
-        _ledger.Cut(default);
-        _events.Cut(default);
+        _effects.Cut(_start);
     }
 }

@@ -21,12 +21,7 @@ public sealed record EntryCall(int Function, params IReadOnlyList<Data> Argument
     public static EntryCall Named(Program program, string name, params IReadOnlyList<Data> arguments)
     {
         ArgumentNullException.ThrowIfNull(program);
-        int[] found =
-        [
-            .. Enumerable
-                .Range(0, program.Functions.Length)
-                .Where(f => program.Functions[f].Name == name && program.Functions[f].Captures.Length == 0),
-        ];
+        int[] found = Named(program, name);
         if (found is [int only])
         {
             return new EntryCall(only, arguments);
@@ -48,6 +43,13 @@ public sealed record EntryCall(int Function, params IReadOnlyList<Data> Argument
             : $"there is no function \"{name}\"; those that can be called are {string.Join(", ", entries)}"
         );
     }
+
+    private static int[] Named(Program program, string name) =>
+        [
+            .. Enumerable
+                .Range(0, program.Functions.Length)
+                .Where(f => program.Functions[f].Name == name && program.Functions[f].Captures.Length == 0),
+        ];
 
     internal void Check(ZexusProgram program)
     {

@@ -6,13 +6,26 @@ namespace Zexus.Vm;
 /// <summary>An event that an execution emitted.</summary>
 /// <param name="Name">The event's name.</param>
 /// <param name="Payload">Its payload, as plain data.</param>
-public sealed record EmittedEvent(string Name, Data Payload);
+public sealed record EmittedEvent(string Name, Data Payload)
+{
+    /// <summary>The id of the contract that emitted it.</summary>
+    public string Contract { get; init; } = "";
+}
+
+/// <summary>What was appended to the ledger.</summary>
+/// <param name="Contract">The id of the contract that appended it.</param>
+/// <param name="Entry">The entry.</param>
+public sealed record AppendedEntry(string Contract, Data Entry);
 
 /// <summary>An entry of the audit log.</summary>
 /// <param name="Data">What was logged.</param>
 /// <param name="Action">What was done with it.</param>
 /// <param name="Timestamp">The block's timestamp.</param>
-public sealed record AuditEntry(Data Data, Data Action, BigInteger Timestamp);
+public sealed record AuditEntry(Data Data, Data Action, BigInteger Timestamp)
+{
+    /// <summary>The id of the contract that logged it.</summary>
+    public string Contract { get; init; } = "";
+}
 
 /// <summary>The outcome of an execution: everything that can be observed of it, and what it took. Immutable, and free of the machine.</summary>
 public sealed class ExecutionResult
@@ -25,9 +38,10 @@ public sealed class ExecutionResult
         int faultInstruction,
         long gasUsed,
         long steps,
-        World world,
-        string[] names,
-        string output,
+        IReadOnlyDictionary<string, Data> writes,
+        IReadOnlyDictionary<string, Data> before,
+        ChainEffects effects,
+        BigInteger timestamp,
         HeapStatistics heap
     )
     {
@@ -38,12 +52,13 @@ public sealed class ExecutionResult
         FaultInstruction = faultInstruction;
         GasUsed = gasUsed;
         Steps = steps;
-        Writes = world.Writes();
-        State = world.State(Writes);
-        Ledger = world.TakeLedger();
-        Events = world.TakeEvents(names);
-        Audit = world.TakeAuditLog();
-        Output = output;
+        Writes = writes;
+        State = writes.Count == 0 ? before : new StateView(before, writes);
+        CalledWrites = effects.TakeWrites();
+        Ledger = effects.TakeLedger();
+        Events = effects.TakeEvents();
+        Audit = effects.TakeAuditLog(timestamp);
+        Output = effects.Output.ToString();
         Heap = heap;
     }
 
@@ -79,8 +94,11 @@ public sealed class ExecutionResult
     /// </summary>
     public IReadOnlyDictionary<string, Data> State { get; }
 
-    /// <summary>What this execution appended to the ledger.</summary>
-    public IReadOnlyList<Data> Ledger { get; }
+    /// <summary>What the contracts that it called wrote, by their ids: the keys, and what they hold now; none after a fault.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, Data>> CalledWrites { get; }
+
+    /// <summary>What this execution appended to the ledger, and the contracts that it called.</summary>
+    public IReadOnlyList<AppendedEntry> Ledger { get; }
 
     /// <summary>The events that this execution emitted.</summary>
     public IReadOnlyList<EmittedEvent> Events { get; }

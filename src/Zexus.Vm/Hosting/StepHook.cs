@@ -32,7 +32,13 @@ public readonly unsafe ref struct MachineView
         _machine = machine;
     }
 
-    /// <summary>Frames alive, callback frames included; the entry is 1.</summary>
+    /// <summary>The id of the contract that executes: the host's, or that of one that was called.</summary>
+    public string Contract => _machine.Contract;
+
+    /// <summary>The contracts that wait for this one: 0 for the host's. Functions, instructions and globals are of the contract's program.</summary>
+    public int ContractDepth => _machine.ContractDepth;
+
+    /// <summary>Frames alive, callback frames and those of waiting contracts included; the entry is 1.</summary>
     public int FrameDepth => _machine.FrameDepth;
 
     /// <summary>The current function's place in the function table.</summary>

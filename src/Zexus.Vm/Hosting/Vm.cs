@@ -156,6 +156,7 @@ public sealed class Vm : IDisposable
         HostData.Check(Data.NewInt(_options.Block.Timestamp), limits, "the block's timestamp");
         HostData.Check(Data.NewInt(_options.Block.Height), limits, "the block's height");
         HostData.Check(Data.NewString(_options.Block.Caller), limits, "the block's caller");
+        HostData.Check(Data.NewString(_options.Contract), limits, "the contract's id");
         // What came from a source was checked against the limits of the program that read it first.
         if (!_isCurrent || _options.Source is not null)
         {

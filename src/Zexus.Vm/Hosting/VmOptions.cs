@@ -34,6 +34,12 @@ public sealed record VmOptions
     /// <summary>The state that executions start from. An execution never changes it; its own is in the result.</summary>
     public IReadOnlyDictionary<string, Data> State { get; init; } = new Dictionary<string, Data>();
 
+    /// <summary>The id under which programs execute: what contracts that they call see as their caller, and what no call can enter.</summary>
+    public string Contract { get; init; } = "";
+
+    /// <summary>The contracts that can be called; null when there are none. May be asked again for the same one.</summary>
+    public IContractSource? Contracts { get; init; }
+
     /// <summary>Where keys are looked for that <see cref="State"/> does not have. When null: nowhere.</summary>
     public IStateSource? Source { get; init; }
 
@@ -78,6 +84,7 @@ public sealed record VmOptions
     internal void Check()
     {
         ArgumentOutOfRangeException.ThrowIfNegative(GasLimit);
+        ArgumentNullException.ThrowIfNull(Contract);
         ArgumentNullException.ThrowIfNull(Collection);
         Collection.Check();
     }

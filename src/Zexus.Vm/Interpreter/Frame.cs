@@ -12,6 +12,9 @@ internal enum Code
     /// <summary>Threaded code was left before the current instruction.</summary>
     Left = -4,
 
+    /// <summary>The current instruction calls a contract, and what it needs is in the machine: see <c>RunContract</c>.</summary>
+    CallsContract = -5,
+
     /// <summary>Done, and another frame or instruction is current: the loop reads its registers anew.</summary>
     Switched = -1,
     Done = 0,
@@ -21,12 +24,13 @@ internal enum Code
     DivisionByZero = 4,
     Domain = 5,
     UndefinedFunction = 6,
-    OutOfGas = 7,
-    CallTooDeep = 8,
-    IntegerTooLarge = 9,
-    StringTooLong = 10,
-    CollectionTooLarge = 11,
-    TooDeep = 12,
+    Reentrancy = 7,
+    OutOfGas = 8,
+    CallTooDeep = 9,
+    IntegerTooLarge = 10,
+    StringTooLong = 11,
+    CollectionTooLarge = 12,
+    TooDeep = 13,
 }
 
 /// <summary>

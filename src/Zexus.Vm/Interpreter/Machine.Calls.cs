@@ -130,7 +130,7 @@ internal sealed unsafe partial class Machine
     /// <summary>A builtin or method. Missing arguments are Null: the frame has room for them above its operands.</summary>
     private Code CallRoutine(int routine, Value* arguments, int count, Value* result)
     {
-        for (int i = count; i < 3; i++)
+        for (int i = count; i < Decoder.MostParameters; i++)
         {
             arguments[i] = default;
         }

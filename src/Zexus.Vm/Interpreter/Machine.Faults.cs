@@ -12,6 +12,7 @@ internal static unsafe class Faults
         Fault.DivisionByZero,
         Fault.Domain,
         Fault.UndefinedFunction,
+        Fault.Reentrancy,
         Fault.OutOfGas,
         Fault.CallTooDeep,
         Fault.IntegerTooLarge,
@@ -27,7 +28,7 @@ internal static unsafe class Faults
     /// <summary>The name as a String: what a handler gets.</summary>
     public static Value NameOf(Code code) => Value.Of((StringCell*)Names[(int)code - 1]);
 
-    public static bool IsCatchable(Code code) => code is >= Code.Thrown and <= Code.UndefinedFunction;
+    public static bool IsCatchable(Code code) => code is >= Code.Thrown and <= Code.Reentrancy;
 }
 
 /// <summary>Faults and handlers: docs/semantics.md, section 8.</summary>

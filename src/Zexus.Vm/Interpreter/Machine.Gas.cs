@@ -33,7 +33,19 @@ internal sealed unsafe partial class Machine
         _cancellation = cancellation;
         _refusedSource = -1;
         _refusedAt = null;
-        NewSlice();
+    }
+
+    /// <summary>Goes on from where the waiting machine stands, with so much gas of what that has left.</summary>
+    private void StartGas(Machine waiting, long gas)
+    {
+        _used = waiting._used;
+        _steps = waiting._steps;
+        _gasLimit = _used + gas;
+        _stepLimit = waiting._stepLimit;
+        _deadline = waiting._deadline;
+        _cancellation = waiting._cancellation;
+        _refusedSource = -1;
+        _refusedAt = null;
     }
 
     private void NewSlice()

@@ -205,7 +205,7 @@ internal sealed unsafe partial class Machine
                 code = Display(a, 0);
                 if (code == Code.Done)
                 {
-                    _output.Append(_text.ToString()).Append('\n');
+                    _effects.Output.Append(_text.ToString()).Append('\n');
                     _sp = a;
                 }
 

@@ -952,6 +952,11 @@ internal sealed unsafe partial class Machine
                 code = EnterCompiled();
             }
 
+            if (code == Code.CallsContract)
+            {
+                code = RunContract(ref hook);
+            }
+
             counter = _counter;
             sp = _sp;
             if (code == Code.Done)

@@ -3,7 +3,11 @@ namespace Zexus.Vm;
 /// <summary>What a hook sees. The loop has stored its registers before it calls one.</summary>
 internal sealed unsafe partial class Machine
 {
-    public int FrameDepth => (int)(_frame - _frames);
+    public int FrameDepth => _outerDepth + (int)(_frame - _frames);
+
+    public string Contract => _contract;
+
+    public int ContractDepth => _waiting is null ? 0 : _waiting.ContractDepth + 1;
 
     public FunctionCode* CurrentFunction => _frame->Function;
 

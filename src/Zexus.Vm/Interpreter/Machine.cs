@@ -16,11 +16,11 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
 
     private readonly CellHeap _heap = new();
     private readonly TextBuilder _text = new();
-    private readonly StringBuilder _output = new();
 
     private ZexusProgram _program = null!;
     private VmOptions _options = null!;
     private readonly World _world;
+    private ChainEffects _effects = null!;
     private HostFunction?[] _hostFunctions = [];
 
     // Limits, at hand.
@@ -78,6 +78,7 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         _heap.Dispose();
         _world.Dispose();
         _text.Dispose();
+        DropIdle();
         GC.SuppressFinalize(this);
     }
 
@@ -115,7 +116,10 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
             typeof(THook) == typeof(NoHook) && options.Threaded is not null
                 ? program.ThreadedFor(options.Threaded)
                 : null;
-        Start(program, entry, options, state, cancellation);
+        _effects = _ownEffects ??= new ChainEffects();
+        _effects.Start(options.MemoryLimit);
+        StartGas(options, cancellation);
+        Start(program, entry, options, new HostState(state), null, options.Contract, options.Block.Caller);
         Code code = Drive(null, Code.Entered, ref hook);
         if (code == Code.Finished)
         {
@@ -123,28 +127,35 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         }
 
         _heap.End();
-        ExecutionResult result = Finish(code);
+        ExecutionResult result = Finish(code, state.Data);
         GC.KeepAlive(program);
         return result;
     }
 
+    /// <summary>An execution begins, of the host's or of a contract that waits for it. Its gas is set already.</summary>
     private void Start(
         ZexusProgram program,
         EntryCall entry,
         VmOptions options,
-        StateTable state,
-        CancellationToken cancellation
+        HostState state,
+        Machine? waiting,
+        string contract,
+        string caller
     )
     {
+        _waiting = waiting;
+        _contract = contract;
+        _callerName = caller;
         _heap.Reset();
-        _heap.MaximumBytes = options.MemoryLimit;
-        _output.Clear();
+        _heap.MaximumBytes = waiting is null ? options.MemoryLimit : waiting._heap.MaximumBytes - waiting._heap.Bytes;
         if (!ReferenceEquals(program, _program) || !ReferenceEquals(options, _options))
         {
             Bind(program, options);
         }
 
-        _world.Start(state, options);
+        _outerDepth = waiting is null ? 0 : waiting.FrameDepth;
+        _lastFrame = _frames + (program.Limits.CallDepth - _outerDepth);
+        _world.Start(state, _effects, contract, program.Names, options.Block.Timestamp);
         new Span<Value>(_globals, _globalCount).Clear();
         _handlerCount = 0;
         _callbackCount = 0;
@@ -155,7 +166,7 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         _until = null;
         _unwinding = false;
         _stackLimit = nuint.MaxValue;
-        StartGas(options, cancellation);
+        NewSlice();
 
         _segment = 0;
         _segmentEnd = _segments[0].Start + _segments[0].Values;
@@ -208,7 +219,6 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
             _frames = (Frame*)NativeMemory.Alloc((nuint)_frameCapacity, (nuint)sizeof(Frame));
         }
 
-        _lastFrame = _frames + limits.CallDepth;
         if (_segmentCount == 0)
         {
             AddSegment(0);
@@ -238,7 +248,7 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         };
     }
 
-    private ExecutionResult Finish(Code code)
+    private ExecutionResult Finish(Code code, IReadOnlyDictionary<string, Data> before)
     {
         FlushGas();
         ZexusValue value;
@@ -265,9 +275,10 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
             fault is null ? -1 : _faultInstruction,
             _used,
             _steps,
-            _world,
-            _program.Names,
-            _output.ToString(),
+            _world.Writes(),
+            before,
+            _effects,
+            _options.Block.Timestamp,
             _heap.Statistics()
         );
     }

@@ -337,9 +337,14 @@ internal sealed unsafe partial class Machine
     /// <summary>How an instruction went that the machine has done for compiled code: the counter, or an <see cref="ExitStatus"/>.</summary>
     private long Settle(Code code, Site* site, Frame* frame)
     {
+        NoHook hook = default;
+        if (code == Code.CallsContract)
+        {
+            code = RunContract(ref hook);
+        }
+
         if (code is Code.Entered or Code.Switched)
         {
-            NoHook hook = default;
             code = Drive(frame, code, ref hook);
         }
 

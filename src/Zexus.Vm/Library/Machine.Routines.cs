@@ -39,7 +39,7 @@ internal sealed unsafe partial class Machine
             case Routines.Caller:
                 if (_caller.Tag != Tag.String)
                 {
-                    _caller = Value.Of(_heap.NewString(_options.Block.Caller));
+                    _caller = Value.Of(_heap.NewString(_callerName));
                 }
 
                 *to = _caller;
@@ -47,6 +47,8 @@ internal sealed unsafe partial class Machine
             case Routines.GasLeft:
                 *to = Value.Of(_gasLimit - GasUsed);
                 return Code.Done;
+            case Routines.CallContract:
+                return CallContract(arguments, to);
 
             case Routines.StringLength:
             case Routines.ListLength:

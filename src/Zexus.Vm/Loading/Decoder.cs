@@ -12,8 +12,8 @@ internal sealed unsafe class Decoder
     /// <summary>Nothing, String, List, Map, Set: the rows of <see cref="Routines"/> for one name.</summary>
     public const int Receivers = 5;
 
-    /// <summary>Cells above the highest operand stack, for a routine's missing arguments.</summary>
-    private const int Slack = 4;
+    /// <summary>The most parameters of a routine: cells above the highest operand stack, for missing arguments.</summary>
+    public const int MostParameters = 4;
 
     private readonly Program _program;
     private readonly Limits _limits;
@@ -167,7 +167,7 @@ internal sealed unsafe class Decoder
         function->FirstCapture = firstCapture;
         function->Registers = registers;
         function->Slots = slots.Count + registers;
-        function->FrameSize = function->Slots + _heights[f].Highest + Slack;
+        function->FrameSize = function->Slots + _heights[f].Highest + MostParameters;
         int[] captured = [.. inCells.Where(slot => slot < firstCapture).Order()];
         function->Captured = (int*)_allocate((long)captured.Length * sizeof(int));
         captured.CopyTo(new Span<int>(function->Captured, captured.Length));

@@ -25,6 +25,7 @@ public sealed unsafe class ZexusProgram
     // What its executions found compiled. The cache decides how long that lives, not the program.
     private readonly ConcurrentDictionary<JitOptions, WeakReference<JitProgram>> _compiled = new();
     private readonly Lazy<ProgramHash> _hash;
+    private readonly Lazy<FrozenDictionary<string, int>> _entries;
     private readonly ConcurrentDictionary<ThreadedOptions, ThreadedProgram> _threaded = new();
 
     private ZexusProgram(Program code, TranslatedProgram? translation, Limits limits, StackHeights[] heights)
@@ -33,6 +34,14 @@ public sealed unsafe class ZexusProgram
         Translation = translation;
         Limits = limits;
         _hash = new Lazy<ProgramHash>(() => ProgramHash.Of(Image, Translation, Limits));
+        _entries = new Lazy<FrozenDictionary<string, int>>(() =>
+            Image
+                .Functions.Index()
+                .Where(function => function.Item.Captures.Length == 0)
+                .GroupBy(function => function.Item.Name, StringComparer.Ordinal)
+                .Where(named => named.Count() == 1)
+                .ToFrozenDictionary(named => named.Key, named => named.First().Index, StringComparer.Ordinal)
+        );
         Shape = ProgramHash.ShapeOf(Image, Translation);
         _heap = new CellHeap(immortal: true);
         Decoder decoder = new(code, translation, limits, heights, _heap, Allocate);
@@ -184,6 +193,9 @@ public sealed unsafe class ZexusProgram
     public JitStatistics? JitStatistics(JitOptions options) => Compiled(options)?.Statistics();
 
     internal ProgramHash Hash => _hash.Value;
+
+    /// <summary>The function of that name that captures nothing; -1 when there is none, or there are several.</summary>
+    internal int EntryNamed(string name) => _entries.Value.GetValueOrDefault(name, -1);
 
     /// <summary>The same for programs with the same <see cref="Hash"/>, and had without hashing.</summary>
     internal int Shape { get; }

@@ -1,0 +1,151 @@
+using System.Text;
+using Zexus.Isa;
+
+namespace Zexus.Vm;
+
+/// <summary>
+/// What an execution and the contracts that it calls do to the world together: ledger, events, audit log and output in one order, and
+/// what contracts that have returned wrote. Reverts cut it back to a mark.
+/// </summary>
+internal sealed class ChainEffects
+{
+    /// <summary>How far it had come at some time.</summary>
+    public readonly record struct Mark(DataLog.Mark Ledger, DataLog.Mark Events, int Journal);
+
+    private readonly record struct Change(Dictionary<string, Data> Contract, string Key, Data? Before);
+
+    private readonly List<(string Id, string[] Names)> _contracts = [];
+    private readonly Dictionary<string, int> _numbers = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Dictionary<string, Data>> _written = new(StringComparer.Ordinal);
+    private readonly List<Change> _journal = [];
+
+    /// <summary>An entry begins with the number of its contract.</summary>
+    public DataLog Ledger { get; } = new();
+
+    /// <summary>An event: the contract's number, its name's number in that contract's program, the payload.</summary>
+    public DataLog Events { get; } = new();
+
+    /// <summary>The contract's number, what was logged, what was done with it. Nothing takes from it.</summary>
+    public DataLog Audit { get; } = new();
+
+    /// <summary>Nothing takes from it.</summary>
+    public StringBuilder Output { get; } = new();
+
+    public Mark Now => new(Ledger.End, Events.End, _journal.Count);
+
+    /// <summary>An execution begins.</summary>
+    public void Start(long memoryLimit)
+    {
+        Ledger.Clear(memoryLimit);
+        Events.Clear(memoryLimit);
+        Audit.Clear(memoryLimit);
+        Output.Clear();
+        _contracts.Clear();
+        _numbers.Clear();
+        _written.Clear();
+        _journal.Clear();
+    }
+
+    /// <summary>The number of a contract, which executes a program with these names.</summary>
+    public int NumberOf(string id, string[] names)
+    {
+        if (!_numbers.TryGetValue(id, out int number))
+        {
+            number = _contracts.Count;
+            _contracts.Add((id, names));
+            _numbers.Add(id, number);
+        }
+
+        return number;
+    }
+
+    public void Cut(Mark mark)
+    {
+        Ledger.Cut(mark.Ledger);
+        Events.Cut(mark.Events);
+        while (_journal.Count > mark.Journal)
+        {
+            Change change = _journal[^1];
+            _journal.RemoveAt(_journal.Count - 1);
+            if (change.Before is null)
+            {
+                change.Contract.Remove(change.Key);
+            }
+            else
+            {
+                change.Contract[change.Key] = change.Before;
+            }
+        }
+    }
+
+    /// <summary>A contract that was called has completed, and has written this.</summary>
+    public void Keep(string id, IReadOnlyDictionary<string, Data> writes)
+    {
+        if (writes.Count == 0)
+        {
+            return;
+        }
+
+        if (!_written.TryGetValue(id, out Dictionary<string, Data>? contract))
+        {
+            contract = new(StringComparer.Ordinal);
+            _written.Add(id, contract);
+        }
+
+        foreach ((string key, Data value) in writes)
+        {
+            _journal.Add(new Change(contract, key, contract.GetValueOrDefault(key)));
+            contract[key] = value;
+        }
+    }
+
+    /// <summary>What calls have written to a contract's state so far; null when they have written nothing.</summary>
+    public IReadOnlyDictionary<string, Data>? WritesOf(string id) => _written.GetValueOrDefault(id);
+
+    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, Data>> TakeWrites() =>
+        _written
+            .Where(contract => contract.Value.Count > 0)
+            .ToDictionary(
+                contract => contract.Key,
+                IReadOnlyDictionary<string, Data> (contract) => new Dictionary<string, Data>(contract.Value),
+                StringComparer.Ordinal
+            );
+
+    public IReadOnlyList<AppendedEntry> TakeLedger()
+    {
+        (string Id, string[] Names)[] contracts = [.. _contracts];
+        return Ledger.Take(
+            (ref reader) =>
+            {
+                string id = contracts[reader.ReadNumber()].Id;
+                return new AppendedEntry(id, reader.Read());
+            }
+        );
+    }
+
+    public IReadOnlyList<EmittedEvent> TakeEvents()
+    {
+        (string Id, string[] Names)[] contracts = [.. _contracts];
+        return Events.Take(
+            (ref reader) =>
+            {
+                (string id, string[] names) = contracts[reader.ReadNumber()];
+                string name = names[reader.ReadNumber()];
+                return new EmittedEvent(name, reader.Read()) { Contract = id };
+            }
+        );
+    }
+
+    public IReadOnlyList<AuditEntry> TakeAuditLog(System.Numerics.BigInteger timestamp)
+    {
+        (string Id, string[] Names)[] contracts = [.. _contracts];
+        return Audit.Take(
+            (ref reader) =>
+            {
+                string id = contracts[reader.ReadNumber()].Id;
+                Data data = reader.Read();
+                return new AuditEntry(data, reader.Read(), timestamp) { Contract = id };
+            }
+        );
+    }
+}

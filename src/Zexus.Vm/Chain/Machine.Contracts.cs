@@ -1,0 +1,324 @@
+using System.Runtime.CompilerServices;
+using Zexus.Isa;
+
+namespace Zexus.Vm;
+
+/// <summary>
+/// Calls between contracts: docs/semantics.md, section 9. The called contract has a machine of its own, with a heap of its own, since only
+/// plain data goes from one to the other. Gas, steps, the host's guards and <see cref="ChainEffects"/> go through all of them.
+/// </summary>
+internal sealed unsafe partial class Machine
+{
+    /// <summary>Machines that are kept for the next call.</summary>
+    private const int MostIdle = 8;
+
+    /// <summary>A call that <see cref="CallContract"/> has found in order.</summary>
+    private readonly record struct ContractCall(
+        string Id,
+        Contract Contract,
+        string Name,
+        int Function,
+        Data[] Arguments,
+        long Gas
+    );
+
+    private static readonly nint[] FailureKeys =
+    [
+        .. new[] { "contract", "function", "fault", "value" }.Select(name => (nint)WellKnown.Make(name)),
+    ];
+
+    /// <summary>The machine that waits for this one; null for the host's.</summary>
+    private Machine? _waiting;
+
+    // Of the host's machine.
+    private ChainEffects? _ownEffects;
+    private List<Machine>? _idle;
+
+    private string _contract = "";
+    private string _callerName = "";
+
+    /// <summary>Frames of the machines that wait.</summary>
+    private int _outerDepth;
+
+    private ContractCall _call;
+
+    /// <summary>What it was last rented for.</summary>
+    private ZexusProgram? _rentedFor;
+
+    /// <summary>Where the value of the call goes.</summary>
+    private Value* _callResult;
+
+    private Machine Host => _waiting is null ? this : _waiting.Host;
+
+    /// <summary>contract, function, arguments, gas.</summary>
+    private Code CallContract(Value* arguments, Value* to)
+    {
+        Value* list = arguments + 2;
+        Value* gas = arguments + 3;
+        if (
+            arguments[0].Tag != Tag.String
+            || arguments[1].Tag != Tag.String
+            || list->Tag is not (Tag.Null or Tag.List)
+            || gas->Tag is not (Tag.Null or Tag.Int or Tag.BigInt)
+        )
+        {
+            return Code.TypeMismatch;
+        }
+
+        long charge =
+            Gas.ContractCall
+            + (arguments[0].String->Length / Gas.ScalarsPerUnit)
+            + (arguments[1].String->Length / Gas.ScalarsPerUnit);
+        if (!Charge(charge))
+        {
+            return Code.OutOfGas;
+        }
+
+        string id = Text.ToDotNet(arguments[0].String);
+        if (Executes(id))
+        {
+            return Code.Reentrancy;
+        }
+
+        string name = Text.ToDotNet(arguments[1].String);
+        if (_options.Contracts is null || !_options.Contracts.TryFind(id, out Contract? contract))
+        {
+            return Code.UndefinedFunction;
+        }
+
+        int function = contract.Program.EntryNamed(name);
+        if (function < 0)
+        {
+            return Code.UndefinedFunction;
+        }
+
+        Code code = Plain(list, out Data given);
+        if (code != Code.Done)
+        {
+            return code;
+        }
+
+        if (FrameDepth >= _program.Limits.CallDepth)
+        {
+            return Code.CallTooDeep;
+        }
+
+        long left = _gasLimit - GasUsed;
+        if (gas->Tag == Tag.BigInt)
+        {
+            return Integers.Of(gas->Big).Sign < 0 ? Code.Domain : Code.OutOfGas;
+        }
+
+        if (gas->Tag == Tag.Int)
+        {
+            if (gas->Payload < 0)
+            {
+                return Code.Domain;
+            }
+
+            if (gas->Payload > left)
+            {
+                return Code.OutOfGas;
+            }
+
+            left = gas->Payload;
+        }
+
+        CheckContract(id, contract);
+        _call = new(id, contract, name, function, given is Data.List items ? items.items : [], left);
+        _callResult = to;
+        return Code.CallsContract;
+    }
+
+    private bool Executes(string id)
+    {
+        for (Machine? machine = this; machine is not null; machine = machine._waiting)
+        {
+            if (machine._contract == id)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private void CheckContract(string id, Contract contract)
+    {
+        if (!contract.Program.Limits.Equals(_program.Limits))
+        {
+            throw new ArgumentException(
+                $"the contract \"{id}\" was loaded under other limits than the program that calls it"
+            );
+        }
+    }
+
+    /// <summary>
+    /// Executes the contract that has been called, and gives its value to the caller. Switched, or the fault Thrown; the operands are
+    /// taken, and the caller is the current frame as it was.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private Code RunContract<THook>(ref THook hook)
+        where THook : struct, IStepHook
+    {
+        FlushGas();
+        Machine host = Host;
+        Machine called = host.Rent(_call.Contract.Program);
+        Code code;
+        if (RuntimeHelpers.TryEnsureSufficientExecutionStack())
+        {
+            code = called.ExecuteFor(this, ref hook);
+        }
+        else
+        {
+            // Each contract on a chain of calls takes native stack: where it ends, the chain goes on on another thread's.
+            THook copy = hook;
+            code = Task
+                .Factory.StartNew(
+                    () => called.ExecuteFor(this, ref copy),
+                    CancellationToken.None,
+                    TaskCreationOptions.LongRunning,
+                    TaskScheduler.Default
+                )
+                .GetAwaiter()
+                .GetResult();
+            hook = copy;
+        }
+
+        Data data = called._given;
+        _used = called._used;
+        _steps = called._steps;
+        NewSlice();
+        host.GiveBack(called);
+        ContractCall call = _call;
+        _call = default;
+        if (code == Code.Finished)
+        {
+            *_callResult = PlainData.ToValue(data, _heap);
+            _sp = _callResult + 1;
+            return Code.Switched;
+        }
+
+        _faultValue = Failure(call, code, data);
+        return Code.Thrown;
+    }
+
+    /// <summary>What the caller is thrown.</summary>
+    private Value Failure(in ContractCall call, Code code, Data data)
+    {
+        TableCell* map = _heap.NewTable(CellKind.Map, FailureKeys.Length);
+        Value result = new(Tag.Map, (long)map);
+        int mark = _heap.Protect(result);
+        Put(0, Data.NewString(call.Id));
+        Put(1, Data.NewString(call.Name));
+        Put(2, Data.NewString(Faults.Of(code).Name));
+        Put(3, data);
+        _heap.Release(mark);
+        return result;
+
+        void Put(int key, Data item)
+        {
+            int place = _heap.Protect(PlainData.ToValue(item, _heap));
+            _heap.Put(map, Value.Of((StringCell*)FailureKeys[key]), _heap.Protected[place]);
+            _heap.Release(place);
+        }
+    }
+
+    /// <summary>What the execution came to, for the machine that waits: a value, or that of a fault.</summary>
+    private Data _given = Data.Null;
+
+    /// <summary>Executes what the waiting machine calls. Finished or a fault, after whose value's copy.</summary>
+    private Code ExecuteFor<THook>(Machine waiting, ref THook hook)
+        where THook : struct, IStepHook
+    {
+        ContractCall call = waiting._call;
+        VmOptions options = waiting._options;
+        ZexusProgram program = call.Contract.Program;
+        bool compiles = typeof(THook) == typeof(NoHook) && options.Jit is not null && !options.Collection.Profile;
+        _jit = compiles ? options.JitCache.For(program, options.Jit!) : null;
+        program = _jit?.Program ?? program;
+        _threaded =
+            typeof(THook) == typeof(NoHook) && options.Threaded is not null
+                ? program.ThreadedFor(options.Threaded)
+                : null;
+        _effects = waiting._effects;
+        StartGas(waiting, call.Gas);
+        HostState state = new(_effects.WritesOf(call.Id), call.Contract.State, program.Limits);
+        Start(
+            program,
+            new EntryCall(call.Function, call.Arguments),
+            options,
+            state,
+            waiting,
+            call.Id,
+            waiting._contract
+        );
+        Code code = Drive(null, Code.Entered, ref hook);
+        Value given = code == Code.Finished ? _result : _faultValue;
+        Code copied = Plain(&given, out _given);
+        if (copied != Code.Done)
+        {
+            code = copied;
+            _given = Data.NewString(Faults.Of(copied).Name);
+        }
+
+        if (code == Code.Finished)
+        {
+            _world.EndExecution();
+            _effects.Keep(call.Id, _world.Writes());
+        }
+        else
+        {
+            _world.Abandon();
+        }
+
+        if (code == Code.Finished)
+        {
+            _sp = _segments[0].Start;
+        }
+
+        FlushGas();
+        _heap.End();
+        GC.KeepAlive(program);
+        return code;
+    }
+
+    /// <summary>A machine that executes nothing now; best one that has executed this program last.</summary>
+    private Machine Rent(ZexusProgram program)
+    {
+        _idle ??= [];
+        int at = _idle.FindLastIndex(machine => ReferenceEquals(machine._rentedFor, program));
+        at = at < 0 ? _idle.Count - 1 : at;
+        if (at < 0)
+        {
+            return new Machine { _rentedFor = program };
+        }
+
+        Machine found = _idle[at];
+        _idle.RemoveAt(at);
+        found._rentedFor = program;
+        return found;
+    }
+
+    private void GiveBack(Machine machine)
+    {
+        machine._waiting = null;
+        machine._given = Data.Null;
+        _idle!.Add(machine);
+        if (_idle.Count > MostIdle)
+        {
+            _idle[0].Dispose();
+            _idle.RemoveAt(0);
+        }
+    }
+
+    private void DropIdle()
+    {
+        foreach (Machine machine in _idle ?? [])
+        {
+            machine.Dispose();
+        }
+
+        _idle = null;
+    }
+}

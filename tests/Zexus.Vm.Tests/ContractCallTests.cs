@@ -1,0 +1,406 @@
+using Xunit;
+using Zexus.Isa;
+
+namespace Zexus.Vm.Tests;
+
+/// <summary>Calls between contracts, in each form that a program can run in.</summary>
+public class ContractCallTests
+{
+    /// <summary>A counter under "n" that says what it does in every way there is.</summary>
+    private const string Counter = """
+        .func main()
+            LOAD_CONST "n"
+            STATE_READ
+        .end
+
+        .func add(amount)
+            LOAD_CONST "n"
+            LOAD_CONST "n"
+            STATE_READ
+            LOAD_NAME amount
+            ADD
+            STATE_WRITE
+            LOAD_NAME amount
+            LEDGER_APPEND
+            LOAD_NAME amount
+            EMIT_EVENT added
+            CALL_BUILTIN caller, 0
+            LOAD_NAME amount
+            AUDIT_LOG
+            LOAD_NAME amount
+            PRINT
+            LOAD_CONST "n"
+            STATE_READ
+            CALL_BUILTIN caller, 0
+            BUILD_LIST 2
+            RETURN
+        .end
+
+        .func fail(amount)
+            LOAD_NAME amount
+            CALL_FUNC_CONST add, 1
+            THROW
+        .end
+
+        .func burn()
+        again:
+            JUMP again
+        .end
+
+        .func leave_open()
+            TX_BEGIN
+            LOAD_CONST 5
+            CALL_FUNC_CONST add, 1
+            RETURN
+        .end
+
+        .func twice(x)
+            LOAD_CONST 1
+            RETURN
+        .end
+
+        .func #6 twice(y)
+            LOAD_CONST 2
+            RETURN
+        .end
+
+        .func function()
+            STORE_FUNC f, main
+            LOAD_NAME f
+            RETURN
+        .end
+        """;
+
+    public static TheoryData<string> Forms => ["interpreted", "threaded", "compiled"];
+
+    private static ZexusProgram Load(string text, Limits? limits = null)
+    {
+        AssemblyResult assembly = Assembler.Assemble(text, "test");
+        Assert.True(assembly.Succeeded, string.Join('\n', assembly.Diagnostics));
+        return ZexusProgram.Load(assembly.Program, limits);
+    }
+
+    private static VmOptions Options(string form, Contracts contracts) =>
+        new()
+        {
+            Contract = "self",
+            Block = new BlockContext { Caller = "alice", Timestamp = 7 },
+            Contracts = contracts,
+            Jit =
+                form == "compiled"
+                    ? new JitOptions
+                    {
+                        Background = false,
+                        CallThreshold = 0,
+                        LoopThreshold = 0,
+                    }
+                    : null,
+            Threaded = form == "threaded" ? new ThreadedOptions { CallThreshold = 0, LoopThreshold = 0 } : null,
+        };
+
+    private static Contracts Counting() =>
+        new Contracts().Add(
+            "counter",
+            new Contract(Load(Counter), new StateInMemory(new Dictionary<string, Data> { ["n"] = Data.NewInt(10) }))
+        );
+
+    private static ExecutionResult Run(string form, string code, VmOptions? options = null)
+    {
+        using Vm vm = new(options ?? Options(form, Counting()));
+        return vm.Execute(Load(code));
+    }
+
+    private static string Call(string function, string arguments = "", string gas = "") =>
+        $"""
+                LOAD_CONST "counter"
+                LOAD_CONST "{function}"
+                LOAD_CONST [{arguments}]
+                {(gas.Length > 0 ? $"LOAD_CONST {gas}" : "NOP")}
+                CALL_BUILTIN call_contract, {(gas.Length > 0 ? 4 : 3)}
+            """;
+
+    private static string Guarded(string call) =>
+        $"""
+            .func main()
+                SETUP_TRY caught
+                {call}
+                RETURN
+            caught:
+                RETURN
+            .end
+            """;
+
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public void A_call_executes_on_the_contracts_own_state_with_its_own_caller(string form)
+    {
+        ExecutionResult result = Run(form, $".func main()\n{Call("add", "4")}\nPOP\n{Call("add", "1")}\n.end");
+        Assert.Equal("[15, \"self\"]", Literal(result.Value));
+        Assert.Empty(result.Writes);
+        Assert.Equal(Data.NewInt(15), Assert.Single(Assert.Single(result.CalledWrites).Value).Value);
+        Assert.Equal(
+            [new AppendedEntry("counter", Data.NewInt(4)), new AppendedEntry("counter", Data.NewInt(1))],
+            result.Ledger
+        );
+        Assert.Equal(new EmittedEvent("added", Data.NewInt(4)) { Contract = "counter" }, result.Events[0]);
+        Assert.Equal(
+            new AuditEntry(Data.NewString("self"), Data.NewInt(4), 7) { Contract = "counter" },
+            result.Audit[0]
+        );
+        Assert.Equal("4\n1\n", result.Output);
+    }
+
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public void What_it_did_belongs_to_the_callers_transaction(string form)
+    {
+        ExecutionResult result = Run(
+            form,
+            $"""
+            .func main()
+                {Call("add", "1")}
+                POP
+                TX_BEGIN
+                {Call("add", "2")}
+                POP
+                TX_REVERT
+                {Call("add", "4")}
+            .end
+            """
+        );
+        Assert.Equal("[15, \"self\"]", Literal(result.Value));
+        Assert.Equal([1, 4], result.Ledger.Select(entry => (int)((Data.Int)entry.Entry).value));
+        Assert.Equal(2, result.Events.Count);
+        Assert.Equal(3, result.Audit.Count);
+        Assert.Equal("1\n2\n4\n", result.Output);
+    }
+
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public void Its_fault_undoes_what_it_did_and_is_thrown(string form)
+    {
+        ExecutionResult result = Run(form, Guarded(Call("fail", "3")));
+        Assert.Equal(
+            "{\"contract\": \"counter\", \"function\": \"fail\", \"fault\": \"Thrown\", \"value\": [13, \"self\"]}",
+            Literal(result.Value)
+        );
+        Assert.Empty(result.CalledWrites);
+        Assert.Empty(result.Ledger);
+        Assert.Empty(result.Events);
+        Assert.Single(result.Audit);
+        Assert.Equal("3\n", result.Output);
+    }
+
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public void An_uncaught_fault_is_the_callers(string form)
+    {
+        ExecutionResult result = Run(form, $".func main()\n{Call("fail", "3")}\n.end");
+        Assert.Equal(Fault.Thrown, result.Fault);
+        Assert.Equal(0, result.FaultFunction);
+        Assert.Equal(4, result.FaultInstruction);
+        Assert.Empty(result.CalledWrites);
+    }
+
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public void It_gets_no_more_gas_than_it_is_allowed(string form)
+    {
+        ExecutionResult result = Run(form, Guarded(Call("burn", gas: "501")));
+        Assert.Equal(
+            "{\"contract\": \"counter\", \"function\": \"burn\", \"fault\": \"OutOfGas\", \"value\": \"OutOfGas\"}",
+            Literal(result.Value)
+        );
+
+        // SETUP_TRY 3, four constants, CALL_BUILTIN 8 + 2 * 4, the call 100 and no text, 250 jumps, RETURN 2.
+        Assert.Equal(3 + 4 + 16 + 100 + 500 + 2, result.GasUsed);
+    }
+
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public void All_that_is_left_is_allowed_when_nothing_is_said(string form)
+    {
+        ExecutionResult result = Run(
+            form,
+            Guarded(Call("burn")),
+            Options(form, Counting()) with
+            {
+                GasLimit = 2_000_000,
+            }
+        );
+        Assert.Equal(Fault.OutOfGas, result.Fault);
+        Assert.Equal(2_000_000, result.GasUsed);
+    }
+
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public void More_gas_than_is_left_is_not_to_be_had(string form)
+    {
+        Assert.Equal(
+            Fault.OutOfGas,
+            Run(form, Guarded(Call("main", gas: "1000")), Options(form, Counting()) with { GasLimit = 1000 }).Fault
+        );
+        Assert.Equal("Domain", Run(form, Guarded(Call("main", gas: "-1"))).Value.AsString);
+        Assert.Equal("Domain", Run(form, Guarded(Call("main", gas: $"-1{new string('0', 30)}"))).Value.AsString);
+        Assert.Equal(Fault.OutOfGas, Run(form, Guarded(Call("main", gas: $"1{new string('0', 30)}"))).Fault);
+    }
+
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public void What_cannot_be_called_is_undefined(string form)
+    {
+        Assert.Equal("UndefinedFunction", Run(form, Guarded(Call("nobody"))).Value.AsString);
+        Assert.Equal("UndefinedFunction", Run(form, Guarded(Call("twice", "1"))).Value.AsString);
+        Assert.Equal(
+            "UndefinedFunction",
+            Run(form, Guarded(Call("main")), new VmOptions { Jit = Options(form, new()).Jit }).Value.AsString
+        );
+    }
+
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public void What_is_no_plain_data_does_not_come_out(string form) =>
+        Assert.Equal(
+            "{\"contract\": \"counter\", \"function\": \"function\", \"fault\": \"TypeMismatch\", \"value\": \"TypeMismatch\"}",
+            Literal(Run(form, Guarded(Call("function"))).Value)
+        );
+
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public void Its_open_transactions_are_reverted(string form)
+    {
+        ExecutionResult result = Run(form, $".func main()\n{Call("leave_open")}\nPOP\n{Call("main")}\n.end");
+        Assert.Equal(10, (int)result.Value.AsInteger);
+        Assert.Empty(result.CalledWrites);
+        Assert.Empty(result.Ledger);
+    }
+
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public void No_contract_is_entered_that_executes_already(string form)
+    {
+        const string Back = """
+            .func main()
+                SETUP_TRY caught
+                CALL_BUILTIN caller, 0
+                LOAD_CONST "main"
+                CALL_BUILTIN call_contract, 2
+                RETURN
+            caught:
+                RETURN
+            .end
+            """;
+        const string Self = """
+            .func main()
+                SETUP_TRY caught
+                LOAD_CONST "self"
+                LOAD_CONST "main"
+                CALL_BUILTIN call_contract, 2
+                RETURN
+            caught:
+                LOAD_CONST "back"
+                LOAD_CONST "main"
+                CALL_BUILTIN call_contract, 2
+                ADD
+            .end
+            """;
+        ZexusProgram self = Load(Self);
+        using Vm vm = new(
+            Options(form, new Contracts().Add("back", new Contract(Load(Back))).Add("self", new Contract(self)))
+        );
+        Assert.Equal("ReentrancyReentrancy", vm.Execute(self).Value.AsString);
+    }
+
+    /// <summary>Each contract of the chain takes native stack, which is no limit of the meaning.</summary>
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public void A_chain_of_calls_is_as_long_as_the_call_depth(string form)
+    {
+        const string Link = """
+            .func main(n)
+                LOAD_NAME n
+                PRINT
+                LOAD_CONST ""
+                LOAD_NAME n
+                INC
+                ADD
+                LOAD_CONST "main"
+                LOAD_NAME n
+                INC
+                BUILD_LIST 1
+                CALL_BUILTIN call_contract, 3
+            .end
+            """;
+        ZexusProgram link = Load(
+            ".func start()\nLOAD_CONST \"1\"\nLOAD_CONST \"main\"\nLOAD_CONST [1]\nCALL_BUILTIN call_contract, 3\n.end\n"
+                + Link
+        );
+        using Vm vm = new(Options(form, new()) with { Contracts = new Everywhere(link), GasLimit = 10_000_000 });
+        ExecutionResult result = vm.Execute(link);
+        Assert.Equal(Fault.Thrown, result.Fault);
+        Assert.Equal(Limits.Default.CallDepth - 1, result.Output.Count(c => c == '\n'));
+        Assert.True(vm.Execute(Load(".func main()\n.end")).IsCompleted);
+    }
+
+    private sealed class Everywhere(ZexusProgram program) : IContractSource
+    {
+        public bool TryFind(string id, out Contract contract)
+        {
+            contract = new Contract(program);
+            return true;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public void The_hosts_guards_go_through_all_contracts(string form)
+    {
+        string code = $".func main()\n{Call("burn")}\n.end";
+        using Vm vm = new(Options(form, Counting()) with { GasLimit = long.MaxValue, StepLimit = 1_000_000 });
+        Assert.Equal(HostGuard.Steps, Assert.Throws<HostGuardException>(() => vm.Execute(Load(code))).Guard);
+        using CancellationTokenSource source = new(TimeSpan.FromMilliseconds(50));
+        vm.Options = Options(form, Counting()) with { GasLimit = long.MaxValue };
+        Assert.ThrowsAny<OperationCanceledException>(() => vm.Execute(Load(code), source.Token));
+        vm.Options = Options(form, Counting()) with
+        {
+            GasLimit = long.MaxValue,
+            TimeLimit = TimeSpan.FromMilliseconds(30),
+        };
+        Assert.Equal(HostGuard.Time, Assert.Throws<HostGuardException>(() => vm.Execute(Load(code))).Guard);
+        Assert.Equal("[14, \"self\"]", Literal(vm.Execute(Load($".func main()\n{Call("add", "4")}\n.end")).Value));
+    }
+
+    [Fact]
+    public void A_contract_of_other_limits_is_the_hosts_mistake()
+    {
+        Contracts contracts = new Contracts().Add(
+            "counter",
+            new Contract(Load(Counter, new Limits(5, 8192, 1 << 20, 1 << 20, 256)))
+        );
+        using Vm vm = new(Options("interpreted", contracts));
+        ArgumentException error = Assert.Throws<ArgumentException>(() =>
+            vm.Execute(Load($".func main()\n{Call("main")}\n.end"))
+        );
+        Assert.Contains("\"counter\" was loaded under other limits", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_hook_sees_the_steps_of_all_contracts()
+    {
+        using Vm vm = new(Options("interpreted", Counting()));
+        Recorder hook = new([]);
+        ExecutionResult result = vm.Execute(Load($".func main()\n{Call("main")}\n.end"), ref hook);
+        Assert.Equal(result.Steps, hook.Seen.Count);
+        Assert.Equal(["self 0 1", "counter 1 2"], hook.Seen.Distinct());
+    }
+
+    private readonly struct Recorder(List<string> seen) : IStepHook
+    {
+        public List<string> Seen => seen;
+
+        public void BeforeStep(in MachineView view) =>
+            seen.Add($"{view.Contract} {view.ContractDepth} {view.FrameDepth}");
+    }
+
+    private static string Literal(ZexusValue value) => Disassembler.Literal(value.ToData()!);
+}
