@@ -205,7 +205,14 @@ internal sealed unsafe partial class Machine
                 code = Display(a, 0);
                 if (code == Code.Done)
                 {
-                    _output.Append(_text.ToString()).Append('\n');
+                    string line = _text.ToString();
+                    long most = Math.Min(_heap.MaximumBytes, MostOutput);
+                    if (sizeof(char) * ((long)_output.Length + line.Length + 1) > most)
+                    {
+                        throw new HostGuardException(HostGuard.Memory, most);
+                    }
+
+                    _output.Append(line).Append('\n');
                     _sp = a;
                 }
 

@@ -16,6 +16,9 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
 
     private readonly CellHeap _heap = new();
     private readonly TextBuilder _text = new();
+
+    /// <summary>Bytes that still make a string of .NET.</summary>
+    private const long MostOutput = 2_000_000_000;
     private readonly StringBuilder _output = new();
 
     private ZexusProgram _program = null!;
@@ -241,6 +244,7 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
     private ExecutionResult Finish(Code code)
     {
         FlushGas();
+        KeepGuards();
         ZexusValue value;
         ZexusValue? faultValue = null;
         Fault? fault = null;
