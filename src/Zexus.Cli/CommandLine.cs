@@ -111,6 +111,7 @@ internal static class CommandLine
         ("ledger", LedgerCommand.Create),
         ("receipts", RecordCommands.CreateReceipts),
         ("events", RecordCommands.CreateEvents),
+        ("audit", RecordCommands.CreateAudit),
         ("merkle", MerkleCommand.Create),
     ];
 

@@ -15,11 +15,14 @@ internal static class ExitCode
     /// <summary>Validation refuses the program.</summary>
     public const int Refused = 4;
 
-    /// <summary>Ctrl-C, or a guard of the host (memory).</summary>
+    /// <summary>Ctrl-C, or the process itself is out of memory.</summary>
     public const int Stopped = 5;
 
     /// <summary>equiv, optimize --verify: some path was not settled, and no difference was found.</summary>
     public const int Undecided = 6;
+
+    /// <summary>A guard of the host ended the execution: it has no outcome.</summary>
+    public const int Guarded = 7;
 
     /// <summary>A bug in this program.</summary>
     public const int Internal = 70;
@@ -37,6 +40,7 @@ internal static class ExitCode
         ("4", "validation refuses the program"),
         ("5", "stopped by Ctrl-C or SIGTERM, or out of the host's memory"),
         ("6", "equiv, optimize --verify: not decided, and no difference found"),
+        ("7", "run, trace, profile: stopped by a guard of the host, --memory, --steps or --time"),
         ("70", "a bug in zexus itself"),
         ("125", "./zexus could not build the program"),
         ("127", "./zexus found no .NET SDK that fits"),

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.IO.Compression;
 using System.Text;
 using FsCheck.Xunit;
 using Microsoft.Data.Sqlite;
@@ -215,9 +216,9 @@ public sealed class StoreTests : IDisposable
         );
 
         DurableStore.Create(Folder("new")).Dispose();
-        Change(Folder("new"), "PRAGMA user_version = 2");
+        Change(Folder("new"), $"PRAGMA user_version = {DurableStore.FormatVersion + 1}");
         Assert.Contains(
-            "is a store of format 2; this program knows 1",
+            $"is a store of format {DurableStore.FormatVersion + 1}; this program knows {DurableStore.FormatVersion}",
             Message(() => DurableStore.Open(Folder("new"))),
             StringComparison.Ordinal
         );
@@ -225,10 +226,40 @@ public sealed class StoreTests : IDisposable
         static string Message(Action action) => Assert.Throws<StoreException>(action).Message;
     }
 
+    /// <summary>Executions of the workload, made when the audit log was not kept.</summary>
+    [Fact]
+    public void A_store_of_the_first_format_goes_on_in_the_present_one()
+    {
+        Directory.CreateDirectory(Folder());
+        using (FileStream kept = File.OpenRead(Path.Combine(AppContext.BaseDirectory, "stores", "format-1.db.gz")))
+        using (GZipStream unpacked = new(kept, CompressionMode.Decompress))
+        using (FileStream database = File.Create(Path.Combine(Folder(), "chain.db")))
+        {
+            unpacked.CopyTo(database);
+        }
+
+        Model model = new(beforeAudit: 21);
+        model.AdvanceTo(21);
+        using (DurableStore store = DurableStore.Open(Folder()))
+        {
+            Assert.Null(store.Verify().Problem);
+            Assert.Null(model.Difference(store));
+            store.Commit(Workload.Execution(22), Workload.Execution(23));
+        }
+
+        model.AdvanceTo(23);
+        using DurableStore later = DurableStore.Open(Folder());
+        Assert.Null(later.Verify().Problem);
+        Assert.Null(model.Difference(later));
+        Assert.NotEmpty(later.Audit());
+    }
+
     /// <summary>What a key held before it was written again: the state as it is now does not show it.</summary>
     private const string Superseded =
         "EXISTS (SELECT 1 FROM state AS later WHERE later.contract = state.contract AND later.key = state.key"
         + " AND later.number > state.number)";
+
+    private const string AuditOf = "entries of the audit log of execution ";
 
     /// <summary>A statement that changes what was stored, and what is found to be wrong.</summary>
     public static TheoryData<string, string> Changes =>
@@ -251,6 +282,20 @@ public sealed class StoreTests : IDisposable
             { "UPDATE event SET name = x'41' WHERE position = 2", "events of execution" },
             { "DELETE FROM event WHERE position = 2", "events of execution" },
             { "UPDATE event SET contract = x'41' WHERE position = 2", "event 2 was changed" },
+            { "UPDATE audit SET entry = (SELECT entry FROM audit WHERE position = 3) WHERE position = 2", AuditOf },
+            { "UPDATE audit SET entry = x'00' WHERE position = 2", "entry 2 of the audit log: " },
+            { "UPDATE audit SET contract = x'41' WHERE position = 2", AuditOf },
+            { "DELETE FROM audit WHERE position = 2", "of the audit log" },
+            { "DELETE FROM audit WHERE position = (SELECT max(position) FROM audit)", AuditOf },
+            {
+                "UPDATE audit SET position = -3 WHERE position = 3; UPDATE audit SET position = 3 WHERE position = 4; UPDATE audit SET position = 4 WHERE position = -3",
+                "of the audit log"
+            },
+            { "UPDATE audit SET position = position + 1000", "entry 1 of the audit log is missing" },
+            {
+                "INSERT INTO audit SELECT max(position) + 1, 999, contract, entry FROM audit",
+                "there is more than the receipts say: entry"
+            },
             { "UPDATE receipt SET link = zeroblob(32) WHERE number = 5", "receipt 5, or one before it, was changed" },
             {
                 "UPDATE receipt SET bytes = (SELECT bytes FROM receipt WHERE number = 6) WHERE number = 5",

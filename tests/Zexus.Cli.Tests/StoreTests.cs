@@ -28,6 +28,14 @@ public sealed class StoreTests : IDisposable
             LOAD_NAME n
             EMIT_EVENT added
         .end
+        .func log(what)
+            LOAD_NAME what
+            LOAD_CONST "seen"
+            AUDIT_LOG
+            LOAD_CONST false
+            LOAD_CONST "no"
+            REQUIRE
+        .end
         """;
 
     private readonly Workshop _workshop = new();
@@ -81,6 +89,25 @@ public sealed class StoreTests : IDisposable
         Outcome verified = Workshop.Run("ledger", "verify", _store);
         Assert.Equal(0, verified.Code);
         Assert.StartsWith("sound    4 receipts, 2 ledger entries, 2 keys\n", verified.Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_a_faulted_execution_logged_is_kept()
+    {
+        Run();
+        Assert.Equal(1, Run("--entry", "log", "--args", "[[1, \"x\"]]", "--timestamp", "70", "--contract", "c").Code);
+        Assert.Equal(
+            "1 of execution 2 of \"c\" \"seen\" [1,\"x\"] at 70\n",
+            Workshop.Run("audit", _store).Out.Replace(", ", ",", StringComparison.Ordinal)
+        );
+        JsonElement entry = Workshop.Run("audit", _store, "--json").Json;
+        Assert.Equal(
+            ["position", "execution", "contract", "action", "data", "timestamp"],
+            entry.EnumerateObject().Select(field => field.Name)
+        );
+        Assert.Equal(70, entry.GetProperty("timestamp").GetInt32());
+        Assert.Equal("", Workshop.Run("audit", _store, "--from", "2").Out);
+        Assert.Equal(0, Workshop.Run("state", "verify", _store).Code);
     }
 
     [Fact]

@@ -37,7 +37,8 @@ public class ApiTests
         using Vm vm = new(new VmOptions { GasLimit = long.MaxValue, TimeLimit = TimeSpan.FromMilliseconds(30) });
         Assert.Equal(HostGuard.Time, Assert.Throws<HostGuardException>(() => vm.Execute(Forever())).Guard);
         vm.Options = new VmOptions { GasLimit = long.MaxValue, StepLimit = 1_000_000 };
-        Assert.Equal(HostGuard.Steps, Assert.Throws<HostGuardException>(() => vm.Execute(Forever())).Guard);
+        HostGuardException stopped = Assert.Throws<HostGuardException>(() => vm.Execute(Forever()));
+        Assert.Equal((HostGuard.Steps, 1_000_000), (stopped.Guard, stopped.Limit));
 
         Assembly a = new();
         a.Function(
@@ -50,6 +51,31 @@ public class ApiTests
             Assert.Throws<HostGuardException>(() => vm.Execute(ZexusProgram.Load(a.Build()))).Guard
         );
         Assert.True(vm.Execute(Call("caller")).IsCompleted);
+    }
+
+    [Fact]
+    public void Executions_shorter_than_a_slice_are_guarded_too()
+    {
+        using Vm vm = new();
+        long steps = vm.Execute(Call("caller")).Steps;
+        vm.Options = new VmOptions { StepLimit = steps };
+        Assert.True(vm.Execute(Call("caller")).IsCompleted);
+        vm.Options = new VmOptions { StepLimit = steps - 1 };
+        Assert.Equal(HostGuard.Steps, Assert.Throws<HostGuardException>(() => vm.Execute(Call("caller"))).Guard);
+        vm.Options = new VmOptions { TimeLimit = TimeSpan.Zero };
+        Assert.Equal(HostGuard.Time, Assert.Throws<HostGuardException>(() => vm.Execute(Call("caller"))).Guard);
+        vm.Options = new VmOptions { StepLimit = 5, GasLimit = 10 };
+        Assert.Equal(HostGuard.Steps, Assert.Throws<HostGuardException>(() => vm.Execute(Forever())).Guard);
+    }
+
+    [Fact]
+    public void Limits_below_zero_are_refused()
+    {
+        _ = Assert.Throws<ArgumentOutOfRangeException>(() => new Vm(new VmOptions { StepLimit = -1 }));
+        _ = Assert.Throws<ArgumentOutOfRangeException>(() => new Vm(new VmOptions { MemoryLimit = -1 }));
+        _ = Assert.Throws<ArgumentOutOfRangeException>(() =>
+            new Vm(new VmOptions { TimeLimit = TimeSpan.FromTicks(-1) })
+        );
     }
 
     [Fact]

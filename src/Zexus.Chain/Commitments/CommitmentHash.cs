@@ -14,6 +14,7 @@ internal static class CommitmentHash
     private const byte LinkTag = 0xFB;
     private const byte ReceiptTag = 0xFC;
     private const byte EventTag = 0xFD;
+    private const byte AuditTag = 0xFE;
 
     /// <summary>Bytes that are hashed for a node.</summary>
     public const int NodeSize = 1 + (2 * Digest.Size);
@@ -31,6 +32,9 @@ internal static class CommitmentHash
 
     public static Digest Event(Digest before, string name, ReadOnlySpan<byte> constant) =>
         Chained(EventTag, before, name, constant);
+
+    public static Digest Audit(Digest before, string contract, ReadOnlySpan<byte> constant) =>
+        Chained(AuditTag, before, contract, constant);
 
     public static Digest Receipt(Digest before, ReadOnlySpan<byte> constant) =>
         Chained(ReceiptTag, before, "", constant);

@@ -8,7 +8,9 @@ internal sealed record PreparedExecution(
     (string Key, byte[] Constant)[] Writes,
     byte[][] Ledger,
     (string Name, byte[] Payload)[] Events,
-    Digest EventsDigest
+    Digest EventsDigest,
+    byte[][] Audit,
+    Digest AuditDigest
 )
 {
     /// <exception cref="ArgumentException">It has something that is no plain data.</exception>
@@ -22,6 +24,7 @@ internal sealed record PreparedExecution(
         }
 
         _ = Constants.Encode(Data.NewList([.. summary.Arguments, summary.Value ?? Data.Null]));
+        byte[][] audit = [.. record.Audit.Select(ReceiptForm.Encode)];
         return new(
             record.Summary,
             [
@@ -31,7 +34,9 @@ internal sealed record PreparedExecution(
             ],
             [.. record.Ledger.Select(Constants.Encode)],
             [.. record.Events.Select(e => (e.Name, Constants.Encode(e.Payload)))],
-            ReceiptForm.DigestOf(record.Events)
+            ReceiptForm.DigestOf(record.Events),
+            audit,
+            audit.Aggregate(Digest.None, (digest, entry) => ReceiptForm.LinkAudit(digest, summary.Contract, entry))
         );
     }
 }
@@ -84,6 +89,8 @@ internal sealed class ChainState(StateTree tree, LedgerChain ledger, long number
             execution.Summary,
             execution.Events.Length,
             execution.EventsDigest,
+            execution.Audit.Length,
+            execution.AuditDigest,
             ledger.Count,
             ledger.Head,
             tree.Root

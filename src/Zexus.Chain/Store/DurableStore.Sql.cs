@@ -1,6 +1,7 @@
 using System.Text;
 using Microsoft.Data.Sqlite;
 using Zexus.Isa;
+using Zexus.Vm;
 using DataForm = Zexus.Isa.DataForm;
 
 namespace Zexus.Chain;
@@ -164,6 +165,18 @@ public sealed partial class DurableStore
         catch (FormatException e)
         {
             throw Damaged(e.Message);
+        }
+    }
+
+    private AuditEntry DecodeAudit(byte[] bytes, long position)
+    {
+        try
+        {
+            return ReceiptForm.DecodeAudit(bytes);
+        }
+        catch (FormatException e)
+        {
+            throw Damaged($"entry {position} of the audit log: {e.Message}");
         }
     }
 

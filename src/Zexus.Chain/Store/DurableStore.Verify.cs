@@ -11,7 +11,7 @@ public sealed record Verification(string? Problem, long Receipts, long Entries, 
 public sealed partial class DurableStore
 {
     /// <summary>
-    /// Computes again: the chain of receipts, the ledger's heads, the digests of events, the state root after each execution from the
+    /// Computes again: the chain of receipts, the ledger's heads, the digests of events and of the audit log, the state root after each execution from the
     /// oldest that is kept, and the nonces. What it finds wrong is named by its place.
     /// </summary>
     /// <param name="progress">Receipts done, of how many.</param>
@@ -36,14 +36,17 @@ public sealed partial class DurableStore
         {
             using IEnumerator<LedgerEntry> ledger = Ledger().GetEnumerator();
             using IEnumerator<StoredEvent> events = Events().GetEnumerator();
+            using IEnumerator<StoredAudit> audit = Audit().GetEnumerator();
             using IEnumerator<(long Number, StateWrite Write)> writes = Writes().GetEnumerator();
             using IEnumerator<(byte[] Bytes, byte[] Link, long Number)> stored = LinkedReceipts().GetEnumerator();
             LedgerChain chain = new();
             Dictionary<string, long> nonces = new(StringComparer.Ordinal);
             Digest link = Digest.None;
             long position = 0;
+            long auditPosition = 0;
             bool hasWrite = writes.MoveNext();
             bool hasEvent = events.MoveNext();
+            bool hasAudit = audit.MoveNext();
             bool hasEntry = ledger.MoveNext();
             ApplyWrites(0);
             if (_oldest == 0 && tree.Root != Beginning())
@@ -124,6 +127,28 @@ public sealed partial class DurableStore
                     return $"the {count} events of execution {number} are not the {receipt.Events} that its receipt says";
                 }
 
+                digest = Digest.None;
+                count = 0;
+                for (; hasAudit && audit.Current.Execution == number; hasAudit = audit.MoveNext())
+                {
+                    count++;
+                    if (audit.Current.Position != ++auditPosition)
+                    {
+                        return $"entry {auditPosition} of the audit log is missing";
+                    }
+
+                    digest = ReceiptForm.LinkAudit(
+                        digest,
+                        audit.Current.Contract,
+                        ReceiptForm.Encode(audit.Current.Entry)
+                    );
+                }
+
+                if (count != receipt.Audit || digest != receipt.AuditDigest)
+                {
+                    return $"the {count} entries of the audit log of execution {number} are not the {receipt.Audit} that its receipt says";
+                }
+
                 ApplyWrites(number);
                 if (number >= _oldest && tree.Root != receipt.StateRoot)
                 {
@@ -138,12 +163,13 @@ public sealed partial class DurableStore
                 progress?.Invoke(receipts, head.Number);
             }
 
-            if (hasEntry || hasEvent || hasWrite)
+            if (hasEntry || hasEvent || hasAudit || hasWrite)
             {
                 return "there is more than the receipts say: "
                     + (
                         hasEntry ? $"ledger entry {ledger.Current.Position}"
                         : hasEvent ? $"event {events.Current.Position}"
+                        : hasAudit ? $"entry {audit.Current.Position} of the audit log"
                         : $"a write of execution {writes.Current.Number}"
                     );
             }

@@ -14,7 +14,7 @@ namespace Zexus.Chain;
 public sealed partial class DurableStore : IStateStore
 {
     /// <summary>Of the tables and of what is in them. A store of a later one is refused.</summary>
-    public const int FormatVersion = 1;
+    public const int FormatVersion = 2;
 
     /// <summary>Locked while the store is open; its bytes are the number of the last execution that was acknowledged.</summary>
     private const string LockFile = "lock";
@@ -30,10 +30,21 @@ public sealed partial class DurableStore : IStateStore
             head BLOB NOT NULL);
         CREATE TABLE event (position INTEGER PRIMARY KEY, number INTEGER NOT NULL, contract BLOB NOT NULL, name BLOB NOT NULL,
             payload BLOB NOT NULL);
+        CREATE TABLE audit (position INTEGER PRIMARY KEY, number INTEGER NOT NULL, contract BLOB NOT NULL, entry BLOB NOT NULL);
         CREATE TABLE receipt (number INTEGER PRIMARY KEY, bytes BLOB NOT NULL, link BLOB NOT NULL);
         CREATE TABLE nonce (caller BLOB PRIMARY KEY, next INTEGER NOT NULL) WITHOUT ROWID;
         CREATE TABLE chain (oldest INTEGER NOT NULL, beginning BLOB NOT NULL);
         """;
+
+    /// <summary>What makes a store of an earlier format one of the next: its version, and statements.</summary>
+    private static readonly (long From, string Statements)[] Migrations =
+    [
+        // The audit log of executions before was not kept; their receipts say nothing of it.
+        (
+            1,
+            "CREATE TABLE audit (position INTEGER PRIMARY KEY, number INTEGER NOT NULL, contract BLOB NOT NULL, entry BLOB NOT NULL)"
+        ),
+    ];
 
     private readonly string _directory;
     private readonly FileStream _lock;
@@ -41,6 +52,7 @@ public sealed partial class DurableStore : IStateStore
     private readonly Dictionary<string, SqliteCommand> _commands = [];
     private ChainState? _chain;
     private long _events;
+    private long _audit;
     private long _oldest;
     private bool _disposed;
 
@@ -198,12 +210,31 @@ public sealed partial class DurableStore : IStateStore
             throw new StoreException($"{Path.Combine(_directory, DatabaseFile)} is a database, but no store");
         }
 
-        return version == FormatVersion
-            ? false
-            : throw new StoreException(
+        if (version is < 1 or > FormatVersion)
+        {
+            throw new StoreException(
                 $"{_directory} is a store of format {version}; this program knows {FormatVersion}",
                 version > FormatVersion ? "A later version of this program can open it." : ""
             );
+        }
+
+        if (version < FormatVersion)
+        {
+            InTransaction(() => Migrate(version));
+        }
+
+        return false;
+    }
+
+    private bool Migrate(long version)
+    {
+        foreach ((_, string statements) in Migrations.SkipWhile(migration => migration.From < version))
+        {
+            Execute(statements);
+        }
+
+        Execute($"PRAGMA user_version = {FormatVersion}");
+        return true;
     }
 
     private void Initialize(IEnumerable<StatePair> state)
@@ -268,6 +299,7 @@ public sealed partial class DurableStore : IStateStore
         Dictionary<string, long> nonces = ChainState.Nonces(prepared, NextNonce);
         ChainState chain = Chain;
         long events = _events;
+        long audit = _audit;
         try
         {
             List<Receipt> receipts = Guard("write", () => InTransaction(() => Store(chain, prepared, nonces)));
@@ -279,6 +311,7 @@ public sealed partial class DurableStore : IStateStore
             // The tree has gone on and the disk has not.
             _chain = null;
             _events = events;
+            _audit = audit;
             throw;
         }
     }
@@ -313,6 +346,11 @@ public sealed partial class DurableStore : IStateStore
             foreach ((string name, byte[] payload) in execution.Events)
             {
                 Run("INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5)", ++_events, number, contract, Utf8(name), payload);
+            }
+
+            foreach (byte[] entry in execution.Audit)
+            {
+                Run("INSERT INTO audit VALUES (?1, ?2, ?3, ?4)", ++_audit, number, contract, entry);
             }
 
             Run("INSERT INTO receipt VALUES (?1, ?2, ?3)", number, linked.Bytes, Bytes(linked.Link));
@@ -355,6 +393,19 @@ public sealed partial class DurableStore : IStateStore
                 row.GetInt64(1),
                 Text(Blob(row, 2)),
                 new EmittedEvent(Text(Blob(row, 3)), DecodeData(Blob(row, 4), $"event {row.GetInt64(0)}"))
+            )
+        );
+
+    /// <inheritdoc/>
+    public IEnumerable<StoredAudit> Audit(long from = 1) =>
+        Rows(
+            "SELECT position, number, contract, entry FROM audit WHERE position >= ?1 ORDER BY position",
+            from,
+            row => new StoredAudit(
+                row.GetInt64(0),
+                row.GetInt64(1),
+                Text(Blob(row, 2)),
+                DecodeAudit(Blob(row, 3), row.GetInt64(0))
             )
         );
 
@@ -422,6 +473,7 @@ public sealed partial class DurableStore : IStateStore
         }
 
         _events = Scalar("SELECT max(position) FROM event");
+        _audit = Scalar("SELECT max(position) FROM audit");
         _oldest = Scalar("SELECT oldest FROM chain");
         ChainHead head = new(0, Beginning(), 0, Digest.None, Digest.None);
         foreach (

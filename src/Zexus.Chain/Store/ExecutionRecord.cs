@@ -65,6 +65,9 @@ public sealed record ExecutionRecord
     /// <summary>What it emitted, in order.</summary>
     public IReadOnlyList<EmittedEvent> Events { get; init; } = [];
 
+    /// <summary>What it logged, in order; after a fault, too.</summary>
+    public IReadOnlyList<AuditEntry> Audit { get; init; } = [];
+
     /// <summary>Of a result of the engine.</summary>
     /// <param name="summary">What was executed; how it ended is filled in.</param>
     /// <param name="result">How it ended.</param>
@@ -85,6 +88,7 @@ public sealed record ExecutionRecord
             Writes = result.Writes,
             Ledger = [.. result.Ledger.Select(e => e.Entry)],
             Events = result.Events,
+            Audit = result.Audit,
         };
     }
 }
@@ -94,6 +98,8 @@ public sealed record ExecutionRecord
 /// <param name="Summary">What was executed and how it ended.</param>
 /// <param name="Events">How many events it emitted.</param>
 /// <param name="EventsDigest">A digest of their names and payloads, in order; none when there are none.</param>
+/// <param name="Audit">How many entries of the audit log it wrote.</param>
+/// <param name="AuditDigest">A digest of them, in order; none when there are none.</param>
 /// <param name="LedgerCount">The entries of the ledger after it.</param>
 /// <param name="LedgerHead">The head of the ledger after it.</param>
 /// <param name="StateRoot">The state root after it.</param>
@@ -102,6 +108,8 @@ public sealed record Receipt(
     ExecutionSummary Summary,
     long Events,
     Digest EventsDigest,
+    long Audit,
+    Digest AuditDigest,
     long LedgerCount,
     Digest LedgerHead,
     Digest StateRoot

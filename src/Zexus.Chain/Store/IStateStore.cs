@@ -27,8 +27,15 @@ public sealed record LedgerEntry(long Position, long Execution, string Contract,
 /// <param name="Event">Name and payload.</param>
 public sealed record StoredEvent(long Position, long Execution, string Contract, EmittedEvent Event);
 
+/// <summary>An entry of the audit log.</summary>
+/// <param name="Position">1 for the first of the store.</param>
+/// <param name="Execution">The number of the execution that logged it.</param>
+/// <param name="Contract">Whose it is.</param>
+/// <param name="Entry">What was logged.</param>
+public sealed record StoredAudit(long Position, long Execution, string Contract, AuditEntry Entry);
+
 /// <summary>
-/// The state of all contracts, the ledger, events and receipts of a chain. Executions are numbered 1, 2 and so on, and the state after each
+/// The state of all contracts, the ledger, events, audit log and receipts of a chain. Executions are numbered 1, 2 and so on, and the state after each
 /// can be read until it is pruned. Belongs to one thread at a time. Every method throws <see cref="StoreException"/> for what cannot be had.
 /// </summary>
 public interface IStateStore : IDisposable
@@ -63,6 +70,9 @@ public interface IStateStore : IDisposable
 
     /// <summary>Events from this position on.</summary>
     IEnumerable<StoredEvent> Events(long from = 1);
+
+    /// <summary>Entries of the audit log from this position on.</summary>
+    IEnumerable<StoredAudit> Audit(long from = 1);
 
     /// <summary>Every key, by contract and key in the order of their UTF-8 bytes.</summary>
     IEnumerable<StatePair> State();

@@ -14,6 +14,7 @@ public sealed class MemoryStore : IStateStore
     private readonly List<Receipt> _receipts = [];
     private readonly List<LedgerEntry> _ledger = [];
     private readonly List<StoredEvent> _events = [];
+    private readonly List<StoredAudit> _audit = [];
 
     /// <summary>With nothing in it.</summary>
     public MemoryStore()
@@ -101,6 +102,11 @@ public sealed class MemoryStore : IStateStore
             {
                 _events.Add(new StoredEvent(_events.Count + 1, receipt.Number, contract, emitted));
             }
+
+            foreach (AuditEntry entry in executions[i].Audit)
+            {
+                _audit.Add(new StoredAudit(_audit.Count + 1, receipt.Number, contract, entry));
+            }
         }
 
         return receipts;
@@ -114,6 +120,9 @@ public sealed class MemoryStore : IStateStore
 
     /// <inheritdoc/>
     public IEnumerable<StoredEvent> Events(long from = 1) => From(_events, from);
+
+    /// <inheritdoc/>
+    public IEnumerable<StoredAudit> Audit(long from = 1) => From(_audit, from);
 
     /// <inheritdoc/>
     public IEnumerable<StatePair> State() =>

@@ -33,6 +33,8 @@ internal static class ReceiptForm
         Add("faultInstruction", Int(summary.FaultInstruction));
         Add("events", Int(receipt.Events));
         Add("eventsDigest", Hex(receipt.EventsDigest));
+        Add("audit", Int(receipt.Audit));
+        Add("auditDigest", Hex(receipt.AuditDigest));
         Add("ledgerCount", Int(receipt.LedgerCount));
         Add("ledgerHead", Hex(receipt.LedgerHead));
         Add("stateRoot", Hex(receipt.StateRoot));
@@ -73,6 +75,11 @@ internal static class ReceiptForm
                 },
                 Long("events"),
                 Digest.Parse(Text("eventsDigest")),
+                // Format 1 did not keep the audit log.
+                fields.ContainsKey("audit")
+                    ? Long("audit")
+                    : 0,
+                fields.ContainsKey("auditDigest") ? Digest.Parse(Text("auditDigest")) : Digest.None,
                 Long("ledgerCount"),
                 Digest.Parse(Text("ledgerHead")),
                 Digest.Parse(Text("stateRoot"))
@@ -112,6 +119,29 @@ internal static class ReceiptForm
     /// <summary>The digest of an execution's events after one more.</summary>
     public static Digest LinkEvent(Digest before, string name, ReadOnlySpan<byte> payload) =>
         CommitmentHash.Event(before, name, payload);
+
+    /// <summary>The digest of what an execution logged after one more entry.</summary>
+    public static Digest LinkAudit(Digest before, string contract, ReadOnlySpan<byte> entry) =>
+        CommitmentHash.Audit(before, contract, entry);
+
+    /// <summary>An entry of the audit log as the constant of a List.</summary>
+    public static byte[] Encode(AuditEntry entry) =>
+        Constants.Encode(Data.NewList([entry.Action, entry.Data, Data.NewInt(entry.Timestamp)]));
+
+    /// <exception cref="FormatException">It is no such entry.</exception>
+    public static AuditEntry DecodeAudit(byte[] bytes)
+    {
+        try
+        {
+            return DataForm.Decode(bytes) is Data.List { items: [Data action, Data data, Data.Int timestamp] }
+                ? new AuditEntry(data, action, timestamp.value)
+                : throw new FormatException("an entry of the audit log is a List of action, data and timestamp");
+        }
+        catch (ContainerException e)
+        {
+            throw new FormatException("an entry of the audit log is no plain data: " + e.Message, e);
+        }
+    }
 
     private static Data Int(long value) => Data.NewInt(value);
 

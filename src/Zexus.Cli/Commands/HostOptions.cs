@@ -14,6 +14,22 @@ internal sealed class HostOptions(bool commits = false)
 {
     private readonly Option<long> _gas = WholeNumber.Option("--gas", "The gas limit.", Gas.DefaultLimit);
 
+    private readonly Option<long> _memory = Quantity.Size(
+        "--memory",
+        "A guard of the host, as the next two: stop an execution whose heap, ledger, events or output need more (docs/cli.md).",
+        VmOptions.DefaultMemoryLimit
+    );
+
+    private readonly Option<long?> _steps = WholeNumber.Optional(
+        "--steps",
+        "Stop an execution that takes more steps. No limit when not given."
+    );
+
+    private readonly Option<TimeSpan?> _time = Quantity.Duration(
+        "--time",
+        "Stop an execution that takes more time. No limit when not given."
+    );
+
     private readonly Option<string?> _entry = new("--entry")
     {
         Description = "The function to begin in, by its name; it may not capture variables. The first when not given.",
@@ -66,6 +82,9 @@ internal sealed class HostOptions(bool commits = false)
         command.Add(_entry);
         command.Add(_arguments);
         command.Add(_gas);
+        command.Add(_memory);
+        command.Add(_steps);
+        command.Add(_time);
         command.Add(_state);
         command.Add(_contract);
         if (commits)
@@ -128,6 +147,9 @@ internal sealed class HostOptions(bool commits = false)
             Function = entry.Function,
             Arguments = entry.Arguments,
             Gas = parsed.GetValue(_gas),
+            MemoryLimit = parsed.GetValue(_memory),
+            StepLimit = parsed.GetValue(_steps),
+            TimeLimit = parsed.GetValue(_time),
             Timestamp = parsed.GetValue(_timestamp),
             Height = parsed.GetValue(_height),
             Caller = caller,

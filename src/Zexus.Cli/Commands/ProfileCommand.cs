@@ -47,15 +47,23 @@ internal static class ProfileCommand
                 throw ProgramArgument.Refuse(program, refusal);
             }
 
-            using Vm.Vm vm = new(Interpreter.Options(inputs));
+            using Vm.Vm vm = new();
             WarmUp(vm);
-            ExecutionResult result = Profiler.Execute(
-                vm,
-                loaded,
-                Interpreter.Entry(inputs),
-                out Profile profile,
-                terminal.Cancellation
-            );
+            vm.Options = Interpreter.Options(inputs);
+            ExecutionResult result;
+            Profile profile;
+            try
+            {
+                result = Profiler.Execute(vm, loaded, Interpreter.Entry(inputs), out profile, terminal.Cancellation);
+            }
+            catch (HostGuardException stop)
+            {
+                (parsed.GetValue(json) ? terminal.Out : terminal.Error).WriteLine(
+                    parsed.GetValue(json) ? GuardReport.ToJson(stop) : "stopped: " + GuardReport.ToText(stop)
+                );
+                return ExitCode.Guarded;
+            }
+
             ProfileReport report = new(program, profile, result.Fault);
             if (parsed.GetValue(html) is string page)
             {

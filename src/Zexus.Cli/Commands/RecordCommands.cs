@@ -5,7 +5,7 @@ using Zexus.Isa;
 
 namespace Zexus.Cli.Commands;
 
-/// <summary>`zexus receipts` and `zexus events`.</summary>
+/// <summary>`zexus receipts`, `zexus events` and `zexus audit`.</summary>
 internal static class RecordCommands
 {
     public static Command CreateReceipts(Terminal terminal) =>
@@ -33,6 +33,25 @@ internal static class RecordCommands
                     ("contract", Json.Of(stored.Contract)),
                     ("event", Json.Of(stored.Event.Name)),
                     ("data", DataJson.Write(stored.Event.Payload))
+                )
+        );
+
+    public static Command CreateAudit(Terminal terminal) =>
+        Listing(
+            terminal,
+            "audit",
+            "The audit log: what executions on a store logged, those that faulted, too.",
+            (store, from) => store.Audit(from),
+            stored =>
+                $"{stored.Position} of execution {stored.Execution} {Of(stored.Contract)}{DataJson.Write(stored.Entry.Action)} {DataJson.Write(stored.Entry.Data)} at {stored.Entry.Timestamp}",
+            stored =>
+                Json.Object(
+                    ("position", Json.Of(stored.Position)),
+                    ("execution", Json.Of(stored.Execution)),
+                    ("contract", Json.Of(stored.Contract)),
+                    ("action", DataJson.Write(stored.Entry.Action)),
+                    ("data", DataJson.Write(stored.Entry.Data)),
+                    ("timestamp", Json.Of(stored.Entry.Timestamp))
                 )
         );
 
@@ -87,6 +106,7 @@ internal static class RecordCommands
             ("faultInstruction", Json.Of(summary.FaultInstruction)),
             ("gas", Json.Object(("used", Json.Of(summary.GasUsed)), ("limit", Json.Of(summary.GasLimit)))),
             ("events", Json.Of(receipt.Events)),
+            ("auditEntries", Json.Of(receipt.Audit)),
             ("ledgerEntries", Json.Of(receipt.LedgerCount)),
             ("ledgerHead", Json.Of(receipt.LedgerHead.ToString())),
             ("stateRoot", Json.Of(receipt.StateRoot.ToString()))

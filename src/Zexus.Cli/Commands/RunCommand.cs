@@ -58,6 +58,7 @@ internal static class RunCommand
             "./zexus run examples/fibonacci.zxa --gas 1000000",
             "./zexus run examples/fibonacci.zxa --entry fib --args '[20]'",
             "./zexus run examples/sieve.zxa --no-jit",
+            "./zexus run examples/mining.zxa --memory 64MiB --steps 1_000_000 --time 2s",
             "./zexus run examples/word-count.zxa --heap-stats",
             "./zexus run token.zxa --state chain --contract token --caller alice --nonce 0 --entry transfer --args '[\"bob\", 5]'",
             "./zexus run examples/token-transfer.zxa --state examples/token-transfer.state.json --state-out after.json"
@@ -89,7 +90,16 @@ internal static class RunCommand
                 return ExitCode.Refused;
             }
 
-            Execution execution = loaded.Run(inputs, terminal.Cancellation);
+            Execution execution;
+            try
+            {
+                execution = loaded.Run(inputs, terminal.Cancellation);
+            }
+            catch (Vm.HostGuardException stop)
+            {
+                return Stopped(stop, isJson, store is not null, terminal);
+            }
+
             string[] changes = isJson ? [] : [.. Changes(inputs, execution)];
             Receipt? receipt = store?.Commit(program.Program, inputs, execution);
             if (isJson)
@@ -127,6 +137,24 @@ internal static class RunCommand
             return execution.Ending.Fault is null ? ExitCode.Completed : ExitCode.Faulted;
         });
         return command;
+    }
+
+    /// <summary>Where a guard stops an execution depends on the host, so not even a receipt of it is kept.</summary>
+    private static int Stopped(Vm.HostGuardException stop, bool isJson, bool hasStore, Terminal terminal)
+    {
+        if (isJson)
+        {
+            terminal.Out.WriteLine(GuardReport.ToJson(stop));
+            return ExitCode.Guarded;
+        }
+
+        terminal.Error.WriteLine(terminal.Faint($"{"stopped", -8}") + " " + terminal.Red(GuardReport.ToText(stop)));
+        if (hasStore)
+        {
+            terminal.Error.WriteLine(terminal.Faint($"{"receipt", -8}") + " none: nothing was committed");
+        }
+
+        return ExitCode.Guarded;
     }
 
     private static IEngine EngineFor(IEngine engine, InterpreterOptions options) =>

@@ -140,7 +140,7 @@ internal static class StoreCommands
     public static Command CreateVerify(Terminal terminal) =>
         Verifying(
             terminal,
-            "Compute everything in a store again: receipts, ledger, events, state roots. Names the first thing that is wrong.",
+            "Compute everything in a store again: receipts, ledger, events, audit log, state roots. Names the first thing that is wrong.",
             "./zexus state verify chain",
             "./zexus state verify chain --json"
         );

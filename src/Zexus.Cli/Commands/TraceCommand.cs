@@ -80,7 +80,17 @@ internal static class TraceCommand
             return !terminal.OutIsClosed;
         }
 
-        Execution? execution = loaded.Trace(inputs, isJson ? InJson : InTable, Visit, terminal.Cancellation);
+        Execution? execution;
+        try
+        {
+            execution = loaded.Trace(inputs, isJson ? InJson : InTable, Visit, terminal.Cancellation);
+        }
+        catch (Vm.HostGuardException stop)
+        {
+            terminal.Out.WriteLine(isJson ? GuardReport.ToJson(stop) : "stopped: " + GuardReport.ToText(stop));
+            return ExitCode.Guarded;
+        }
+
         if (execution is null)
         {
             if (!isJson && !terminal.OutIsClosed)

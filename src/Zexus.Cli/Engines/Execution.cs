@@ -22,6 +22,13 @@ internal sealed record Inputs
 
     public string Caller { get; init; } = "";
 
+    /// <summary>Guards of the host: bytes, steps and time; null where there is none.</summary>
+    public long MemoryLimit { get; init; } = VmOptions.DefaultMemoryLimit;
+
+    public long? StepLimit { get; init; }
+
+    public TimeSpan? TimeLimit { get; init; }
+
     public IReadOnlyDictionary<string, Data> State { get; init; } = new Dictionary<string, Data>();
 
     /// <summary>Where the rest of the state is, which only the interpreter can ask.</summary>

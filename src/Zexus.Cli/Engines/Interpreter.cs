@@ -39,6 +39,9 @@ internal sealed class Interpreter(InterpreterOptions options) : IEngine
         new()
         {
             GasLimit = inputs.Gas,
+            MemoryLimit = inputs.MemoryLimit,
+            StepLimit = inputs.StepLimit,
+            TimeLimit = inputs.TimeLimit,
             State = inputs.State,
             Source = inputs.Source,
             Block = new BlockContext
@@ -79,7 +82,12 @@ internal sealed class Interpreter(InterpreterOptions options) : IEngine
         )
         {
             using Vm.Vm vm = new(Options(inputs));
-            Tracer tracer = new(program.Image, detail, visit);
+            Tracer tracer = new(
+                program.Image,
+                detail,
+                visit,
+                new StepGuards(inputs with { MemoryLimit = long.MaxValue })
+            );
             Hook hook = new(tracer);
             try
             {
@@ -194,7 +202,7 @@ internal sealed class Interpreter(InterpreterOptions options) : IEngine
     }
 
     /// <summary>The engine shows itself before each step; a trace tells what each step did. So a step is told when the next begins.</summary>
-    private sealed class Tracer(Program program, TraceDetail detail, Func<TraceStep, bool> visit)
+    private sealed class Tracer(Program program, TraceDetail detail, Func<TraceStep, bool> visit, StepGuards guards)
     {
         private long _number;
         private int _depth;
@@ -208,7 +216,7 @@ internal sealed class Interpreter(InterpreterOptions options) : IEngine
                 throw new Stopped();
             }
 
-            _number++;
+            guards.Before(++_number);
             _depth = view.FrameDepth;
             _function = view.Function;
             _instruction = view.Instruction;

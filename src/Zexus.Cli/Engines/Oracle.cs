@@ -31,10 +31,12 @@ internal sealed class Oracle : IEngine
     {
         public Execution Run(Inputs inputs, CancellationToken cancellation)
         {
+            StepGuards guards = new(inputs);
             State state = Machine.start(loaded, ContextOf(inputs));
             for (long steps = 1; ; steps++)
             {
                 cancellation.ThrowIfCancellationRequested();
+                guards.Before(steps);
                 switch (Machine.step(state))
                 {
                     case Machine.Step.Running running:
@@ -53,10 +55,12 @@ internal sealed class Oracle : IEngine
             CancellationToken cancellation
         )
         {
+            StepGuards guards = new(inputs);
             State state = Machine.start(loaded, ContextOf(inputs));
             for (long steps = 1; ; steps++)
             {
                 cancellation.ThrowIfCancellationRequested();
+                guards.Before(steps);
                 Machine.Step step = Machine.step(state);
                 State after = step switch
                 {

@@ -250,7 +250,7 @@ internal sealed unsafe class DataLog
         long room = Math.Max(ChunkBytes, (2L * begun) + more);
         if (_fullBytes + _start + room > Math.Max(_maximum, ChunkBytes))
         {
-            throw new HostGuardException(HostGuard.Memory, "the execution needs more memory than the host allows");
+            throw new HostGuardException(HostGuard.Memory, _maximum);
         }
 
         byte[] next = GC.AllocateUninitializedArray<byte>((int)room);

@@ -135,8 +135,7 @@ internal sealed unsafe partial class CellHeap
         }
     }
 
-    private static void Guard() =>
-        throw new HostGuardException(HostGuard.Memory, "the execution needs more memory than the host allows");
+    private void Guard() => throw new HostGuardException(HostGuard.Memory, HostLimit);
 
     /// <summary>Gives back arenas of which no block has a class.</summary>
     private void ReleaseArenas()

@@ -61,6 +61,9 @@ internal sealed unsafe partial class CellHeap : IDisposable
     /// <summary>The host's guard: more than this many bytes end the execution with an exception.</summary>
     public long MaximumBytes { get; set; } = long.MaxValue;
 
+    /// <summary>What the host has set for all heaps of an execution together: what an exception names.</summary>
+    public long HostLimit { get; set; } = long.MaxValue;
+
     /// <summary>What the heap has from the operating system.</summary>
     public long Bytes => _arenaBytes + _largeBytes + _keptBytes;
 

@@ -53,18 +53,24 @@ public sealed record VmOptions
 
     /// <summary>
     /// A guard of the host, not an outcome: an execution that has taken more time ends with <see cref="HostGuardException"/>.
-    /// Looked at after every 262,144 gas, as the other guards and cancellation are.
+    /// Looked at after every 262,144 gas, as cancellation is, and at the end.
     /// </summary>
     public TimeSpan? TimeLimit { get; init; }
 
-    /// <summary>A guard of the host: more steps end the execution with <see cref="HostGuardException"/>.</summary>
+    /// <summary>
+    /// A guard of the host: an execution of more steps ends with <see cref="HostGuardException"/>. Looked at as the time is, so it goes on for a
+    /// little, and still has no outcome. Optimized code and register forms take other numbers of steps.
+    /// </summary>
     public long? StepLimit { get; init; }
 
     /// <summary>
     /// A guard of the host: an execution whose heap needs more bytes, garbage collected, ends with <see cref="HostGuardException"/>;
-    /// so does one whose ledger, events or audit log does.
+    /// so does one whose ledger, events, audit log or output does.
     /// </summary>
-    public long MemoryLimit { get; init; } = 8L * 1024 * 1024 * 1024;
+    public long MemoryLimit { get; init; } = DefaultMemoryLimit;
+
+    /// <summary>8 GiB.</summary>
+    public const long DefaultMemoryLimit = 8L * 1024 * 1024 * 1024;
 
     /// <summary>Compile what is hot to machine code; null interprets everything. A run with a hook is always interpreted.</summary>
     public JitOptions? Jit { get; init; } = JitOptions.Default;
@@ -85,6 +91,9 @@ public sealed record VmOptions
     {
         ArgumentOutOfRangeException.ThrowIfNegative(GasLimit);
         ArgumentNullException.ThrowIfNull(Contract);
+        ArgumentOutOfRangeException.ThrowIfNegative(StepLimit ?? 0, nameof(StepLimit));
+        ArgumentOutOfRangeException.ThrowIfNegative(MemoryLimit);
+        ArgumentOutOfRangeException.ThrowIfLessThan(TimeLimit ?? TimeSpan.Zero, TimeSpan.Zero, nameof(TimeLimit));
         ArgumentNullException.ThrowIfNull(Collection);
         Collection.Check();
     }
@@ -105,15 +114,33 @@ public enum HostGuard
     Memory,
 }
 
-/// <summary>An execution was ended by a guard of the host. It has no outcome; the <see cref="Vm"/> can be used again.</summary>
+/// <summary>
+/// An execution was ended by a guard of the host. It has no outcome, and where it was ended depends on the host, so nothing of it belongs into a
+/// chain; the <see cref="Vm"/> can be used again.
+/// </summary>
 public sealed class HostGuardException : Exception
 {
-    internal HostGuardException(HostGuard guard, string message)
-        : base(message)
+    /// <summary>For hosts that guard executions of other engines, too.</summary>
+    /// <param name="guard">Which guard.</param>
+    /// <param name="limit">As <see cref="Limit"/> has it.</param>
+    public HostGuardException(HostGuard guard, long limit)
+        : base(
+            guard switch
+            {
+                HostGuard.Time => $"the execution takes more time than the host allows, {TimeSpan.FromTicks(limit)}",
+                HostGuard.Steps => $"the execution takes more steps than the host allows, {limit}",
+                HostGuard.Memory => $"the execution needs more memory than the host allows, {limit} bytes",
+                _ => throw new ArgumentOutOfRangeException(nameof(guard)),
+            }
+        )
     {
         Guard = guard;
+        Limit = limit;
     }
 
     /// <summary>Which guard.</summary>
     public HostGuard Guard { get; }
+
+    /// <summary>What it allows: steps, bytes, or ticks of <see cref="TimeSpan"/>.</summary>
+    public long Limit { get; }
 }

@@ -89,16 +89,7 @@ internal sealed unsafe partial class Machine
     {
         FlushGas();
         _cancellation.ThrowIfCancellationRequested();
-        if (_steps > _stepLimit)
-        {
-            throw new HostGuardException(HostGuard.Steps, "the execution takes more steps than the host allows");
-        }
-
-        if (_deadline != long.MaxValue && Stopwatch.GetTimestamp() > _deadline)
-        {
-            throw new HostGuardException(HostGuard.Time, "the execution takes more time than the host allows");
-        }
-
+        KeepGuards();
         // Charges that do not fit 64 bits are cut to the largest number.
         if (gas > _gasLimit - _used || gas == long.MaxValue)
         {
@@ -108,6 +99,20 @@ internal sealed unsafe partial class Machine
         _used += gas;
         NewSlice();
         return true;
+    }
+
+    /// <summary>Those of steps and time, with the counters flushed. Also at the end: an execution shorter than a slice passes no other place.</summary>
+    private void KeepGuards()
+    {
+        if (_steps > _stepLimit)
+        {
+            throw new HostGuardException(HostGuard.Steps, _stepLimit);
+        }
+
+        if (_deadline != long.MaxValue && Stopwatch.GetTimestamp() > _deadline)
+        {
+            throw new HostGuardException(HostGuard.Time, _options!.TimeLimit!.Value.Ticks);
+        }
     }
 
     /// <summary>The static charge of an instruction did not fit: undo what the loop took, the step excepted.</summary>

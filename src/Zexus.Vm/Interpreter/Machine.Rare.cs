@@ -205,7 +205,14 @@ internal sealed unsafe partial class Machine
                 code = Display(a, 0);
                 if (code == Code.Done)
                 {
-                    _effects.Output.Append(_text.ToString()).Append('\n');
+                    string line = _text.ToString();
+                    long most = Math.Min(_options.MemoryLimit, MostOutput);
+                    if (sizeof(char) * ((long)_effects.Output.Length + line.Length + 1) > most)
+                    {
+                        throw new HostGuardException(HostGuard.Memory, most);
+                    }
+
+                    _effects.Output.Append(line).Append('\n');
                     _sp = a;
                 }
 

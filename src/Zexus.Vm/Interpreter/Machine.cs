@@ -17,6 +17,9 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
     private readonly CellHeap _heap = new();
     private readonly TextBuilder _text = new();
 
+    /// <summary>Bytes that still make a string of .NET.</summary>
+    private const long MostOutput = 2_000_000_000;
+
     private ZexusProgram _program = null!;
     private VmOptions _options = null!;
     private readonly World _world;
@@ -147,6 +150,7 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         _contract = contract;
         _callerName = caller;
         _heap.Reset();
+        _heap.HostLimit = options.MemoryLimit;
         _heap.MaximumBytes = waiting is null ? options.MemoryLimit : waiting._heap.MaximumBytes - waiting._heap.Bytes;
         if (!ReferenceEquals(program, _program) || !ReferenceEquals(options, _options))
         {
@@ -251,6 +255,7 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
     private ExecutionResult Finish(Code code, IReadOnlyDictionary<string, Data> before)
     {
         FlushGas();
+        KeepGuards();
         ZexusValue value;
         ZexusValue? faultValue = null;
         Fault? fault = null;
