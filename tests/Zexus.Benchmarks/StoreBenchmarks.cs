@@ -185,8 +185,8 @@ public class StoreBenchmarks
                     which => System.Text.Encoding.UTF8.GetString(Key(number, which)),
                     which => Data.NewInt(number * (which + 1))
                 ),
-            Ledger = [payload],
-            Events = [new EmittedEvent("transfer", payload)],
+            Ledger = [new AppendedEntry("token", payload)],
+            Events = [new EmittedEvent("transfer", payload) { Contract = "token" }],
         };
     }
 }

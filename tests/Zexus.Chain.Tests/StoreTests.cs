@@ -136,7 +136,13 @@ public sealed class StoreTests : IDisposable
                 );
                 ExecutionRecord next = Workload.Execution(2);
                 Assert.Throws<ArgumentException>(() =>
-                    store.Commit(next, Workload.Execution(3) with { Ledger = [Data.NewString("\ud800")] })
+                    store.Commit(
+                        next,
+                        Workload.Execution(3) with
+                        {
+                            Ledger = [new AppendedEntry("token", Data.NewString("\ud800"))],
+                        }
+                    )
                 );
                 Assert.Throws<ArgumentException>(() =>
                     store.Commit(
@@ -168,7 +174,10 @@ public sealed class StoreTests : IDisposable
         }
 
         store.LimitPages(1);
-        ExecutionRecord large = Workload.Execution(21) with { Ledger = [Data.NewString(new string('x', 1_000_000))] };
+        ExecutionRecord large = Workload.Execution(21) with
+        {
+            Ledger = [new AppendedEntry("token", Data.NewString(new string('x', 1_000_000)))],
+        };
         StoreException full = Assert.Throws<StoreException>(() => store.Commit(large));
         Assert.Equal($"cannot write {Folder()}: the disk is full", full.Message);
         Assert.Null(model.Difference(store));
@@ -238,7 +247,7 @@ public sealed class StoreTests : IDisposable
             unpacked.CopyTo(database);
         }
 
-        Model model = new(beforeAudit: 21);
+        Model model = new(ofFirstFormat: 21);
         model.AdvanceTo(21);
         using (DurableStore store = DurableStore.Open(Folder()))
         {
@@ -281,7 +290,7 @@ public sealed class StoreTests : IDisposable
             { "UPDATE event SET payload = x'030119' WHERE position = 2", "events of execution" },
             { "UPDATE event SET name = x'41' WHERE position = 2", "events of execution" },
             { "DELETE FROM event WHERE position = 2", "events of execution" },
-            { "UPDATE event SET contract = x'41' WHERE position = 2", "event 2 was changed" },
+            { "UPDATE event SET contract = x'41' WHERE position = 2", "events of execution 1 are not" },
             { "UPDATE audit SET entry = (SELECT entry FROM audit WHERE position = 3) WHERE position = 2", AuditOf },
             { "UPDATE audit SET entry = x'00' WHERE position = 2", "entry 2 of the audit log: " },
             { "UPDATE audit SET contract = x'41' WHERE position = 2", AuditOf },
@@ -486,7 +495,14 @@ public sealed class StoreTests : IDisposable
         };
         for (int i = 42; i < 45; i++)
         {
-            using Vm.Vm vm = new(new VmOptions { Source = new ContractState(store, "c"), GasLimit = 1000 });
+            using Vm.Vm vm = new(
+                new VmOptions
+                {
+                    Contract = "c",
+                    Source = new ContractState(store, "c"),
+                    GasLimit = 1000,
+                }
+            );
             Receipt receipt = store.Commit(ExecutionRecord.Of(summary, vm.Execute(program))).Single();
             Assert.Equal(Data.NewInt(i), receipt.Summary.Value);
             Assert.InRange(receipt.Summary.GasUsed, 1, 1000);

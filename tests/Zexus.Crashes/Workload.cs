@@ -13,10 +13,57 @@ public static class Workload
     /// <summary>The execution of a number, from 1. Each of three callers counts its nonces.</summary>
     public static ExecutionRecord Execution(long number)
     {
+        // With dice of its own: stores of format 1, which the tests keep, have the same executions without it.
+        ExecutionRecord own = OfFirstFormat(number);
+        string contract = own.Summary.Contract;
+        Random random = new((int)(number * 104_729 % int.MaxValue));
+        List<AuditEntry> audit = [];
+        for (int i = random.Next(3); i > 0; i--)
+        {
+            audit.Add(
+                new AuditEntry(Value(random, 0), Data.NewString($"action {random.Next(4)}"), number)
+                {
+                    Contract = contract,
+                }
+            );
+        }
+
+        if (random.Next(3) > 0)
+        {
+            return own with { Audit = audit };
+        }
+
+        string called = Contracts[(Array.IndexOf(Contracts, contract) + 1 + random.Next(2)) % Contracts.Length];
+        audit.Add(new AuditEntry(Value(random, 0), Data.NewString("called"), number) { Contract = called });
+        own = own with
+        {
+            Summary = own.Summary with { Called = new Dictionary<string, Digest> { [called] = own.Summary.Program } },
+            Audit = audit,
+        };
+        return own.Summary.Fault is not null
+            ? own
+            : own with
+            {
+                CalledWrites = new Dictionary<string, IReadOnlyDictionary<string, Data>>
+                {
+                    [called] = new Dictionary<string, Data> { [$"key {random.Next(60)}"] = Value(random, 0) },
+                },
+                Ledger = [.. own.Ledger, new AppendedEntry(called, Value(random, 0))],
+                Events =
+                [
+                    new EmittedEvent($"event {random.Next(4)}", Value(random, 0)) { Contract = called },
+                    .. own.Events,
+                ],
+            };
+    }
+
+    /// <summary>The same without what stores of format 1 did not keep: the audit log, and what called contracts did.</summary>
+    public static ExecutionRecord OfFirstFormat(long number)
+    {
         Random random = new((int)(number * 7919 % int.MaxValue));
         bool faults = random.Next(7) == 0;
         Dictionary<string, Data> writes = new(StringComparer.Ordinal);
-        List<Data> ledger = [];
+        List<AppendedEntry> ledger = [];
         List<EmittedEvent> events = [];
         if (!faults)
         {
@@ -27,7 +74,7 @@ public static class Workload
 
             for (int i = random.Next(3); i > 0; i--)
             {
-                ledger.Add(Value(random, 0));
+                ledger.Add(new AppendedEntry("", Value(random, 0)));
             }
 
             for (int i = random.Next(3); i > 0; i--)
@@ -36,19 +83,12 @@ public static class Workload
             }
         }
 
-        // With dice of its own: stores of format 1, which the tests keep, have the same executions without it.
-        Random auditing = new((int)(number * 104_729 % int.MaxValue));
-        List<AuditEntry> audit = [];
-        for (int i = auditing.Next(3); i > 0; i--)
-        {
-            audit.Add(new AuditEntry(Value(auditing, 0), Data.NewString($"action {auditing.Next(4)}"), number));
-        }
-
+        string contract = Contracts[random.Next(Contracts.Length)];
         return new ExecutionRecord
         {
             Summary = new ExecutionSummary
             {
-                Contract = Contracts[random.Next(Contracts.Length)],
+                Contract = contract,
                 Function = random.Next(3),
                 Arguments = [Value(random, 1)],
                 Caller = $"caller {(number - 1) % 3}",
@@ -63,9 +103,8 @@ public static class Workload
                 FaultInstruction = faults ? 3 : -1,
             },
             Writes = writes,
-            Ledger = ledger,
-            Events = events,
-            Audit = audit,
+            Ledger = [.. ledger.Select(entry => entry with { Contract = contract })],
+            Events = [.. events.Select(emitted => emitted with { Contract = contract })],
         };
     }
 
@@ -89,8 +128,8 @@ public static class Workload
 }
 
 /// <summary>What a store is to hold after some executions of the workload, by the plainest means.</summary>
-/// <param name="beforeAudit">The last execution that a store committed when it did not keep the audit log.</param>
-public sealed class Model(long beforeAudit = 0)
+/// <param name="ofFirstFormat">The last execution that a store committed when it had format 1.</param>
+public sealed class Model(long ofFirstFormat = 0)
 {
     private readonly List<ExecutionRecord> _executions = [];
 
@@ -105,12 +144,20 @@ public sealed class Model(long beforeAudit = 0)
     {
         while (Number < number)
         {
-            ExecutionRecord next = Workload.Execution(Number + 1);
-            next = Number < beforeAudit ? next with { Audit = [] } : next;
+            ExecutionRecord next =
+                Number < ofFirstFormat ? Workload.OfFirstFormat(Number + 1) : Workload.Execution(Number + 1);
             _executions.Add(next);
             foreach ((string key, Data value) in next.Writes)
             {
                 State[(next.Summary.Contract, key)] = value;
+            }
+
+            foreach ((string contract, IReadOnlyDictionary<string, Data> written) in next.CalledWrites)
+            {
+                foreach ((string key, Data value) in written)
+                {
+                    State[(contract, key)] = value;
+                }
             }
         }
     }
@@ -131,15 +178,13 @@ public sealed class Model(long beforeAudit = 0)
             .. _executions.SelectMany(
                 (execution, i) =>
                     execution.Ledger.Select(entry =>
-                        $"{i + 1} {execution.Summary.Contract} {entry} {ledger.Append(execution.Summary.Contract, entry)}"
+                        $"{i + 1} {entry.Contract} {entry.Entry} {ledger.Append(entry.Contract, entry.Entry)}"
                     )
             ),
         ];
         string[] events =
         [
-            .. _executions.SelectMany(
-                (execution, i) => execution.Events.Select(e => $"{i + 1} {execution.Summary.Contract} {e}")
-            ),
+            .. _executions.SelectMany((execution, i) => execution.Events.Select(e => $"{i + 1} {e.Contract} {e}")),
         ];
         return Differs("root", [tree.Root], [store.Head.StateRoot])
             ?? Differs("ledger head", [ledger.Head], [store.Head.LedgerHead])
@@ -148,7 +193,7 @@ public sealed class Model(long beforeAudit = 0)
             ?? Differs(
                 "audit log",
                 _executions.SelectMany(
-                    (execution, i) => execution.Audit.Select(entry => $"{i + 1} {execution.Summary.Contract} {entry}")
+                    (execution, i) => execution.Audit.Select(entry => $"{i + 1} {entry.Contract} {entry}")
                 ),
                 store.Audit().Select(stored => $"{stored.Execution} {stored.Contract} {stored.Entry}")
             )
@@ -170,7 +215,9 @@ public sealed class Model(long beforeAudit = 0)
     }
 
     private static string Shown(ExecutionSummary summary) =>
-        $"{summary with { Arguments = [] }} ({string.Join(", ", summary.Arguments)})";
+        $"{summary with { Arguments = [], Called = Nobody }} ({string.Join(", ", summary.Arguments)}) ({string.Join(", ", summary.Called)})";
+
+    private static readonly Dictionary<string, Digest> Nobody = [];
 
     private static string? Differs<T>(string what, IEnumerable<T> expected, IEnumerable<T> actual)
     {

@@ -15,6 +15,7 @@ internal static class CommitmentHash
     private const byte ReceiptTag = 0xFC;
     private const byte EventTag = 0xFD;
     private const byte AuditTag = 0xFE;
+    private const byte CalledEventTag = 0xFF;
 
     /// <summary>Bytes that are hashed for a node.</summary>
     public const int NodeSize = 1 + (2 * Digest.Size);
@@ -32,6 +33,13 @@ internal static class CommitmentHash
 
     public static Digest Event(Digest before, string name, ReadOnlySpan<byte> constant) =>
         Chained(EventTag, before, name, constant);
+
+    public static Digest CalledEvent(Digest before, string contract, string name, ReadOnlySpan<byte> constant)
+    {
+        Span<byte> head = stackalloc byte[Digest.Size];
+        before.CopyTo(head);
+        return Hash(CalledEventTag, head, contract, name, constant);
+    }
 
     public static Digest Audit(Digest before, string contract, ReadOnlySpan<byte> constant) =>
         Chained(AuditTag, before, contract, constant);

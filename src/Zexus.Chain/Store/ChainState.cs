@@ -5,11 +5,11 @@ namespace Zexus.Chain;
 /// <summary>An execution in the bytes that a store keeps.</summary>
 internal sealed record PreparedExecution(
     ExecutionSummary Summary,
-    (string Key, byte[] Constant)[] Writes,
-    byte[][] Ledger,
-    (string Name, byte[] Payload)[] Events,
+    (string Contract, string Key, byte[] Constant)[] Writes,
+    (string Contract, byte[] Constant)[] Ledger,
+    (string Contract, string Name, byte[] Payload)[] Events,
     Digest EventsDigest,
-    byte[][] Audit,
+    (string Contract, byte[] Entry)[] Audit,
     Digest AuditDigest
 )
 {
@@ -18,25 +18,38 @@ internal sealed record PreparedExecution(
     {
         // Whatever has no form in bytes is refused before anything has gone on.
         ExecutionSummary summary = record.Summary;
-        foreach (string text in record.Writes.Keys.Append(summary.Caller).Append(summary.Fault ?? ""))
+        foreach (string text in summary.Called.Keys.Append(summary.Caller).Append(summary.Fault ?? ""))
         {
             _ = StateTree.PathOf(summary.Contract, text);
         }
 
+        if (record.CalledWrites.ContainsKey(summary.Contract))
+        {
+            throw new ArgumentException($"the contract \"{summary.Contract}\" has written as one that it called");
+        }
+
         _ = Constants.Encode(Data.NewList([.. summary.Arguments, summary.Value ?? Data.Null]));
-        byte[][] audit = [.. record.Audit.Select(ReceiptForm.Encode)];
+        (string Contract, byte[] Entry)[] audit =
+        [
+            .. record.Audit.Select(entry => (entry.Contract, ReceiptForm.Encode(entry))),
+        ];
         return new(
             record.Summary,
             [
                 .. record
-                    .Writes.OrderBy(write => write.Key, StringComparer.Ordinal)
-                    .Select(write => (write.Key, Constants.Encode(write.Value))),
+                    .CalledWrites.Append(new(summary.Contract, record.Writes))
+                    .OrderBy(contract => contract.Key, StringComparer.Ordinal)
+                    .SelectMany(contract =>
+                        contract
+                            .Value.OrderBy(write => write.Key, StringComparer.Ordinal)
+                            .Select(write => (contract.Key, write.Key, Constants.Encode(write.Value)))
+                    ),
             ],
-            [.. record.Ledger.Select(Constants.Encode)],
-            [.. record.Events.Select(e => (e.Name, Constants.Encode(e.Payload)))],
-            ReceiptForm.DigestOf(record.Events),
+            [.. record.Ledger.Select(e => (e.Contract, Constants.Encode(e.Entry)))],
+            [.. record.Events.Select(e => (e.Contract, e.Name, Constants.Encode(e.Payload)))],
+            ReceiptForm.DigestOf(summary.Contract, record.Events),
             audit,
-            audit.Aggregate(Digest.None, (digest, entry) => ReceiptForm.LinkAudit(digest, summary.Contract, entry))
+            audit.Aggregate(Digest.None, (digest, entry) => ReceiptForm.LinkAudit(digest, entry.Contract, entry.Entry))
         );
     }
 }
@@ -77,9 +90,8 @@ internal sealed class ChainState(StateTree tree, LedgerChain ledger, long number
     /// <summary>Goes on by one execution; the heads of the ledger after each of its entries are added to a list.</summary>
     public LinkedReceipt Apply(PreparedExecution execution, List<Digest> heads)
     {
-        string contract = execution.Summary.Contract;
-        tree.Update([.. execution.Writes.Select(write => StateWrite.Put(contract, write.Key, write.Constant))]);
-        foreach (byte[] entry in execution.Ledger)
+        tree.Update([.. execution.Writes.Select(write => StateWrite.Put(write.Contract, write.Key, write.Constant))]);
+        foreach ((string contract, byte[] entry) in execution.Ledger)
         {
             heads.Add(ledger.Append(contract, entry));
         }

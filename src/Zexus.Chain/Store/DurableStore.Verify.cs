@@ -80,11 +80,6 @@ public sealed partial class DurableStore
                         return $"ledger entry {entries} is missing";
                     }
 
-                    if (entry.Contract != receipt.Summary.Contract)
-                    {
-                        return $"ledger entry {entries} was changed: it is of \"{entry.Contract}\" and receipt {number} is not";
-                    }
-
                     if (chain.Append(entry.Contract, entry.Entry) != entry.Head)
                     {
                         return $"ledger entry {entries} was changed: its head is not what it and the entries before it give";
@@ -113,13 +108,10 @@ public sealed partial class DurableStore
 
                     digest = ReceiptForm.LinkEvent(
                         digest,
-                        events.Current.Event.Name,
+                        receipt.Summary.Contract,
+                        events.Current.Event,
                         Constants.Encode(events.Current.Event.Payload)
                     );
-                    if (events.Current.Contract != receipt.Summary.Contract)
-                    {
-                        return $"event {events.Current.Position} was changed: its contract is not that of receipt {number}";
-                    }
                 }
 
                 if (count != receipt.Events || digest != receipt.EventsDigest)

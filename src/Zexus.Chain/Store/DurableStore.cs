@@ -325,10 +325,9 @@ public sealed partial class DurableStore : IStateStore
             long position = chain.Ledger.Count;
             LinkedReceipt linked = chain.Apply(execution, heads);
             long number = linked.Receipt.Number;
-            byte[] contract = Utf8(execution.Summary.Contract);
-            foreach ((string key, byte[] constant) in execution.Writes)
+            foreach ((string contract, string key, byte[] constant) in execution.Writes)
             {
-                Run("INSERT INTO state VALUES (?1, ?2, ?3, ?4)", contract, Utf8(key), number, constant);
+                Run("INSERT INTO state VALUES (?1, ?2, ?3, ?4)", Utf8(contract), Utf8(key), number, constant);
             }
 
             for (int i = 0; i < heads.Count; i++)
@@ -337,20 +336,27 @@ public sealed partial class DurableStore : IStateStore
                     "INSERT INTO ledger VALUES (?1, ?2, ?3, ?4, ?5)",
                     ++position,
                     number,
-                    contract,
-                    execution.Ledger[i],
+                    Utf8(execution.Ledger[i].Contract),
+                    execution.Ledger[i].Constant,
                     Bytes(heads[i])
                 );
             }
 
-            foreach ((string name, byte[] payload) in execution.Events)
+            foreach ((string contract, string name, byte[] payload) in execution.Events)
             {
-                Run("INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5)", ++_events, number, contract, Utf8(name), payload);
+                Run(
+                    "INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5)",
+                    ++_events,
+                    number,
+                    Utf8(contract),
+                    Utf8(name),
+                    payload
+                );
             }
 
-            foreach (byte[] entry in execution.Audit)
+            foreach ((string contract, byte[] entry) in execution.Audit)
             {
-                Run("INSERT INTO audit VALUES (?1, ?2, ?3, ?4)", ++_audit, number, contract, entry);
+                Run("INSERT INTO audit VALUES (?1, ?2, ?3, ?4)", ++_audit, number, Utf8(contract), entry);
             }
 
             Run("INSERT INTO receipt VALUES (?1, ?2, ?3)", number, linked.Bytes, Bytes(linked.Link));
@@ -393,6 +399,9 @@ public sealed partial class DurableStore : IStateStore
                 row.GetInt64(1),
                 Text(Blob(row, 2)),
                 new EmittedEvent(Text(Blob(row, 3)), DecodeData(Blob(row, 4), $"event {row.GetInt64(0)}"))
+                {
+                    Contract = Text(Blob(row, 2)),
+                }
             )
         );
 
@@ -405,7 +414,10 @@ public sealed partial class DurableStore : IStateStore
                 row.GetInt64(0),
                 row.GetInt64(1),
                 Text(Blob(row, 2)),
-                DecodeAudit(Blob(row, 3), row.GetInt64(0))
+                DecodeAudit(Blob(row, 3), row.GetInt64(0)) with
+                {
+                    Contract = Text(Blob(row, 2)),
+                }
             )
         );
 

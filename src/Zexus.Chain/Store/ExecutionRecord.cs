@@ -13,6 +13,9 @@ public sealed record ExecutionSummary
     /// <summary>SHA-256 of the program's container; none when the host does not say.</summary>
     public Digest Program { get; init; }
 
+    /// <summary>The contracts that it called, also where their calls have failed, and SHA-256 of their programs' containers.</summary>
+    public IReadOnlyDictionary<string, Digest> Called { get; init; } = new Dictionary<string, Digest>();
+
     /// <summary>The entry function's number.</summary>
     public int Function { get; init; }
 
@@ -59,10 +62,14 @@ public sealed record ExecutionRecord
     /// <summary>The contract's keys that it wrote, and what they hold now.</summary>
     public IReadOnlyDictionary<string, Data> Writes { get; init; } = new Dictionary<string, Data>();
 
-    /// <summary>What it appended to the ledger, in order.</summary>
-    public IReadOnlyList<Data> Ledger { get; init; } = [];
+    /// <summary>The keys that contracts wrote which it called, by their ids, and what they hold now.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, Data>> CalledWrites { get; init; } =
+        new Dictionary<string, IReadOnlyDictionary<string, Data>>();
 
-    /// <summary>What it emitted, in order.</summary>
+    /// <summary>What it appended to the ledger, in order, and contracts that it called.</summary>
+    public IReadOnlyList<AppendedEntry> Ledger { get; init; } = [];
+
+    /// <summary>What it emitted, in order, and contracts that it called.</summary>
     public IReadOnlyList<EmittedEvent> Events { get; init; } = [];
 
     /// <summary>What it logged, in order; after a fault, too.</summary>
@@ -70,11 +77,19 @@ public sealed record ExecutionRecord
 
     /// <summary>Of a result of the engine.</summary>
     /// <param name="summary">What was executed; how it ended is filled in.</param>
-    /// <param name="result">How it ended.</param>
+    /// <param name="result">How it ended; executed under the contract's id.</param>
+    /// <exception cref="ArgumentException">It was executed under another id.</exception>
     public static ExecutionRecord Of(ExecutionSummary summary, ExecutionResult result)
     {
         ArgumentNullException.ThrowIfNull(summary);
         ArgumentNullException.ThrowIfNull(result);
+        if (result.Contract != summary.Contract)
+        {
+            throw new ArgumentException(
+                $"executed as contract \"{result.Contract}\", and to be recorded as \"{summary.Contract}\"; VmOptions.Contract says which it is"
+            );
+        }
+
         return new()
         {
             Summary = summary with
@@ -86,7 +101,8 @@ public sealed record ExecutionRecord
                 FaultInstruction = result.FaultInstruction,
             },
             Writes = result.Writes,
-            Ledger = [.. result.Ledger.Select(e => e.Entry)],
+            CalledWrites = result.CalledWrites,
+            Ledger = result.Ledger,
             Events = result.Events,
             Audit = result.Audit,
         };

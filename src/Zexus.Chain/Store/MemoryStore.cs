@@ -80,8 +80,12 @@ public sealed class MemoryStore : IStateStore
             Receipt receipt = _chain.Apply(prepared[i], heads).Receipt;
             receipts.Add(receipt);
             _receipts.Add(receipt);
-            string contract = receipt.Summary.Contract;
-            foreach ((string key, Data value) in executions[i].Writes)
+            ExecutionRecord execution = executions[i];
+            foreach (
+                (string contract, string key, Data value) in execution
+                    .CalledWrites.Append(new(receipt.Summary.Contract, execution.Writes))
+                    .SelectMany(written => written.Value.Select(write => (written.Key, write.Key, write.Value)))
+            )
             {
                 if (!_state.TryGetValue((contract, key), out List<(long, Data)>? versions))
                 {
@@ -94,18 +98,18 @@ public sealed class MemoryStore : IStateStore
 
             for (int e = 0; e < heads.Count; e++)
             {
-                Data entry = executions[i].Ledger[e];
-                _ledger.Add(new LedgerEntry(_ledger.Count + 1, receipt.Number, contract, entry, heads[e]));
+                AppendedEntry entry = execution.Ledger[e];
+                _ledger.Add(new LedgerEntry(_ledger.Count + 1, receipt.Number, entry.Contract, entry.Entry, heads[e]));
             }
 
-            foreach (EmittedEvent emitted in executions[i].Events)
+            foreach (EmittedEvent emitted in execution.Events)
             {
-                _events.Add(new StoredEvent(_events.Count + 1, receipt.Number, contract, emitted));
+                _events.Add(new StoredEvent(_events.Count + 1, receipt.Number, emitted.Contract, emitted));
             }
 
-            foreach (AuditEntry entry in executions[i].Audit)
+            foreach (AuditEntry entry in execution.Audit)
             {
-                _audit.Add(new StoredAudit(_audit.Count + 1, receipt.Number, contract, entry));
+                _audit.Add(new StoredAudit(_audit.Count + 1, receipt.Number, entry.Contract, entry));
             }
         }
 

@@ -15,6 +15,18 @@ internal static class ReceiptForm
         Add("number", Int(receipt.Number));
         Add("contract", Data.NewString(summary.Contract));
         Add("program", Hex(summary.Program));
+        if (summary.Called.Count > 0)
+        {
+            Add(
+                "called",
+                Data.NewMap([
+                    .. summary
+                        .Called.OrderBy(called => called.Key, StringComparer.Ordinal)
+                        .Select(called => new KeyValuePair<Data, Data>(Data.NewString(called.Key), Hex(called.Value))),
+                ])
+            );
+        }
+
         Add("function", Int(summary.Function));
         Add("arguments", Data.NewList([.. summary.Arguments]));
         Add("caller", Data.NewString(summary.Caller));
@@ -60,6 +72,13 @@ internal static class ReceiptForm
                 {
                     Contract = Text("contract"),
                     Program = Digest.Parse(Text("program")),
+                    Called = fields.TryGetValue("called", out Data? called)
+                        ? ((Data.Map)called).entries.ToDictionary(
+                            entry => ((Data.String)entry.Key).value,
+                            entry => Digest.Parse(((Data.String)entry.Value).value),
+                            StringComparer.Ordinal
+                        )
+                        : new Dictionary<string, Digest>(),
                     Function = (int)Long("function"),
                     Arguments = ((Data.List)fields["arguments"]).items,
                     Caller = Text("caller"),
@@ -105,20 +124,22 @@ internal static class ReceiptForm
     /// <summary>The head of the chain of receipts after one more.</summary>
     public static Digest Link(Digest before, ReadOnlySpan<byte> receipt) => CommitmentHash.Receipt(before, receipt);
 
-    public static Digest DigestOf(IReadOnlyList<EmittedEvent> events)
+    public static Digest DigestOf(string contract, IReadOnlyList<EmittedEvent> events)
     {
         Digest digest = Digest.None;
         foreach (EmittedEvent emitted in events)
         {
-            digest = LinkEvent(digest, emitted.Name, Constants.Encode(emitted.Payload));
+            digest = LinkEvent(digest, contract, emitted, Constants.Encode(emitted.Payload));
         }
 
         return digest;
     }
 
-    /// <summary>The digest of an execution's events after one more.</summary>
-    public static Digest LinkEvent(Digest before, string name, ReadOnlySpan<byte> payload) =>
-        CommitmentHash.Event(before, name, payload);
+    /// <summary>The digest of a contract's execution's events after one more, its own or that of a contract that it called.</summary>
+    public static Digest LinkEvent(Digest before, string contract, EmittedEvent emitted, ReadOnlySpan<byte> payload) =>
+        emitted.Contract == contract
+            ? CommitmentHash.Event(before, emitted.Name, payload)
+            : CommitmentHash.CalledEvent(before, emitted.Contract, emitted.Name, payload);
 
     /// <summary>The digest of what an execution logged after one more entry.</summary>
     public static Digest LinkAudit(Digest before, string contract, ReadOnlySpan<byte> entry) =>

@@ -51,6 +51,13 @@ internal sealed class HostOptions(bool commits = false)
 
     private readonly Option<string> _contract = StateCommand.ContractOption();
 
+    private readonly Option<string[]> _with = new("--with")
+    {
+        Description =
+            "A contract that the program can call: its id and its program. Its state is the store's, or empty. May be given again.",
+        HelpName = "ID=FILE",
+    };
+
     private readonly Option<long?> _nonce = WholeNumber.Optional(
         "--nonce",
         "With a store: the caller's count of executions, 0, 1, 2, so that none is executed twice. Not counted when not given."
@@ -87,6 +94,7 @@ internal sealed class HostOptions(bool commits = false)
         command.Add(_time);
         command.Add(_state);
         command.Add(_contract);
+        command.Add(_with);
         if (commits)
         {
             command.Add(_nonce);
@@ -105,7 +113,8 @@ internal sealed class HostOptions(bool commits = false)
         bool isStore = state is not null && Directory.Exists(state);
         string? only =
             isStore ? null
-            : parsed.GetResult(_contract) is { Implicit: false } ? _contract.Name
+            : parsed.GetResult(_contract) is { Implicit: false } && parsed.GetValue(_with) is null or []
+                ? _contract.Name
             : !commits ? null
             : parsed.GetValue(_nonce) is not null ? _nonce.Name
             : parsed.GetValue(_dryRun) ? _dryRun.Name
@@ -154,11 +163,55 @@ internal sealed class HostOptions(bool commits = false)
             Height = parsed.GetValue(_height),
             Caller = caller,
             Source = store?.Source,
+            Contract = Contract(parsed),
+            Contracts = Contracts(parsed, terminal, store, directory),
             State =
                 state is null || store is not null ? new Dictionary<string, Data>()
                 : directory is not null ? StateOf(directory, Contract(parsed))
                 : StateFile.Read(state, Limits.Default, terminal),
         };
+    }
+
+    private CallableContract[] Contracts(ParseResult parsed, Terminal terminal, StoreOfRun? store, string? directory)
+    {
+        Dictionary<string, CallableContract> contracts = new(StringComparer.Ordinal);
+        foreach (string given in parsed.GetValue(_with) ?? [])
+        {
+            int end = given.IndexOf('=', StringComparison.Ordinal);
+            string id = given[..Math.Max(end, 0)];
+            if (end < 0 || end == given.Length - 1)
+            {
+                throw Problem.Usage(
+                    $"--with wants ID=FILE, and not '{Terminal.Printable(given)}'",
+                    "For instance --with token=examples/contracts/token.zxa."
+                );
+            }
+
+            if (id == Contract(parsed))
+            {
+                throw Problem.Usage(
+                    id == ""
+                        ? "--with names a contract without an id, as the program itself is"
+                        : $"--with names '{Terminal.Printable(id)}', which is the program itself (--contract)"
+                );
+            }
+
+            ProgramFile program = ProgramFile.Read(given[(end + 1)..], terminal);
+            if (!ZexusProgram.TryLoad(program.Program, Limits.Default, out _, out Refusal? refusal))
+            {
+                throw ProgramArgument.Refuse(program, refusal);
+            }
+
+            IStateSource state = store is not null
+                ? store.StateOf(id)
+                : new StateInMemory(directory is not null ? StateOf(directory, id) : new());
+            if (!contracts.TryAdd(id, new CallableContract(id, program, state)))
+            {
+                throw Problem.Usage($"--with names '{Terminal.Printable(id)}' twice");
+            }
+        }
+
+        return [.. contracts.Values];
     }
 
     private static Dictionary<string, Data> StateOf(string directory, string contract)

@@ -94,6 +94,7 @@ internal static class RecordCommands
             ("number", Json.Of(receipt.Number)),
             ("contract", Json.Of(summary.Contract)),
             ("program", Json.Of(summary.Program.ToString())),
+            ("called", Json.Object(summary.Called.Select(called => (called.Key, Json.Of(called.Value.ToString()))))),
             ("function", Json.Of(summary.Function)),
             ("arguments", DataJson.Write(Data.NewList([.. summary.Arguments]))),
             ("caller", Json.Of(summary.Caller)),

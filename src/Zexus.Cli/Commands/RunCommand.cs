@@ -212,9 +212,25 @@ internal static class RunCommand
 
         Line("gas", $"{execution.GasUsed} of {inputs.Gas}, {execution.Steps} steps");
         Lines("state", changes);
-        Lines("ledger", execution.Ledger.Select(entry => Literal.Of(entry)));
-        Lines("event", execution.Events.Select(e => $"{Terminal.Printable(e.Event)} {Literal.Of(e.Data)}"));
-        Lines("audit", execution.Audit.Select(e => $"{Literal.Of(e.Action)} {Literal.Of(e.Data)} at {e.Timestamp}"));
+        string Whose(string contract) => contract == inputs.Contract ? "" : RecordCommands.Of(contract);
+
+        Lines(
+            "state",
+            execution.CalledWrites.SelectMany(called =>
+                called.Value.Select(e => $"{Whose(called.Key)}{Literal.Quoted(e.Key)}: {Literal.Of(e.Value)}")
+            )
+        );
+        Lines("ledger", execution.Ledger.Select(e => Whose(e.Contract) + Literal.Of(e.Data)));
+        Lines(
+            "event",
+            execution.Events.Select(e => $"{Whose(e.Contract)}{Terminal.Printable(e.Event)} {Literal.Of(e.Data)}")
+        );
+        Lines(
+            "audit",
+            execution.Audit.Select(e =>
+                $"{Whose(e.Contract)}{Literal.Of(e.Action)} {Literal.Of(e.Data)} at {e.Timestamp}"
+            )
+        );
     }
 
     private static string At(ProgramFile program, Ending ending)
@@ -260,11 +276,26 @@ internal static class RunCommand
             ("steps", Json.Of(execution.Steps)),
             ("output", Json.Of(execution.Output)),
             ("state", Json.Object(execution.State.Select(e => (e.Key, Json.Of(e.Value))))),
-            ("ledger", Json.Array(execution.Ledger.Select(Json.Of))),
+            (
+                "calledWrites",
+                Json.Object(
+                    execution.CalledWrites.Select(called =>
+                        (called.Key, Json.Object(called.Value.Select(e => (e.Key, Json.Of(e.Value)))))
+                    )
+                )
+            ),
+            ("ledger", Json.Array(execution.Ledger.Select(e => Json.Of(e.Data)))),
+            ("ledgerContracts", Json.Array(execution.Ledger.Select(e => Json.Of(e.Contract)))),
             (
                 "events",
                 Json.Array(
-                    execution.Events.Select(e => Json.Object(("event", Json.Of(e.Event)), ("data", Json.Of(e.Data))))
+                    execution.Events.Select(e =>
+                        Json.Object(
+                            ("contract", Json.Of(e.Contract)),
+                            ("event", Json.Of(e.Event)),
+                            ("data", Json.Of(e.Data))
+                        )
+                    )
                 )
             ),
             (
@@ -272,6 +303,7 @@ internal static class RunCommand
                 Json.Array(
                     execution.Audit.Select(e =>
                         Json.Object(
+                            ("contract", Json.Of(e.Contract)),
                             ("data", Json.Of(e.Data)),
                             ("action", Json.Of(e.Action)),
                             ("timestamp", Json.Of(e.Timestamp))

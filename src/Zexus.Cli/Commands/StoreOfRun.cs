@@ -23,7 +23,9 @@ internal sealed class StoreOfRun : IDisposable
         _isDryRun = isDryRun;
     }
 
-    public IStateSource Source => new ContractState(_store, _contract);
+    public IStateSource Source => StateOf(_contract);
+
+    public IStateSource StateOf(string contract) => new ContractState(_store, contract);
 
     /// <summary>Null when the state is in no store.</summary>
     public static StoreOfRun? Open(
@@ -78,7 +80,12 @@ internal sealed class StoreOfRun : IDisposable
         ExecutionSummary summary = new()
         {
             Contract = _contract,
-            Program = new Digest(SHA256.HashData(Container.Encode(program))),
+            Program = DigestOf(program),
+            Called = execution.Result!.Called.ToDictionary(
+                id => id,
+                id => DigestOf(inputs.Contracts.Single(callable => callable.Id == id).Program.Program),
+                StringComparer.Ordinal
+            ),
             Function = inputs.Function,
             Arguments = inputs.Arguments,
             Caller = inputs.Caller,
@@ -88,8 +95,10 @@ internal sealed class StoreOfRun : IDisposable
             GasLimit = inputs.Gas,
             GasUsed = 0,
         };
-        return _store.Commit(ExecutionRecord.Of(summary, execution.Result!)).Single();
+        return _store.Commit(ExecutionRecord.Of(summary, execution.Result)).Single();
     }
+
+    private static Digest DigestOf(Program program) => new(SHA256.HashData(Container.Encode(program)));
 
     public void Dispose() => _store.Dispose();
 

@@ -70,7 +70,15 @@ internal static class TraceCommand
                 return false;
             }
 
-            terminal.Out.WriteLine(isJson ? JsonLine(program, step, step.GasUsed - gas) : Line(program, step));
+            ProgramFile own =
+                step.Contract == inputs.Contract
+                    ? program
+                    : inputs.Contracts.Single(callable => callable.Id == step.Contract).Program;
+            terminal.Out.WriteLine(
+                isJson
+                    ? JsonLine(own, step, step.GasUsed - gas)
+                    : Line(own, step, step.Contract == inputs.Contract ? "" : Terminal.Printable(step.Contract) + ".")
+            );
             gas = step.GasUsed;
             if (terminal.OutIsTerminal)
             {
@@ -108,10 +116,10 @@ internal static class TraceCommand
     private static string Row(string step, string at, string instruction, string gas, string stack, string branches) =>
         $"{step, 7}  {at, -14} {instruction, -26} {gas, 8}  {stack, -24} {branches}".TrimEnd();
 
-    private static string Line(ProgramFile program, TraceStep step) =>
+    private static string Line(ProgramFile program, TraceStep step, string contract) =>
         Row(
             step.Number.ToString(System.Globalization.CultureInfo.InvariantCulture),
-            $"{FunctionName(program, step.Function)}:{step.Instruction}",
+            $"{contract}{FunctionName(program, step.Function)}:{step.Instruction}",
             InstructionText.Of(program.Program, step.Function, step.Instruction),
             Json.Of(step.GasUsed),
             "[" + string.Join(" ", step.Stack.Select(v => Literal.Of(v, 60))) + "]",
@@ -159,6 +167,7 @@ internal static class TraceCommand
         [
             ("step", Json.Of(step.Number)),
             ("depth", Json.Of(step.Depth)),
+            ("contract", Json.Of(step.Contract)),
             ("function", Json.Of(step.Function)),
             ("functionName", Json.Of(program.Program.Functions[step.Function].Name)),
             ("instruction", Json.Of(step.Instruction)),

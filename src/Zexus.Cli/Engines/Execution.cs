@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Numerics;
+using Zexus.Cli.Files;
 using Zexus.Cli.Output;
 using Zexus.Isa;
 using Zexus.Vm;
@@ -34,10 +35,22 @@ internal sealed record Inputs
     /// <summary>Where the rest of the state is, which only the interpreter can ask.</summary>
     public IStateSource? Source { get; init; }
 
+    /// <summary>The id that the program executes under.</summary>
+    public string Contract { get; init; } = "";
+
+    /// <summary>The contracts that it can call.</summary>
+    public IReadOnlyList<CallableContract> Contracts { get; init; } = [];
+
     /// <summary>What a key holds before the execution.</summary>
     public bool TryRead(string key, [MaybeNullWhen(false)] out Data value) =>
         State.TryGetValue(key, out value) || (Source is not null && Source.TryRead(key, out value));
 }
+
+/// <summary>A contract that programs can call.</summary>
+/// <param name="Id">How they name it.</param>
+/// <param name="Program">Its program, which loads.</param>
+/// <param name="State">Its state before the execution; of a store's, only the interpreter can ask.</param>
+internal sealed record CallableContract(string Id, ProgramFile Program, IStateSource State);
 
 /// <summary>What an execution left, whichever engine ran it: all observables.</summary>
 internal sealed record Execution
@@ -52,11 +65,14 @@ internal sealed record Execution
 
     public required IReadOnlyDictionary<string, Node> State { get; init; }
 
-    public required IReadOnlyList<Node> Ledger { get; init; }
+    /// <summary>What contracts that it called wrote, by their ids.</summary>
+    public required IReadOnlyDictionary<string, IReadOnlyDictionary<string, Node>> CalledWrites { get; init; }
 
-    public required IReadOnlyList<(string Event, Node Data)> Events { get; init; }
+    public required IReadOnlyList<(string Contract, Node Data)> Ledger { get; init; }
 
-    public required IReadOnlyList<(Node Data, Node Action, BigInteger Timestamp)> Audit { get; init; }
+    public required IReadOnlyList<(string Contract, string Event, Node Data)> Events { get; init; }
+
+    public required IReadOnlyList<(string Contract, Node Data, Node Action, BigInteger Timestamp)> Audit { get; init; }
 
     /// <summary>Of engines that have a heap of their own.</summary>
     public HeapStatistics? Heap { get; init; }
@@ -83,6 +99,9 @@ internal sealed record TraceStep
 
     /// <summary>Code frames alive before the step.</summary>
     public required int Depth { get; init; }
+
+    /// <summary>The contract whose code it is.</summary>
+    public required string Contract { get; init; }
 
     public required int Function { get; init; }
 

@@ -44,6 +44,8 @@ internal sealed class Interpreter(InterpreterOptions options) : IEngine
             TimeLimit = inputs.TimeLimit,
             State = inputs.State,
             Source = inputs.Source,
+            Contract = inputs.Contract,
+            Contracts = ContractsOf(inputs),
             Block = new BlockContext
             {
                 Timestamp = inputs.Timestamp,
@@ -51,6 +53,17 @@ internal sealed class Interpreter(InterpreterOptions options) : IEngine
                 Caller = inputs.Caller,
             },
         };
+
+    private static Contracts? ContractsOf(Inputs inputs)
+    {
+        Contracts? contracts = inputs.Contracts.Count == 0 ? null : new();
+        foreach (CallableContract callable in inputs.Contracts)
+        {
+            contracts!.Add(callable.Id, new Contract(ZexusProgram.Load(callable.Program.Program), callable.State));
+        }
+
+        return contracts;
+    }
 
     /// <summary>Where the execution begins.</summary>
     public static EntryCall Entry(Inputs inputs) => new(inputs.Function, inputs.Arguments);
@@ -83,7 +96,10 @@ internal sealed class Interpreter(InterpreterOptions options) : IEngine
         {
             using Vm.Vm vm = new(Options(inputs));
             Tracer tracer = new(
-                program.Image,
+                inputs
+                    .Contracts.Select(callable => (callable.Id, callable.Program.Program))
+                    .Append((inputs.Contract, program.Image))
+                    .ToDictionary(StringComparer.Ordinal),
                 detail,
                 visit,
                 new StepGuards(inputs with { MemoryLimit = long.MaxValue })
@@ -122,16 +138,21 @@ internal sealed class Interpreter(InterpreterOptions options) : IEngine
                 GasUsed = result.GasUsed,
                 Steps = result.Steps,
                 Output = result.Output,
-                State = new SortedDictionary<string, Node>(
-                    result.State.ToDictionary(e => e.Key, e => Node.Of(e.Value)),
+                State = Sorted(result.State),
+                CalledWrites = result.CalledWrites.ToDictionary(
+                    called => called.Key,
+                    IReadOnlyDictionary<string, Node> (called) => Sorted(called.Value),
                     StringComparer.Ordinal
                 ),
-                Ledger = [.. result.Ledger.Select(e => Node.Of(e.Entry))],
-                Events = [.. result.Events.Select(e => (e.Name, Node.Of(e.Payload)))],
-                Audit = [.. result.Audit.Select(e => (Node.Of(e.Data), Node.Of(e.Action), e.Timestamp))],
+                Ledger = [.. result.Ledger.Select(e => (e.Contract, Node.Of(e.Entry)))],
+                Events = [.. result.Events.Select(e => (e.Contract, e.Name, Node.Of(e.Payload)))],
+                Audit = [.. result.Audit.Select(e => (e.Contract, Node.Of(e.Data), Node.Of(e.Action), e.Timestamp))],
                 Heap = result.Heap,
                 Result = result,
             };
+
+        private static SortedDictionary<string, Node> Sorted(IReadOnlyDictionary<string, Data> state) =>
+            new(state.ToDictionary(e => e.Key, e => Node.Of(e.Value)), StringComparer.Ordinal);
 
         private Node ToNode(ZexusValue root)
         {
@@ -202,9 +223,15 @@ internal sealed class Interpreter(InterpreterOptions options) : IEngine
     }
 
     /// <summary>The engine shows itself before each step; a trace tells what each step did. So a step is told when the next begins.</summary>
-    private sealed class Tracer(Program program, TraceDetail detail, Func<TraceStep, bool> visit, StepGuards guards)
+    private sealed class Tracer(
+        Dictionary<string, Program> programs,
+        TraceDetail detail,
+        Func<TraceStep, bool> visit,
+        StepGuards guards
+    )
     {
         private long _number;
+        private string _contract = "";
         private int _depth;
         private int _function;
         private int _instruction;
@@ -217,6 +244,7 @@ internal sealed class Interpreter(InterpreterOptions options) : IEngine
             }
 
             guards.Before(++_number);
+            _contract = view.Contract;
             _depth = view.FrameDepth;
             _function = view.Function;
             _instruction = view.Instruction;
@@ -230,6 +258,7 @@ internal sealed class Interpreter(InterpreterOptions options) : IEngine
                 new TraceStep
                 {
                     Number = _number,
+                    Contract = _contract,
                     Depth = _depth,
                     Function = _function,
                     Instruction = _instruction,
@@ -246,14 +275,14 @@ internal sealed class Interpreter(InterpreterOptions options) : IEngine
             for (int i = Math.Max(0, view.StackHeight - detail.Cells); i < view.StackHeight; i++)
             {
                 int room = detail.Nodes;
-                cells.Add(ToNode(view.Stack(i), [], ref room));
+                cells.Add(ToNode(programs[view.Contract], view.Stack(i), [], ref room));
             }
 
             return cells;
         }
 
         /// <summary>Recursion as deep as there is room at most.</summary>
-        private Node ToNode(HeapValue value, Dictionary<long, Node> made, ref int room)
+        private static Node ToNode(Program program, HeapValue value, Dictionary<long, Node> made, ref int room)
         {
             if (--room < 0)
             {
@@ -301,12 +330,12 @@ internal sealed class Interpreter(InterpreterOptions options) : IEngine
 
                 if (value.Kind == ValueKind.Map)
                 {
-                    items.Add(ToNode(value.Key(i), made, ref room));
-                    items.Add(ToNode(value.Value(i), made, ref room));
+                    items.Add(ToNode(program, value.Key(i), made, ref room));
+                    items.Add(ToNode(program, value.Value(i), made, ref room));
                 }
                 else
                 {
-                    items.Add(ToNode(value.Item(i), made, ref room));
+                    items.Add(ToNode(program, value.Item(i), made, ref room));
                 }
             }
 

@@ -86,6 +86,7 @@ internal sealed class Oracle : IEngine
             new()
             {
                 Number = number,
+                Contract = before.Context.Contract,
                 Depth = before.Depth,
                 Function = before.Frame.Function,
                 Instruction = before.Frame.Instruction,
@@ -107,7 +108,7 @@ internal sealed class Oracle : IEngine
                 inputs.State.Select(entry => Tuple.Create(entry.Key, PlainModule.ofData(entry.Value)))
             );
             return new Context(
-                "",
+                inputs.Contract,
                 new Spec.Entry(inputs.Function, ListModule.OfSeq(inputs.Arguments.Select(PlainModule.ofData))),
                 Zexus.Spec.Int.NewKnown(inputs.Gas),
                 inputs.Timestamp,
@@ -116,11 +117,41 @@ internal sealed class Oracle : IEngine
                 state,
                 MapModule.Empty<string, Spec.HostFunction>(),
                 FuncConvert.FromFunc<string, string, string, bool>(Differential.ReferenceSignatures.verify),
-                MapModule.Empty<string, Spec.Contract>()
+                ContractsOf(inputs)
             );
         }
 
+        private static FSharpMap<string, Spec.Contract> ContractsOf(Inputs inputs) =>
+            new(
+                inputs.Contracts.Select(callable =>
+                    Tuple.Create(
+                        callable.Id,
+                        new Spec.Contract(
+                            Validation.validate(Limits.Default, callable.Program.Program).ResultValue,
+                            StateOf(callable.State)
+                        )
+                    )
+                )
+            );
+
+        private static FSharpMap<string, Plain> StateOf(IStateSource source) =>
+            source is StateInMemory state
+                ? new(state.State.Select(entry => Tuple.Create(entry.Key, PlainModule.ofData(entry.Value))))
+                : throw new InvalidOperationException("The oracle takes states as a whole.");
+
         private static BigInteger Known(Zexus.Spec.Int number) => ((Zexus.Spec.Int.Known)number).Item;
+
+        /// <summary>The keys of a called contract that are not as they were.</summary>
+        private static SortedDictionary<string, Node> Written(State end, string id, FSharpMap<string, Plain> after)
+        {
+            FSharpMap<string, Plain> before = end.Context.Contracts[id].State;
+            return new(
+                after
+                    .Where(entry => !before.TryGetValue(entry.Key, out Plain? was) || !was.Equals(entry.Value))
+                    .ToDictionary(entry => entry.Key, entry => OracleValues.OfPlain(entry.Value)),
+                StringComparer.Ordinal
+            );
+        }
 
         private static Execution ExecutionOf(State end, Machine.Ending ending, long steps) =>
             new()
@@ -144,13 +175,23 @@ internal sealed class Oracle : IEngine
                     end.World.State.ToDictionary(e => e.Key, e => OracleValues.OfPlain(e.Value)),
                     StringComparer.Ordinal
                 ),
-                Ledger = [.. end.World.Ledger.Reverse().Select(e => OracleValues.OfPlain(e.Entry))],
-                Events = [.. end.World.Events.Reverse().Select(e => (e.Name, OracleValues.OfPlain(e.Payload)))],
+                CalledWrites = end.World.Called.ToDictionary(
+                    called => called.Key,
+                    IReadOnlyDictionary<string, Node> (called) => Written(end, called.Key, called.Value),
+                    StringComparer.Ordinal
+                ),
+                Ledger = [.. end.World.Ledger.Reverse().Select(e => (e.Contract, OracleValues.OfPlain(e.Entry)))],
+                Events =
+                [
+                    .. end.World.Events.Reverse().Select(e => (e.Contract, e.Name, OracleValues.OfPlain(e.Payload))),
+                ],
                 Audit =
                 [
                     .. end
                         .Audit.Reverse()
-                        .Select(e => (OracleValues.OfPlain(e.Data), OracleValues.OfPlain(e.Action), e.Timestamp)),
+                        .Select(e =>
+                            (e.Contract, OracleValues.OfPlain(e.Data), OracleValues.OfPlain(e.Action), e.Timestamp)
+                        ),
                 ],
             };
     }

@@ -102,6 +102,10 @@ internal sealed class ChainEffects
     /// <summary>What calls have written to a contract's state so far; null when they have written nothing.</summary>
     public IReadOnlyDictionary<string, Data>? WritesOf(string id) => _written.GetValueOrDefault(id);
 
+    /// <summary>All contracts that have executed but this one.</summary>
+    public IReadOnlyList<string> Called(string contract) =>
+        _contracts.Count == 1 ? [] : [.. _contracts.Select(known => known.Id).Where(id => id != contract)];
+
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, Data>> TakeWrites() =>
         _written
             .Where(contract => contract.Value.Count > 0)

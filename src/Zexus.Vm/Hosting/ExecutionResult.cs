@@ -42,9 +42,12 @@ public sealed class ExecutionResult
         IReadOnlyDictionary<string, Data> before,
         ChainEffects effects,
         BigInteger timestamp,
-        HeapStatistics heap
+        HeapStatistics heap,
+        string contract
     )
     {
+        Contract = contract;
+        Called = effects.Called(contract);
         Value = value;
         Fault = fault;
         FaultValue = faultValue;
@@ -61,6 +64,12 @@ public sealed class ExecutionResult
         Output = effects.Output.ToString();
         Heap = heap;
     }
+
+    /// <summary>The id that it executed under: <see cref="VmOptions.Contract"/>.</summary>
+    public string Contract { get; }
+
+    /// <summary>The ids of the contracts that were called, also where their calls have failed.</summary>
+    public IReadOnlyList<string> Called { get; }
 
     /// <summary>Did it end without a fault?</summary>
     public bool IsCompleted => Fault is null;

@@ -42,6 +42,9 @@ public sealed class Contracts : IContractSource
 /// <param name="state">Keys and what they hold; not to be changed while an execution runs.</param>
 public sealed class StateInMemory(IReadOnlyDictionary<string, Data> state) : IStateSource
 {
+    /// <summary>All of it.</summary>
+    public IReadOnlyDictionary<string, Data> State => state;
+
     /// <inheritdoc/>
     public bool TryRead(string key, [MaybeNullWhen(false)] out Data value) => state.TryGetValue(key, out value);
 }

@@ -284,7 +284,8 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
             before,
             _effects,
             _options.Block.Timestamp,
-            _heap.Statistics()
+            _heap.Statistics(),
+            _contract
         );
     }
 

@@ -69,6 +69,12 @@ public sealed class Profiler
 
     private void Step(in MachineView view)
     {
+        // What contracts do that are called is the call's.
+        if (view.ContractDepth > 0)
+        {
+            return;
+        }
+
         int depth = view.FrameDepth;
         int function = view.Function;
         int instruction = view.Instruction;
