@@ -16,6 +16,8 @@ public sealed class CheckReportTests
         .. ThreadedStatistics.ExitKinds.Select(kind => $"threaded exit {kind}"),
         .. JitStatistics.Operations.Select(op => $"op {op}"),
         .. JitStatistics.ExitKinds.Select(kind => $"exit {kind}"),
+        .. JitStatistics.InlinedExitKinds.Select(kind => $"inlined exit {kind}"),
+        "nested exits",
         .. JitStatistics.ExitKinds.Select(kind => $"loop exit {kind}"),
         "loop executions entered",
     ];

@@ -246,7 +246,7 @@ type CampaignResult = {
         this.Levels
         |> Array.sumBy (fun level -> level.Compiled |> Map.tryFind key |> Option.defaultValue 0L)
 
-    /// Operations that compiled code never ran, and side exits that it never took.
+    /// Operations that compiled code never ran, and side exits that it never took, or never out of a callee that is compiled into its caller.
     member this.NeverCompiled = [|
         for op in JitStatistics.Operations do
             if this.CompiledCount("op " + op) = 0L then
@@ -255,6 +255,13 @@ type CampaignResult = {
         for exit in JitStatistics.ExitKinds do
             if this.CompiledCount("exit " + exit) = 0L then
                 $"exit {exit}"
+
+        for exit in JitStatistics.InlinedExitKinds do
+            if this.CompiledCount("inlined exit " + exit) = 0L then
+                $"inlined exit {exit}"
+
+        if this.CompiledCount "nested exits" = 0L then
+            "nested exits"
     |]
 
     /// What loop-heavy programs are there for, and none of them has come to.

@@ -169,7 +169,8 @@ type LevelCounts() =
     member val Collections = 0L with get, set
     member val Freed = 0L with get, set
     /// Of compiled executions: how many, how often compiled code was entered, executions by operation (`op Add`), side exits by
-    /// kind (`exit Gas`), and what the compiler's limits refused (`refused ...`). Of loop-heavy programs, whose loops were to be entered while
+    /// kind (`exit Gas`), those of them out of callees that are compiled into their callers (`inlined exit Gas`), or into such callees
+    /// (`nested exits`), and what the compiler's limits refused (`refused ...`). Of loop-heavy programs, whose loops were to be entered while
     /// they ran, also how many did so (`loop executions`, `loop executions entered`), how often (`loop entered`), and the exits from there
     /// (`loop exit Gas`).
     /// Of executions with threaded code the same, as `threaded op Add`; and how often an operation was left to its source instruction

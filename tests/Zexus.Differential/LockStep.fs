@@ -1426,6 +1426,11 @@ type LockStep(engine: Engine) =
         for entry in statistics.Exits do
             tell ("exit " + entry.Key) entry.Value
 
+        for entry in statistics.InlinedExits do
+            tell ("inlined exit " + entry.Key) entry.Value
+
+        tell "nested exits" statistics.NestedExits
+
         for entry in statistics.Refusals do
             tell ("refused " + entry.Key) (int64 entry.Value)
 

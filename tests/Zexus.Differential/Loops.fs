@@ -16,7 +16,8 @@ module Loops =
 
     let private constant (w: Writer) (data: Data) = w.Constant(data, Guess.Any)
 
-    let private leaf, looping, counting = 1, 2, 3
+    let private leaf, looping, counting, item, twice, grow, around, deep =
+        1, 2, 3, 4, 5, 6, 7, 8
 
     /// A loop whose counter goes up from 0 to the number of rounds, tested at its head or at its end.
     let private upTo (r: Rng) (w: Writer) (counter: string) (rounds: int) (body: unit -> unit) =
@@ -132,7 +133,94 @@ module Loops =
         third.Emit Opcode.ADD
         third.Store "c"
         third.Load "c"
-        [| first.Definition; second.Definition; third.Definition |]
+
+        // Short ones, which compiled code can do in their callers. What one assumes of its operands does not hold of all of them.
+        let fourth = Writer(pool, "item", [| "l"; "i"; "x" |], [||], [||])
+
+        if r.Chance 500 then
+            fourth.Load "l"
+            fourth.Load "i"
+            fourth.Load "x"
+            call fourth "set" 2
+            fourth.Emit Opcode.POP
+
+        fourth.Load "l"
+        fourth.Load "i"
+        fourth.Emit Opcode.INDEX
+
+        if r.Chance 300 then
+            constant fourth (number r)
+            fourth.Emit Opcode.ADD
+
+        let fifth = Writer(pool, "twice", [| "x"; "y" |], [| "z" |], [||])
+        fifth.Load "x"
+        fifth.Load "y"
+        fifth.Emit(Opcode.CALL_FUNC_CONST, leaf, r.Between(1, 3) |> min 2, 0, Guess.Any)
+        fifth.Store "z"
+        fifth.Load "y"
+        fifth.Load "z"
+        fifth.Load "z"
+        fifth.Emit(Opcode.CALL_FUNC_CONST, (if r.Chance 300 then grow else leaf), r.Between(1, 2), 0, Guess.Any)
+
+        if r.Chance 800 then
+            fifth.Emit(r.Pick [| Opcode.ADD; Opcode.SUB |])
+
+        let sixth = Writer(pool, "grow", [| "x" |], [| "step" |], [||])
+        constant sixth (Data.Int(BigInteger.Pow(BigInteger 2, r.Between(54, 62))))
+        sixth.Store "step"
+        sixth.Load "x"
+        sixth.Load "step"
+        sixth.Emit(r.Pick [| Opcode.ADD; Opcode.SUB |])
+
+        // A loop without handlers that calls them.
+        let seventh = Writer(pool, "around", [| "l"; "n" |], [| "i"; "sum" |], [||])
+        constant seventh (number r)
+        seventh.Store "sum"
+
+        loop r seventh "i" (r.Pick [| 3; 7; 20 |]) (fun () ->
+            for _ in 1 .. r.Between(1, 3) do
+                seventh.Load "sum"
+
+                match r.Below 7 with
+                | 0
+                | 1 ->
+                    seventh.Load "l"
+                    seventh.Load(if r.Chance 800 then "i" else "n")
+                    seventh.Load(r.Pick [| "i"; "i"; "n"; "sum" |])
+                    seventh.Emit(Opcode.CALL_FUNC_CONST, item, 3, 0, Guess.Any)
+                | 2 ->
+                    seventh.Load "sum"
+                    seventh.Load "i"
+                    seventh.Emit(Opcode.CALL_FUNC_CONST, twice, 2, 0, Guess.Any)
+                | 3
+                | 4 ->
+                    seventh.Load(r.Pick [| "n"; "sum"; "sum" |])
+                    seventh.Emit(Opcode.CALL_FUNC_CONST, grow, 1, 0, Guess.Any)
+                | _ ->
+                    seventh.Load "i"
+                    seventh.Load "n"
+                    seventh.Emit(Opcode.CALL_FUNC_CONST, r.Pick [| leaf; twice |], 2, 0, Guess.Any)
+
+                seventh.Emit(r.Pick [| Opcode.ADD; Opcode.SUB |])
+                seventh.Store "sum")
+
+        seventh.Load "sum"
+
+        // Down to where no call fits, in a loop that is running there, too.
+        let eighth = Writer(pool, "deep", [| "n" |], [| "i" |], [||])
+
+        upTo r eighth "i" (r.Between(3, 5)) (fun () ->
+            sometimes r eighth "i" (fun () ->
+                eighth.Load "i"
+                eighth.Load "n"
+                eighth.Emit(Opcode.CALL_FUNC_CONST, r.Pick [| leaf; twice; grow |], 2, 0, Guess.Any)
+                eighth.Emit Opcode.POP))
+
+        eighth.Load "n"
+        eighth.Emit Opcode.INC
+        eighth.Emit(Opcode.CALL_FUNC_CONST, deep, 1, 0, Guess.Any)
+
+        [| first; second; third; fourth; fifth; sixth; seventh; eighth |] |> Array.map _.Definition
 
     let generate (r: Rng) : Program =
         let pool = Pool()
@@ -165,7 +253,7 @@ module Loops =
         let rec act (depth: int) : unit =
             let counter = counters[depth]
 
-            match r.Below 26 with
+            match r.Below 30 with
             | 0
             | 1
             | 2
@@ -309,6 +397,19 @@ module Loops =
                 w.Emit(r.Pick [| Opcode.ADD_REG; Opcode.SUB_REG; Opcode.MUL_REG |], 3, 1, 2, Guess.Any)
                 w.Emit(Opcode.PUSH_REG, 3, 0, 0, Guess.Any)
                 w.Store(variable ())
+            | 25
+            | 26
+            | 27
+            | 28 ->
+                if r.Chance 500 then
+                    w.Load "l"
+                else
+                    // As long as the loop is, and of Ints as far as anyone has seen.
+                    constant w (Data.List(Array.init 24 Tree.ofInt))
+
+                operand depth
+                w.Emit(Opcode.CALL_FUNC_CONST, around, 2, 0, Guess.Any)
+                w.Store(variable ())
             | _ ->
                 w.Load(variable ())
                 operand depth
@@ -351,6 +452,11 @@ module Loops =
 
         for _ in 1 .. r.Between(1, 2) do
             nest 0 (r.Pick [| 5; 12; 30; 60; 120 |])
+
+        if r.Chance 60 then
+            w.Int 0
+            w.Emit(Opcode.CALL_FUNC_CONST, deep, 1, 0, Guess.Any)
+            w.Emit Opcode.POP
 
         for name in numbers[..2] do
             w.Load name

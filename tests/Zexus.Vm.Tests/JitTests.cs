@@ -132,6 +132,90 @@ public class JitTests
         }
     }
 
+    private const string Fibonacci = """
+        .func main()
+            LOAD_CONST {0}
+            CALL_FUNC_CONST fib, 1
+            LOAD_CONST 9
+            CALL_FUNC_CONST fib, 1
+            ADD
+        .end
+        .func fib(n)
+            LOAD_NAME n
+            LOAD_CONST 2
+            LT
+            JUMP_IF_FALSE recurse
+            LOAD_NAME n
+            RETURN
+        recurse:
+            LOAD_NAME n
+            LOAD_CONST 1
+            SUB
+            CALL_FUNC_CONST fib, 1
+            LOAD_NAME n
+            LOAD_CONST 2
+            SUB
+            CALL_FUNC_CONST fib, 1
+            ADD
+        .end
+        """;
+
+    private static ZexusProgram Fib(string of, int level, Limits? limits = null)
+    {
+        ZexusProgram program = Load(Fibonacci.Replace("{0}", of, StringComparison.Ordinal), limits);
+        return level == 0 ? program : ZexusProgram.Load(Optimizer.Optimize(program, level).Program, limits);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(3)]
+    public void Gas_runs_out_at_the_same_instruction_of_a_callee_in_its_caller(int level)
+    {
+        ZexusProgram program = Fib("6", level);
+        long all = Run(program, null).GasUsed;
+        for (long gas = 0; gas <= all; gas++)
+        {
+            Assert.Equal(gas == all, Same(program, Eager, gas).Fault is null);
+        }
+
+        Assert.True(program.JitStatistics(Eager)!.Executed["CallInlined"] > 1_000);
+    }
+
+    /// <summary>The Int that does not fit, or is none, comes to the callees of callees: both callers go on in the interpreter, and compiled code with what was seen.</summary>
+    [Theory]
+    [InlineData("7.5")]
+    [InlineData("true")]
+    [InlineData("\"text\"")]
+    [InlineData("null")]
+    public void A_callee_in_its_caller_is_left_for_the_interpreter(string of)
+    {
+        foreach (int level in (int[])[0, 3])
+        {
+            ZexusProgram program = Fib(of, level);
+            long all = Run(program, null).GasUsed;
+            for (long gas = 0; gas <= all; gas += 7)
+            {
+                _ = Same(program, Eager, gas);
+            }
+
+            _ = Same(program, Eager);
+        }
+    }
+
+    [Fact]
+    public void A_callee_in_its_caller_counts_as_a_call()
+    {
+        for (int depth = 1; depth <= 40; depth++)
+        {
+            Limits limits = new(depth, 8192, 1 << 20, 1 << 20, 256);
+            ZexusProgram program = Fib("16", 0, limits);
+            Assert.Equal(depth < 17, Same(program, Eager).Fault == Fault.CallTooDeep);
+            JitStatistics statistics = program.JitStatistics(Eager)!;
+            Assert.True(depth > 16 || statistics.Exits["Room"] > 0);
+            Assert.True(depth < 30 || statistics.Executed["CallInlined"] > 1_000);
+        }
+    }
+
     [Fact]
     public void Slices_of_gas_and_steps_add_up_over_a_long_loop() => _ = Same(Load(CountTo(3_000_000, "0")), Eager);
 

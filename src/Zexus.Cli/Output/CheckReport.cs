@@ -175,6 +175,16 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
                     + $"{operations:N0} instructions, {JitStatistics.Operations.Count(op => result.CompiledCount("op " + op) > 0)} of {JitStatistics.Operations.Length} operations; side exits: {exits}"
             )
         );
+        string inlinedExits = string.Join(
+            ", ",
+            JitStatistics.InlinedExitKinds.Select(kind => $"{kind} {result.CompiledCount("inlined exit " + kind):N0}")
+        );
+        rows.Add(
+            (
+                "inlined callees",
+                $"called {result.CompiledCount("op CallInlined"):N0} times; left in the middle: {inlinedExits}; {result.CompiledCount("nested exits"):N0} of these out of callees of callees"
+            )
+        );
         if (result.Loops > 0)
         {
             string loopExits = string.Join(

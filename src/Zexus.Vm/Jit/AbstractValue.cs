@@ -22,7 +22,7 @@ internal struct AbstractValue
     /// <summary>Any kind at all; tag and payload are both variables of the compiled code.</summary>
     public const int Any = -1;
 
-    /// <summary>Nothing reads it any more; memory has some valid value.</summary>
+    /// <summary>Nothing reads it any more. Memory has some valid value if it is clean.</summary>
     public const int Dead = -2;
 
     /// <summary>A <see cref="Tag"/>, <see cref="Any"/> or <see cref="Dead"/>.</summary>
@@ -81,7 +81,7 @@ internal struct AbstractValue
         Clean &= other.Clean;
         if (Kind == Dead || other.Kind == Dead)
         {
-            this = new AbstractValue { Kind = Dead };
+            this = new AbstractValue { Kind = Dead, Clean = Clean };
         }
         else if (Kind != other.Kind)
         {
@@ -163,16 +163,4 @@ internal static class ElementGuesses
         a == b || b == ElementGuess.Empty ? a
         : a == ElementGuess.Empty ? b
         : ElementGuess.Unknown;
-}
-
-/// <summary>What is known of a whole frame at one point of its code.</summary>
-internal sealed class FrameState(AbstractValue[] values, int top)
-{
-    /// <summary>Variables and registers, then operands up to <see cref="Top"/>.</summary>
-    public AbstractValue[] Values { get; } = values;
-
-    /// <summary>The slot above the highest operand.</summary>
-    public int Top { get; set; } = top;
-
-    public FrameState Copy() => new([.. Values], Top);
 }

@@ -50,6 +50,7 @@ internal sealed unsafe class CompiledPiece
 
     private readonly Delegate _keptAlive;
     private readonly nint[] _sites;
+    private readonly nint[] _callerFrames;
 
     public CompiledPiece(
         DynamicMethod method,
@@ -58,6 +59,7 @@ internal sealed unsafe class CompiledPiece
         Site* mismatch,
         int failing,
         nint[] sites,
+        nint[] callerFrames,
         int guards,
         int ilCount
     )
@@ -65,6 +67,7 @@ internal sealed unsafe class CompiledPiece
         Function = function;
         Convention = convention;
         _sites = sites;
+        _callerFrames = callerFrames;
         Guards = guards;
         IlCount = ilCount;
         _keptAlive = method.CreateDelegate(Delegates[convention.Registers.Length]);
@@ -103,6 +106,11 @@ internal sealed unsafe class CompiledPiece
         foreach (nint site in _sites)
         {
             NativeMemory.Free((void*)site);
+        }
+
+        foreach (nint frame in _callerFrames)
+        {
+            NativeMemory.Free((void*)frame);
         }
     }
 }

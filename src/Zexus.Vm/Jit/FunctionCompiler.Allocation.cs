@@ -72,7 +72,7 @@ internal sealed unsafe partial class FunctionCompiler
         FunctionCode* function = _program.Functions + at->B;
         int captures = function->Variables - function->FirstCapture;
         long bytes = sizeof(FunctionCell) + ((long)captures * sizeof(nint));
-        int place = at->A >> 2;
+        int place = SlotOf(at->A);
         bool isLocal = (PlaceKind)(at->A & 3) == PlaceKind.Local;
         if (!AllocatesInline(bytes))
         {
@@ -102,7 +102,7 @@ internal sealed unsafe partial class FunctionCompiler
             StoreInCell(cell, Members.ClosureCapturesOffset, OpCodes.Stind_I4, () => _il.Int(captures));
             for (int c = 0; c < captures; c++)
             {
-                int slot = _program.CaptureSlots[at->C + c];
+                int slot = Base + _program.CaptureSlots[at->C + c];
                 StoreInCell(
                     cell,
                     sizeof(FunctionCell) + (c * sizeof(nint)),
@@ -260,7 +260,7 @@ internal sealed unsafe partial class FunctionCompiler
                 {
                     if (call.PushTag is null)
                     {
-                        LoadSlotPayload(_program.CaptureSlots[at->C + number]);
+                        LoadSlotPayload(Base + _program.CaptureSlots[at->C + number]);
                     }
                     else
                     {

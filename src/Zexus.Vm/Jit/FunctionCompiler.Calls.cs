@@ -108,6 +108,11 @@ internal sealed unsafe partial class FunctionCompiler
     /// <summary>A call of the function table.</summary>
     private int CallFunction(int i)
     {
+        if (_inlined.TryGetValue(i, out Activation? inlined))
+        {
+            return EnterInlined(i, inlined);
+        }
+
         Instr* at = At(i);
         FunctionCode* callee = _program.Functions + at->A;
         Convention? convention;
@@ -151,6 +156,7 @@ internal sealed unsafe partial class FunctionCompiler
     /// <summary>Calls compiled code, or has the machine do the call where it is not there, or is not called so.</summary>
     private int CallDirectly(int i, DirectCall call)
     {
+        RequireRoom(i);
         FlushAll();
         if (_il.Enabled)
         {
@@ -183,12 +189,6 @@ internal sealed unsafe partial class FunctionCompiler
         Label done = _il.NewLabel();
         bool fits = true;
 
-        // One look for the native stack, the depth of calls and the room on the value stack: Machine.CallLimit.
-        _il.AddressOf(_stackProbe ??= _il.NewLocal(typeof(int)));
-        _il.Op(OpCodes.Conv_U);
-        PushMachine();
-        _il.Field(Members.Field("_callLimit"));
-        _il.Branch(OpCodes.Blt_Un, slow);
         if (call.PushTag is not null)
         {
             LocalBuilder closure = _closure ??= _il.NewLocal(typeof(long));
@@ -238,8 +238,11 @@ internal sealed unsafe partial class FunctionCompiler
 
         _il.Mark(done);
         Label otherKind = _il.NewLabel();
+        FrameState now = _state.Copy();
         _il.Cold(() =>
         {
+            FrameState kept = _state;
+            _state = now;
             _il.Mark(slow);
             Helper(call.Helper, call.HelperArguments);
             if (arguments != call.Result)
@@ -257,12 +260,14 @@ internal sealed unsafe partial class FunctionCompiler
                 CheckResult();
             }
 
+            _state = kept;
+
             void Helper(string name, Action more)
             {
                 PushMachine();
                 _il.Address(site);
                 PushFrame();
-                _il.Argument(SlotsArgument);
+                PushSlots();
                 _il.Load(_counter);
                 more();
                 _il.Call(Members.Of(name));

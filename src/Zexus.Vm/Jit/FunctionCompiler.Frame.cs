@@ -32,6 +32,14 @@ internal sealed unsafe partial class FunctionCompiler
     {
         _il.AddressOf(_frame);
         _il.Volatile(OpCodes.Ldind_I);
+        AddOffset(_state.Activation.Depth * sizeof(Frame));
+    }
+
+    /// <summary>Where the frame's slots begin.</summary>
+    private void PushSlots()
+    {
+        _il.Argument(SlotsArgument);
+        AddOffset(Base * sizeof(Value));
     }
 
     /// <summary>The machine, of which the same is true.</summary>
@@ -241,8 +249,15 @@ internal sealed unsafe partial class FunctionCompiler
     /// <summary>Writes one slot into the frame.</summary>
     private void Flush(int slot)
     {
-        if (Values[slot].Kind == AbstractValue.Dead || (Values[slot].Clean && Values[slot].Alias == Alias.None))
+        if (Values[slot].Clean && Values[slot].Alias == Alias.None)
         {
+            return;
+        }
+
+        if (Values[slot].Kind == AbstractValue.Dead)
+        {
+            ClearSlots(0, slot, slot + 1);
+            Values[slot].Clean = true;
             return;
         }
 
@@ -334,15 +349,16 @@ internal sealed unsafe partial class FunctionCompiler
 
         Site* site = (Site*)NativeMemory.AllocZeroed((nuint)sizeof(Site));
         _sites.Add((nint)site);
-        site->Function = _function;
+        site->Function = _owners[i].Function;
         site->At = At(i);
+        site->Callers = CallersOf(_owners[i]);
         site->Height = height;
         site->Piece = _piece;
         site->Exit = exit;
         site->HasHandlers = _hasHandlers;
         if (exit == ExitKind.None && !_assumeNothing && (Op)At(i)->Op is >= Op.CallLocal and <= Op.CallTop)
         {
-            site->Seen = _jit.SeenAt(_function, i);
+            site->Seen = SeenAt(i);
         }
 
         return site;
@@ -413,7 +429,7 @@ internal sealed unsafe partial class FunctionCompiler
             site->Guard = guard;
             _il.Address(site);
             PushFrame();
-            _il.Argument(SlotsArgument);
+            PushSlots();
             _il.Load(_counter);
             if (back != 0)
             {
@@ -433,7 +449,7 @@ internal sealed unsafe partial class FunctionCompiler
         int holder = Holder(slot);
         return () =>
         {
-            Seen* seen = _jit.SeenAt(_function, i);
+            Seen* seen = SeenAt(i);
             _il.Address(first ? &seen->First : &seen->Second);
             _il.Load(TagOf(holder));
             _il.Call(Members.NoteKind);
@@ -446,7 +462,7 @@ internal sealed unsafe partial class FunctionCompiler
         int holder = Holder(list);
         return () =>
         {
-            Seen* seen = _jit.SeenAt(_function, i);
+            Seen* seen = SeenAt(i);
             _il.Address(&seen->Elements);
             if (fits)
             {
@@ -464,7 +480,7 @@ internal sealed unsafe partial class FunctionCompiler
     private Action NoteFlag(int i, bool overflow) =>
         () =>
         {
-            Seen* seen = _jit.SeenAt(_function, i);
+            Seen* seen = SeenAt(i);
             _il.Address(overflow ? &seen->Overflow : &seen->Range);
             _il.Int(1);
             _il.Op(OpCodes.Stind_I2);

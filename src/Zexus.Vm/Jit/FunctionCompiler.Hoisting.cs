@@ -137,7 +137,7 @@ internal sealed unsafe partial class FunctionCompiler
                 }
 
                 known.Add(block);
-                if (successor.Start <= block.Start)
+                if (successor.Number <= block.Number)
                 {
                     backEdges.Add((block, successor));
                 }
@@ -181,7 +181,7 @@ internal sealed unsafe partial class FunctionCompiler
         {
             for (int i = block.Start; i < block.End; i++)
             {
-                _ = written.Add(FrameUses(At(i)).Written);
+                _ = written.Add(FrameUses(i).Written);
                 if (_listUses.TryGetValue(i, out ListUse use))
                 {
                     if (!uses.TryGetValue(use.Slot, out List<int>? known))
@@ -198,7 +198,12 @@ internal sealed unsafe partial class FunctionCompiler
         foreach ((int slot, List<int> at) in uses)
         {
             ElementKind kind = _listUses[at[0]].Kind;
-            if (written.Contains(slot) || !at.TrueForAll(i => _listUses[i].Kind == kind && _seen[i].Hoist == 0))
+            // What a callee has is written by its call.
+            if (
+                slot >= _function->Slots
+                || written.Contains(slot)
+                || !at.TrueForAll(i => _listUses[i].Kind == kind && _seen[i].Hoist == 0)
+            )
             {
                 continue;
             }
@@ -298,7 +303,7 @@ internal sealed unsafe partial class FunctionCompiler
         {
             foreach (int i in uses)
             {
-                Seen* seen = _jit.SeenAt(_function, i);
+                Seen* seen = SeenAt(i);
                 _il.Address(&seen->Hoist);
                 _il.Int(1);
                 _il.Op(OpCodes.Stind_I2);

@@ -151,7 +151,7 @@ internal sealed unsafe partial class FunctionCompiler
     private Action NoteSearch(int i) =>
         () =>
         {
-            Seen* seen = _jit.SeenAt(_function, i);
+            Seen* seen = SeenAt(i);
             _il.Address(&seen->Search);
             _il.Int(1);
             _il.Op(OpCodes.Stind_I2);

@@ -733,7 +733,7 @@ internal sealed unsafe partial class FunctionCompiler
             PushMachine();
             _il.Address(site);
             PushFrame();
-            _il.Argument(SlotsArgument);
+            PushSlots();
             _il.Load(_counter);
             _il.Call(Members.Of(nameof(Machine.RunInstruction)));
             _il.Store(_counter);

@@ -109,7 +109,7 @@ internal sealed unsafe partial class FunctionCompiler
                 _il.Store(_counter);
             }
 
-            EmitReturn();
+            Return(from);
             return;
         }
 
@@ -134,9 +134,15 @@ internal sealed unsafe partial class FunctionCompiler
         // Operands first: they may stand for variables that die here.
         for (int s = arriving.Top - 1; s >= 0; s--)
         {
-            if (s < Slots && !target.Live[s])
+            if (!target.Live[s])
             {
-                arriving.Values[s] = new AbstractValue { Kind = AbstractValue.Dead };
+                // The method's own slots have had values since the entry.
+                arriving.Values[s] = new AbstractValue
+                {
+                    Kind = AbstractValue.Dead,
+                    Clean =
+                        s < _function->Slots || (arriving.Values[s].Clean && arriving.Values[s].Alias == Alias.None),
+                };
             }
             else if (arriving.Values[s].Alias != Alias.None)
             {
@@ -157,7 +163,8 @@ internal sealed unsafe partial class FunctionCompiler
         }
 
         target.Joins++;
-        bool changed = false;
+        bool changed = target.Entry.HasRoom && !arriving.HasRoom;
+        target.Entry.HasRoom &= arriving.HasRoom;
         for (int s = 0; s < arriving.Top; s++)
         {
             changed |= target.Entry.Values[s].Join(arriving.Values[s], widen: target.Joins > 3);
@@ -221,7 +228,7 @@ internal sealed unsafe partial class FunctionCompiler
     {
         CloseSegment(i + 1);
         _ = InstructionEffects.TryTarget(At(i), out Instr* target);
-        int to = (int)(target - _function->Code);
+        int to = TargetOf(i, target);
         Block from = _block;
         if (!_il.Enabled)
         {
@@ -264,6 +271,19 @@ internal sealed unsafe partial class FunctionCompiler
         }
     }
 
+    /// <summary>The frame returns: from the method, or from a callee in it.</summary>
+    private void Return(Block from)
+    {
+        if (_state.Activation.Caller is null)
+        {
+            EmitReturn();
+        }
+        else
+        {
+            LeaveInlined(from);
+        }
+    }
+
     private void EmitReturn()
     {
         if (!_il.Enabled)
@@ -301,16 +321,15 @@ internal sealed unsafe partial class FunctionCompiler
     private int Step(int i)
     {
         Instr* at = At(i);
-        const int Size = 16;
         switch ((Op)at->Op)
         {
             case Op.LoadConst:
-                PushConstant(at->A / Size);
+                PushConstant(at->A / sizeof(Value));
                 return i + 1;
 
             case Op.LoadLocal:
             case Op.PushReg:
-                PushLocal(at->A / Size);
+                PushLocal(Variable(at->A));
                 return i + 1;
 
             case Op.LoadGlobal:
@@ -319,7 +338,7 @@ internal sealed unsafe partial class FunctionCompiler
                 return i + 1;
 
             case Op.LoadCell:
-                CellAddress(at->A / Size);
+                CellAddress(Variable(at->A));
                 PushFrom();
                 return i + 1;
 
@@ -328,7 +347,7 @@ internal sealed unsafe partial class FunctionCompiler
             {
                 int top = _state.Top - 1;
                 Pop();
-                Assign(at->A / Size, top);
+                Assign(Variable(at->A), top);
                 return i + 1;
             }
 
@@ -337,7 +356,7 @@ internal sealed unsafe partial class FunctionCompiler
                 return i + 1;
 
             case Op.StoreCell:
-                StoreTo(() => CellAddress(at->A / Size));
+                StoreTo(() => CellAddress(Variable(at->A)));
                 return i + 1;
 
             case Op.Pop:
@@ -352,17 +371,17 @@ internal sealed unsafe partial class FunctionCompiler
                 return StoreConstant(i, at->A, at->B);
 
             case Op.LoadReg:
-                return StoreConstant(i, (at->A / Size) << 2, at->B);
+                return StoreConstant(i, (at->A / sizeof(Value)) << 2, at->B);
 
             case Op.MovReg:
-                Assign(at->A / Size, at->B / Size);
+                Assign(Variable(at->A), Variable(at->B));
                 return i + 1;
 
             case Op.LoadVarReg:
-                return LoadVariable(i, at->A / Size, at->B);
+                return LoadVariable(i, Variable(at->A), at->B);
 
             case Op.StoreReg:
-                return StoreVariable(i, at->A / Size, at->B);
+                return StoreVariable(i, Variable(at->A), at->B);
 
             case Op.Inc:
             case Op.Dec:
@@ -370,7 +389,7 @@ internal sealed unsafe partial class FunctionCompiler
                 return Unary(i, (Op)at->Op, _state.Top - 1, _state.Top - 1);
 
             case Op.NegReg:
-                return Unary(i, Op.Neg, at->B / Size, at->A / Size);
+                return Unary(i, Op.Neg, Variable(at->B), Variable(at->A));
 
             case Op.Add:
             case Op.Sub:
@@ -402,21 +421,28 @@ internal sealed unsafe partial class FunctionCompiler
             case Op.GteReg:
             case Op.AndReg:
             case Op.OrReg:
-                return Binary(i, StackTwin((Op)at->Op), at->B / Size, at->C / Size, at->A / Size, onStack: false);
+                return Binary(
+                    i,
+                    StackTwin((Op)at->Op),
+                    Variable(at->B),
+                    Variable(at->C),
+                    Variable(at->A),
+                    onStack: false
+                );
 
             case Op.Not:
                 Negate(_state.Top - 1, _state.Top - 1);
                 return i + 1;
 
             case Op.NotReg:
-                Negate(at->B / Size, at->A / Size);
+                Negate(Variable(at->B), Variable(at->A));
                 return i + 1;
 
             case Op.Jump:
             case Op.Loop:
                 CloseSegment(i + 1);
                 _ = InstructionEffects.TryTarget(at, out Instr* target);
-                Edge(_block, (int)(target - _function->Code), _state);
+                Edge(_block, TargetOf(i, target), _state);
                 return -1;
 
             case Op.JumpIfFalse:
@@ -429,7 +455,7 @@ internal sealed unsafe partial class FunctionCompiler
 
             case Op.Return:
                 CloseSegment(i + 1);
-                EmitReturn();
+                Return(_block);
                 return -1;
 
             case Op.CallFunction:
@@ -437,12 +463,12 @@ internal sealed unsafe partial class FunctionCompiler
 
             case Op.CallLocal:
             {
-                int slot = at->A / Size;
+                int slot = Variable(at->A);
                 return CallVariable(i, () => SlotAddress(slot), () => PushTag(slot), () => PushPayload(slot));
             }
 
             case Op.CallCell:
-                return CallVariable(i, () => CellAddress(at->A / Size));
+                return CallVariable(i, () => CellAddress(Variable(at->A)));
 
             case Op.CallGlobal:
                 return CallVariable(i, () => GlobalAddress(at->A));
@@ -480,7 +506,7 @@ internal sealed unsafe partial class FunctionCompiler
             case Op.CheckedDivReg:
             case Op.CheckedNegReg:
                 MachineDoes(i, 0, 0, AbstractValue.Any);
-                Reload(at->A / Size);
+                Reload(Variable(at->A));
                 return EndSegment(i);
 
             case Op.CallTop:
@@ -565,7 +591,7 @@ internal sealed unsafe partial class FunctionCompiler
             PushMachine();
             _il.Address(NewSite(i, ExitKind.None, _state.Top - Slots));
             PushFrame();
-            _il.Argument(SlotsArgument);
+            PushSlots();
             _il.Load(_counter);
             arguments();
             _il.Call(Members.Of(helper));
@@ -582,6 +608,12 @@ internal sealed unsafe partial class FunctionCompiler
             Reload(_state.Top - 1, kind);
         }
     }
+
+    /// <summary>The slot of a variable or register, by the offset in an instruction.</summary>
+    private int Variable(int offset) => Base + (offset / sizeof(Value));
+
+    /// <summary>The slot that a place names; of a global its number.</summary>
+    private int SlotOf(int place) => ((PlaceKind)(place & 3) == PlaceKind.Global ? 0 : Base) + (place >> 2);
 
     private void PushConstant(int number)
     {
@@ -663,7 +695,7 @@ internal sealed unsafe partial class FunctionCompiler
             MachineDoes(i, 0, 0, AbstractValue.Any);
             if ((PlaceKind)(place & 3) == PlaceKind.Local)
             {
-                Reload(place >> 2);
+                Reload(Base + (place >> 2));
             }
 
             return EndSegment(i);
@@ -676,7 +708,7 @@ internal sealed unsafe partial class FunctionCompiler
 
     private void StoreTop(int place)
     {
-        int slot = place >> 2;
+        int slot = SlotOf(place);
         switch ((PlaceKind)(place & 3))
         {
             case PlaceKind.Local:
@@ -697,7 +729,7 @@ internal sealed unsafe partial class FunctionCompiler
 
     private int LoadVariable(int i, int register, int place)
     {
-        int slot = place >> 2;
+        int slot = SlotOf(place);
         switch ((PlaceKind)(place & 3))
         {
             case PlaceKind.Local:

@@ -38,7 +38,7 @@ internal sealed unsafe partial class FunctionCompiler
     /// By instruction: what was seen there before the compilation. A copy, since code that runs meanwhile notes more, and emission must decide
     /// as following the code did.
     /// </summary>
-    private readonly Seen[] _seen;
+    private readonly List<Seen> _seen = [];
     private readonly bool[] _nonNegative;
     private readonly (ElementGuess Elements, ElementGuess Inner)[] _elements;
     private readonly bool _assumeNothing;
@@ -55,9 +55,9 @@ internal sealed unsafe partial class FunctionCompiler
     private readonly Dictionary<int, LocalBuilder> _tags = [];
     private readonly Dictionary<int, LocalBuilder> _doubles = [];
     private readonly List<nint> _sites = [];
-    private readonly int[] _heights;
+    private readonly List<int> _heights = [];
     private readonly bool _hasHandlers;
-    private readonly Block?[] _blockAt;
+    private readonly List<Block?> _blockAt = [];
     private readonly List<Block> _blocks = [];
     private readonly Dictionary<int, int> _segmentEnds = [];
 
@@ -80,6 +80,7 @@ internal sealed unsafe partial class FunctionCompiler
         bool[] nonNegative,
         (ElementGuess, ElementGuess)[] elements,
         bool assumeNothing,
+        bool mayInline,
         int piece
     )
     {
@@ -88,11 +89,11 @@ internal sealed unsafe partial class FunctionCompiler
         _function = function;
         _entry = entry;
         _observed = observed;
-        _seen = new ReadOnlySpan<Seen>(jit.SeenAt(function, 0), function->CodeLength).ToArray();
         _nonNegative = nonNegative;
         _elements = elements;
         _isLoop = isLoop;
         _assumeNothing = assumeNothing;
+        _mayInline = mayInline && !assumeNothing;
         _piece = piece;
         _result = isLoop ? AbstractValue.Any : null;
         _registers = isLoop ? [] : RegisterParameters();
@@ -111,10 +112,35 @@ internal sealed unsafe partial class FunctionCompiler
         _frame = _il.NewLocal(typeof(nint));
         _machine = _il.NewLocal(typeof(Machine));
         _leave = generator.DefineLabel();
-        int length = LengthOf(function);
-        _blockAt = new Block?[length];
-        _heights = new int[length];
-        _hasHandlers = FindBlocks(length);
+        Activation own = Add(function);
+        _hasHandlers = FindHeights(own);
+        _mayInline &= !_hasHandlers;
+        FindBlocks(own, entry);
+        if (_blocks.Count == 0)
+        {
+            throw new CompilationRefusedException("no instructions");
+        }
+
+        if (_blocks.Count > LargestBlockCount)
+        {
+            throw new CompilationRefusedException("too many basic blocks");
+        }
+    }
+
+    /// <summary>What is known of a whole frame, and of those of its callers in the method, at one point of the code.</summary>
+    private sealed class FrameState(AbstractValue[] values, int top, Activation activation)
+    {
+        /// <summary>Variables and registers, then operands; above those the callee's, up to <see cref="Top"/>.</summary>
+        public AbstractValue[] Values { get; } = values;
+
+        /// <summary>The slot above the highest operand.</summary>
+        public int Top { get; set; } = top;
+        public Activation Activation { get; set; } = activation;
+
+        /// <summary>Has it been asked whether there is room for calls?</summary>
+        public bool HasRoom { get; set; }
+
+        public FrameState Copy() => new([.. Values], Top, Activation) { HasRoom = HasRoom };
     }
 
     /// <summary>A basic block of the part that is compiled.</summary>
@@ -124,6 +150,9 @@ internal sealed unsafe partial class FunctionCompiler
 
         /// <summary>Behind its last instruction.</summary>
         public int End { get; set; }
+
+        /// <summary>Its place among the blocks: a callee's are between the call and what follows. Only loops lead back.</summary>
+        public int Number { get; set; }
 
         /// <summary>What is known when it is entered; null while nothing has reached it.</summary>
         public FrameState? Entry { get; set; }
@@ -154,6 +183,7 @@ internal sealed unsafe partial class FunctionCompiler
         bool[] nonNegative,
         (ElementGuess, ElementGuess)[] elements,
         bool assumeNothing,
+        bool mayInline,
         int piece
     )
     {
@@ -166,6 +196,7 @@ internal sealed unsafe partial class FunctionCompiler
             nonNegative,
             elements,
             assumeNothing,
+            mayInline,
             piece
         );
         try
@@ -181,6 +212,7 @@ internal sealed unsafe partial class FunctionCompiler
                 compiler._mismatch,
                 compiler._failingParameters,
                 [.. compiler._sites],
+                [.. compiler._callerFrames],
                 compiler._guards,
                 compiler._il.Count
             );
@@ -194,26 +226,35 @@ internal sealed unsafe partial class FunctionCompiler
 
     private int ResultKind => _result ?? AbstractValue.Any;
 
-    private int Slots => _function->Slots;
+    /// <summary>The slot of the first operand.</summary>
+    private int Slots => _state.Activation.Operands;
 
     private AbstractValue[] Values => _state.Values;
 
-    private Instr* At(int index) => _function->Code + index;
+    private Instr* At(int index) => _owners[index].Function->Code + (index - _owners[index].Offset);
 
-    /// <summary>Instructions with the end and, of a translation, the detours behind it.</summary>
-    private static int LengthOf(FunctionCode* function) => function->CodeLength;
+    /// <summary>What was seen at an instruction.</summary>
+    private Seen* SeenAt(int index) => _jit.SeenAt(_owners[index].Function, index - _owners[index].Offset);
 
-    private bool FindBlocks(int length)
+    /// <summary>The number of a jump's target.</summary>
+    private int TargetOf(int index, Instr* target) =>
+        _owners[index].Offset + (int)(target - _owners[index].Function->Code);
+
+    /// <summary>Heights of a whole function, as validation found them; tells whether it has handlers.</summary>
+    private bool FindHeights(Activation activation)
     {
+        FunctionCode* function = activation.Function;
+        int length = function->CodeLength;
         if (length > LargestInstructionCount)
         {
             throw new CompilationRefusedException("too many instructions");
         }
 
-        // Heights of the whole function, as validation found them.
-        Array.Fill(_heights, -1);
+        _seen.AddRange(new ReadOnlySpan<Seen>(_jit.SeenAt(function, 0), length));
+        _heights.AddRange(Enumerable.Repeat(-1, length));
+        _blockAt.AddRange(Enumerable.Repeat<Block?>(null, length));
         bool hasHandlers = false;
-        Stack<(int At, int Height)> pending = new([(0, 0)]);
+        Stack<(int At, int Height)> pending = new([(activation.Offset, 0)]);
         while (pending.TryPop(out (int At, int Height) next))
         {
             int i = next.At;
@@ -233,7 +274,7 @@ internal sealed unsafe partial class FunctionCompiler
             {
                 bool handler = (Op)at->Op == Op.SetupTry;
                 hasHandlers |= handler;
-                pending.Push(((int)(target - _function->Code), handler ? after + 1 : after));
+                pending.Push((TargetOf(i, target), handler ? after + 1 : after));
             }
 
             if (InstructionEffects.FallsThrough(at))
@@ -242,10 +283,15 @@ internal sealed unsafe partial class FunctionCompiler
             }
         }
 
-        // Blocks of what is reachable from the entry without a fault.
+        return hasHandlers;
+    }
+
+    /// <summary>Blocks of what is reachable from the entry without a fault.</summary>
+    private void FindBlocks(Activation activation, int entry)
+    {
         HashSet<int> seen = [];
-        HashSet<int> leaders = [_entry];
-        Stack<int> work = new([_entry]);
+        HashSet<int> leaders = [entry];
+        Stack<int> work = new([entry]);
         while (work.TryPop(out int i))
         {
             if (!seen.Add(i))
@@ -261,9 +307,15 @@ internal sealed unsafe partial class FunctionCompiler
 
             if ((Op)at->Op != Op.SetupTry && InstructionEffects.TryTarget(at, out Instr* target))
             {
-                int to = (int)(target - _function->Code);
+                int to = TargetOf(i, target);
                 leaders.Add(to);
                 work.Push(to);
+                leaders.Add(i + 1);
+            }
+
+            ConsiderInlining(i, activation);
+            if (_inlined.ContainsKey(i))
+            {
                 leaders.Add(i + 1);
             }
 
@@ -288,39 +340,62 @@ internal sealed unsafe partial class FunctionCompiler
             );
 
             block.End = end;
+            block.Number = _blocks.Count;
             _blocks.Add(block);
             _blockAt[start] = block;
+            if (_inlined.TryGetValue(end - 1, out Activation? callee))
+            {
+                FindBlocks(callee, callee.Offset);
+            }
         }
-
-        if (_blocks.Count == 0)
-        {
-            throw new CompilationRefusedException("no instructions");
-        }
-
-        return _blocks.Count > LargestBlockCount
-            ? throw new CompilationRefusedException("too many basic blocks")
-            : hasHandlers;
     }
 
     private IEnumerable<Block> Successors(Block block)
     {
         int last = block.End - 1;
         List<Block> successors = [];
-        if (
-            (Op)At(last)->Op != Op.SetupTry
-            && InstructionEffects.TryTarget(At(last), out Instr* target)
-            && _blockAt[(int)(target - _function->Code)] is { } jumped
-        )
+        if (_inlined.TryGetValue(last, out Activation? callee))
         {
-            successors.Add(jumped);
+            Add(callee.Offset);
+            return successors;
         }
 
-        if (InstructionEffects.FallsThrough(At(last)) && _blockAt[block.End] is { } next)
+        if ((Op)At(last)->Op != Op.SetupTry && InstructionEffects.TryTarget(At(last), out Instr* target))
         {
-            successors.Add(next);
+            Add(TargetOf(last, target));
+        }
+
+        if (InstructionEffects.FallsThrough(At(last)))
+        {
+            Add(block.End);
+        }
+
+        if ((Op)At(last)->Op == Op.Return)
+        {
+            Return(_owners[last]);
         }
 
         return successors;
+
+        void Add(int i)
+        {
+            if ((Op)At(i)->Op == Op.End)
+            {
+                Return(_owners[i]);
+            }
+            else
+            {
+                successors.Add(_blockAt[i]!);
+            }
+        }
+
+        void Return(Activation from)
+        {
+            if (from.Caller is not null)
+            {
+                Add(from.Call + 1);
+            }
+        }
     }
 
     /// <summary>Backwards over the blocks. Where faults can be caught, a handler may read anything.</summary>
@@ -328,11 +403,9 @@ internal sealed unsafe partial class FunctionCompiler
     {
         foreach (Block block in _blocks)
         {
-            block.Live = new bool[Slots];
-            if (_hasHandlers)
-            {
-                Array.Fill(block.Live, true);
-            }
+            // Operands are all read.
+            Activation activation = _owners[block.Start];
+            block.Live = [.. Enumerable.Range(0, Extent).Select(slot => _hasHandlers || !activation.HasVariable(slot))];
         }
 
         bool changed = !_hasHandlers;
@@ -342,18 +415,20 @@ internal sealed unsafe partial class FunctionCompiler
             for (int b = _blocks.Count - 1; b >= 0; b--)
             {
                 Block block = _blocks[b];
-                bool[] live = new bool[Slots];
+                Activation activation = _owners[block.Start];
+                bool[] live = [.. Enumerable.Range(0, block.Live.Length).Select(slot => !activation.HasVariable(slot))];
                 foreach (Block successor in Successors(block))
                 {
+                    Activation next = _owners[successor.Start];
                     for (int s = 0; s < live.Length; s++)
                     {
-                        live[s] |= successor.Live[s];
+                        live[s] |= successor.Live[s] && next.HasVariable(s);
                     }
                 }
 
                 for (int i = block.End - 1; i >= block.Start; i--)
                 {
-                    (int written, int read, int other) = FrameUses(At(i));
+                    (int written, int read, int other) = FrameUses(i);
                     if (written >= 0)
                     {
                         live[written] = false;
@@ -386,6 +461,15 @@ internal sealed unsafe partial class FunctionCompiler
     }
 
     /// <summary>The slots that an instruction writes and reads as variables or registers; -1 for none.</summary>
+    private (int Written, int Read, int Other) FrameUses(int i)
+    {
+        int first = _owners[i].Base;
+        (int written, int read, int other) = FrameUses(At(i));
+        return (Slot(written), Slot(read), Slot(other));
+
+        int Slot(int slot) => slot < 0 ? slot : first + slot;
+    }
+
     private static (int Written, int Read, int Other) FrameUses(Instr* at)
     {
         const int Size = 16;
@@ -442,13 +526,13 @@ internal sealed unsafe partial class FunctionCompiler
         entry.Entry = EntryState(entry);
         AssumeLists(entry.Entry, entry);
         PriorityQueue<Block, int> pending = new();
-        pending.Enqueue(entry, entry.Start);
+        pending.Enqueue(entry, entry.Number);
         _enqueue = block =>
         {
             if (!block.Pending)
             {
                 block.Pending = true;
-                pending.Enqueue(block, block.Start);
+                pending.Enqueue(block, block.Number);
             }
         };
         Drain();
@@ -496,12 +580,12 @@ internal sealed unsafe partial class FunctionCompiler
 
     private FrameState EntryState(Block block)
     {
-        int height = _heights[_entry];
-        AbstractValue[] values = new AbstractValue[_function->FrameSize];
-        for (int s = 0; s < Slots + height; s++)
+        int top = _function->Slots + _heights[_entry];
+        AbstractValue[] values = new AbstractValue[Extent];
+        for (int s = 0; s < top; s++)
         {
             int kind;
-            if (s < Slots && !block.Live[s])
+            if (!block.Live[s])
             {
                 kind = AbstractValue.Dead;
             }
@@ -524,7 +608,7 @@ internal sealed unsafe partial class FunctionCompiler
             }
         }
 
-        return new FrameState(values, Slots + height);
+        return new FrameState(values, top, _activations[0]);
     }
 
     private void Emit()
@@ -604,7 +688,7 @@ internal sealed unsafe partial class FunctionCompiler
         if (newFrame && !_function->HasCells)
         {
             // Every slot below the operands holds a value from now on, and before the first guard: behind its exit a collection looks at them.
-            ClearSlots(0, _function->Parameters, Slots);
+            ClearSlots(0, _function->Parameters, _function->Slots);
         }
 
         for (int s = 0; s < observed.Top; s++)
@@ -679,6 +763,11 @@ internal sealed unsafe partial class FunctionCompiler
         foreach (nint site in _sites)
         {
             System.Runtime.InteropServices.NativeMemory.Free((void*)site);
+        }
+
+        foreach (nint frame in _callerFrames)
+        {
+            System.Runtime.InteropServices.NativeMemory.Free((void*)frame);
         }
     }
 }

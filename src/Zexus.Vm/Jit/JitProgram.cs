@@ -239,17 +239,17 @@ internal sealed unsafe class JitProgram
             profile.Compilations++;
             try
             {
-                CompiledPiece piece = FunctionCompiler.Compile(
-                    this,
-                    function,
-                    instruction,
-                    isLoop: loop >= 0,
-                    seen,
-                    nonNegative,
-                    elements,
-                    assumeNothing: profile.Compilations >= Options.CompilationsPerEntry,
-                    number
-                );
+                CompiledPiece piece;
+                try
+                {
+                    piece = Compile(mayInline: true);
+                }
+                catch (CompilationRefusedException)
+                {
+                    // By itself it may be small enough.
+                    piece = Compile(mayInline: false);
+                }
+
                 _pieces[number] = piece;
                 piece.Entry->Piece = number;
                 if (loop < 0)
@@ -278,6 +278,20 @@ internal sealed unsafe class JitProgram
                 profile.Busy = false;
                 _compileTicks += System.Diagnostics.Stopwatch.GetTimestamp() - start;
             }
+
+            CompiledPiece Compile(bool mayInline) =>
+                FunctionCompiler.Compile(
+                    this,
+                    function,
+                    instruction,
+                    isLoop: loop >= 0,
+                    seen,
+                    nonNegative,
+                    elements,
+                    assumeNothing: profile.Compilations >= Options.CompilationsPerEntry,
+                    mayInline,
+                    number
+                );
         }
     }
 
@@ -349,6 +363,8 @@ internal sealed unsafe class JitProgram
         {
             Dictionary<string, long> exits = [];
             Dictionary<string, long> loopExits = [];
+            Dictionary<string, long> inlinedExits = [];
+            long nestedExits = 0;
             Dictionary<string, long> opcodes = [];
             long entered = 0;
             long loopsEntered = 0;
@@ -377,6 +393,12 @@ internal sealed unsafe class JitProgram
                         if (_areLoops[i])
                         {
                             loopExits[name] = loopExits.GetValueOrDefault(name) + site->Taken;
+                        }
+
+                        if (site->Callers != null)
+                        {
+                            inlinedExits[name] = inlinedExits.GetValueOrDefault(name) + site->Taken;
+                            nestedExits += site->Callers->Outer != null ? site->Taken : 0;
                         }
                     }
                 }
@@ -410,6 +432,8 @@ internal sealed unsafe class JitProgram
                 CompileTime = TimeSpan.FromSeconds((double)_compileTicks / System.Diagnostics.Stopwatch.Frequency),
                 Exits = exits.ToImmutableSortedDictionary(StringComparer.Ordinal),
                 LoopExits = loopExits.ToImmutableSortedDictionary(StringComparer.Ordinal),
+                InlinedExits = inlinedExits.ToImmutableSortedDictionary(StringComparer.Ordinal),
+                NestedExits = nestedExits,
                 Executed = opcodes.ToImmutableSortedDictionary(StringComparer.Ordinal),
                 Refusals = _refusals.ToImmutableSortedDictionary(StringComparer.Ordinal),
                 Failures = _failures.ToImmutableSortedDictionary(StringComparer.Ordinal),
@@ -437,6 +461,9 @@ public sealed record JitStatistics
     /// <summary>The kinds of side exits, as <see cref="Exits"/> names them.</summary>
     public static ImmutableArray<string> ExitKinds { get; } =
     [.. Enum.GetValues<ExitKind>().Where(kind => kind is not ExitKind.None).Select(kind => kind.ToString())];
+
+    /// <summary>The same of callees that are compiled into their callers, which are not entered before there is room for all calls in them.</summary>
+    public static ImmutableArray<string> InlinedExitKinds { get; } = ExitKinds.Remove(nameof(ExitKind.Room));
 
     /// <summary>Pieces of compiled code: functions, and loops entered while they ran.</summary>
     public required int Pieces { get; init; }
@@ -467,6 +494,12 @@ public sealed record JitStatistics
 
     /// <summary>Those of them out of code that was entered at a loop.</summary>
     public required ImmutableSortedDictionary<string, long> LoopExits { get; init; }
+
+    /// <summary>Those of them out of callees that are compiled into their callers.</summary>
+    public required ImmutableSortedDictionary<string, long> InlinedExits { get; init; }
+
+    /// <summary>Those of them out of callees that are compiled into such callees.</summary>
+    public required long NestedExits { get; init; }
 
     /// <summary>Instructions run in compiled code, by operation, and rules of the machine that it did without; empty unless <see cref="JitOptions.CountExecutions"/>.</summary>
     public required ImmutableSortedDictionary<string, long> Executed { get; init; }

@@ -37,7 +37,7 @@ internal sealed unsafe partial class Machine
     /// The least that a compiled frame that calls takes on the native stack: the return address, machine, frame and slots, which it
     /// needs afterwards, and the variable whose address it compares with <see cref="_callLimit"/>.
     /// </summary>
-    private const int LeastNativeFrame = 48;
+    internal const int LeastNativeFrame = 48;
 
     private void BindHeat(ZexusProgram program, VmOptions options)
     {
@@ -332,6 +332,19 @@ internal sealed unsafe partial class Machine
         _ip = site->At + 1;
         _sp = slots + site->Function->Slots + site->Height;
         _counter = counter;
+        for (CallerFrame* caller = site->Callers; caller != null; caller = caller->Outer)
+        {
+            // The interpreter comes back to the caller as to one that it has called from itself.
+            frame->Return = null;
+            frame--;
+            slots -= caller->Distance;
+            frame->Function = caller->Function;
+            frame->Ip = caller->Ip;
+            frame->Vars = slots;
+            frame->Result = slots;
+            frame->Flags = FrameFlags.None;
+            frame->Handlers = _handlerCount;
+        }
     }
 
     /// <summary>How an instruction went that the machine has done for compiled code: the counter, or an <see cref="ExitStatus"/>.</summary>
@@ -507,7 +520,7 @@ internal sealed unsafe partial class Machine
         machine.Publish(site, frame, slots, counter);
         machine._ip = site->At;
         site->Taken++;
-        if (site->Exit != ExitKind.Gas)
+        if (site->Exit is not (ExitKind.Gas or ExitKind.Room))
         {
             machine._jit!.Exited(site);
         }

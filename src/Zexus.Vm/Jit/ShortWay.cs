@@ -9,6 +9,9 @@ internal enum ShortWay
     /// <summary>A call of the function table.</summary>
     CallTable,
 
+    /// <summary>A call of the function table whose callee is compiled into the caller.</summary>
+    CallInlined,
+
     /// <summary>A call of a closure.</summary>
     CallClosure,
 

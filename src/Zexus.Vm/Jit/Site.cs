@@ -22,6 +22,28 @@ internal enum ExitKind
 
     /// <summary>The slice of gas does not reach the end of the segment: the interpreter begins a new one, if there is gas.</summary>
     Gas,
+
+    /// <summary>A call for which there may be no native stack, no frame or no room on the value stack: the interpreter does it.</summary>
+    Room,
+}
+
+/// <summary>
+/// Of a place in a callee that is compiled into its caller: the caller's frame, which has no record until the machine needs one. Lives in
+/// native memory.
+/// </summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct CallerFrame
+{
+    public FunctionCode* Function;
+
+    /// <summary>Behind the call.</summary>
+    public Instr* Ip;
+
+    /// <summary>Values from its first slot to the callee's.</summary>
+    public int Distance;
+
+    /// <summary>Its own caller's; null of the frame that the method was called for.</summary>
+    public CallerFrame* Outer;
 }
 
 /// <summary>
@@ -33,6 +55,9 @@ internal unsafe struct Site
 {
     public FunctionCode* Function;
     public Instr* At;
+
+    /// <summary>The frames below that have no record yet; null outside of callees that are compiled into their callers.</summary>
+    public CallerFrame* Callers;
 
     /// <summary>Cells of the operand stack before the instruction.</summary>
     public int Height;

@@ -1,0 +1,213 @@
+using System.Reflection.Emit;
+using System.Runtime.InteropServices;
+
+namespace Zexus.Vm;
+
+/// <summary>
+/// Callees that are compiled into their callers. The callee's slots begin at its arguments, as in the interpreter, so that they are slots
+/// of the same method, above those of the caller; its instructions are numbered behind the caller's. Whatever leaves compiled code, or
+/// calls the machine, completes the records of the callers' frames first: <see cref="Machine.Publish"/>.
+/// </summary>
+internal sealed unsafe partial class FunctionCompiler
+{
+    /// <summary>Callers within the method that a callee may have.</summary>
+    private const int DeepestInlining = 2;
+
+    /// <summary>Of a callee.</summary>
+    private const int LargestInlinedCount = 48;
+
+    /// <summary>Of all callees of a method together.</summary>
+    private const int LargestInlinedTotal = 400;
+
+    /// <summary>
+    /// What a method has on the native stack for the callees in it, by how deep they are: as much as calls of them would take, so that the
+    /// distance of two frames on it still says how many calls are between them. The lowest address is that of the deepest callee.
+    /// </summary>
+    private static readonly Type[] Probes = [typeof(int), typeof(Probe1), typeof(Probe2), typeof(Probe3)];
+
+    [StructLayout(LayoutKind.Sequential, Size = Machine.LeastNativeFrame)]
+    private struct Probe1;
+
+    [StructLayout(LayoutKind.Sequential, Size = 2 * Machine.LeastNativeFrame)]
+    private struct Probe2;
+
+    [StructLayout(LayoutKind.Sequential, Size = 3 * Machine.LeastNativeFrame)]
+    private struct Probe3;
+
+    private readonly List<Activation> _activations = [];
+
+    /// <summary>By instruction: whose it is.</summary>
+    private readonly List<Activation> _owners = [];
+
+    /// <summary>By the call that is replaced.</summary>
+    private readonly Dictionary<int, Activation> _inlined = [];
+    private readonly bool _mayInline;
+
+    /// <summary>The method's own function, or a callee that is compiled into it at one call.</summary>
+    private sealed class Activation
+    {
+        public required FunctionCode* Function { get; init; }
+
+        /// <summary>Null of the method's own function.</summary>
+        public Activation? Caller { get; init; }
+
+        /// <summary>The number of the call in the caller.</summary>
+        public int Call { get; init; }
+
+        /// <summary>The number of its first instruction.</summary>
+        public int Offset { get; init; }
+
+        /// <summary>The method's slot that is its first.</summary>
+        public int Base { get; init; }
+        public int Depth => Caller is null ? 0 : Caller.Depth + 1;
+
+        /// <summary>The slot of its first operand.</summary>
+        public int Operands => Base + Function->Slots;
+
+        /// <summary>Is a slot one of its variables or registers, or one of its callers'?</summary>
+        public bool HasVariable(int slot) => slot < Base ? Caller!.HasVariable(slot) : slot < Operands;
+
+        /// <summary>The callers' frames, for places in it; null until there is one.</summary>
+        public CallerFrame* Callers { get; set; }
+    }
+
+    private int Base => _state.Activation.Base;
+
+    /// <summary>The deepest activation of the method.</summary>
+    private int Depth => _activations.Max(it => it.Depth);
+
+    /// <summary>Slots and operands of the method and of all that is compiled into it.</summary>
+    private int Extent => _activations.Max(it => it.Base + it.Function->FrameSize);
+
+    private Activation Add(FunctionCode* function, Activation? caller = null, int call = 0, int slot = 0)
+    {
+        Activation activation = new()
+        {
+            Function = function,
+            Caller = caller,
+            Call = call,
+            Offset = _owners.Count,
+            Base = slot,
+        };
+        _activations.Add(activation);
+        _owners.AddRange(Enumerable.Repeat(activation, function->CodeLength));
+        return activation;
+    }
+
+    /// <summary>Short, without loops, handlers and variables that a closure can hold.</summary>
+    private static bool IsInlinable(FunctionCode* function)
+    {
+        if (function->CodeLength > LargestInlinedCount || function->HasCells || (Op)function->Code->Op == Op.End)
+        {
+            return false;
+        }
+
+        for (Instr* at = function->Code; at < function->Code + function->CodeLength; at++)
+        {
+            if ((Op)at->Op is Op.SetupTry or Op.PopTry || (InstructionEffects.TryTarget(at, out Instr* to) && to <= at))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Decides whether a call's callee is compiled into the method.</summary>
+    private void ConsiderInlining(int i, Activation caller)
+    {
+        Instr* at = At(i);
+        if ((Op)at->Op != Op.CallFunction || !_mayInline || caller.Depth == DeepestInlining)
+        {
+            return;
+        }
+
+        FunctionCode* callee = _program.Functions + at->A;
+        if (IsInlinable(callee) && _owners.Count + callee->CodeLength <= _function->CodeLength + LargestInlinedTotal)
+        {
+            Activation activation = Add(callee, caller, i, caller.Operands + _heights[i] - at->B);
+            _ = FindHeights(activation);
+            _inlined.Add(i, activation);
+        }
+    }
+
+    /// <summary>Control goes on in the callee.</summary>
+    private int EnterInlined(int i, Activation callee)
+    {
+        RequireRoom(i);
+        CloseSegment(i + 1);
+        Count(ShortWay.CallInlined);
+        int passed = Math.Min(At(i)->B, callee.Function->Parameters);
+        for (int s = callee.Base + passed; s < callee.Operands; s++)
+        {
+            Values[s] = AbstractValue.OfKind((int)Tag.Null);
+        }
+
+        _state.Top = callee.Operands;
+        _state.Activation = callee;
+        Edge(_block, callee.Offset, _state);
+        return -1;
+    }
+
+    /// <summary>Control goes on in the caller, with the result in place of the arguments.</summary>
+    private void LeaveInlined(Block from)
+    {
+        Activation callee = _state.Activation;
+        int result = callee.Base;
+        int top = _state.Top - 1;
+        if (_state.Top == callee.Operands)
+        {
+            Values[result] = AbstractValue.OfKind((int)Tag.Null);
+        }
+        else if (Holder(top) != result || Values[top].Alias == Alias.Constant)
+        {
+            Move(top, result);
+        }
+
+        _state.Top = result + 1;
+        _state.Activation = callee.Caller!;
+        Edge(from, callee.Call + 1, _state);
+    }
+
+    /// <summary>
+    /// Before the first call on a way: is there native stack, depth of calls and room on the value stack for all that the method can call?
+    /// Else the interpreter does the call. See <see cref="Machine.CallLimit"/>.
+    /// </summary>
+    private void RequireRoom(int i)
+    {
+        if (_state.HasRoom)
+        {
+            return;
+        }
+
+        if (_il.Enabled)
+        {
+            _il.AddressOf(_stackProbe ??= _il.NewLocal(Probes[Depth]));
+            _il.Op(OpCodes.Conv_U);
+            PushMachine();
+            _il.Field(Members.Field("_callLimit"));
+            Guard(OpCodes.Blt_Un, i, ExitKind.Room);
+        }
+
+        _state.HasRoom = true;
+    }
+
+    /// <summary>The frames of the callers, for places in a callee.</summary>
+    private CallerFrame* CallersOf(Activation activation)
+    {
+        if (activation.Caller is null || activation.Callers != null)
+        {
+            return activation.Callers;
+        }
+
+        CallerFrame* frame = (CallerFrame*)NativeMemory.AllocZeroed((nuint)sizeof(CallerFrame));
+        _callerFrames.Add((nint)frame);
+        frame->Function = activation.Caller.Function;
+        frame->Ip = At(activation.Call) + 1;
+        frame->Distance = activation.Base - activation.Caller.Base;
+        frame->Outer = CallersOf(activation.Caller);
+        return activation.Callers = frame;
+    }
+
+    private readonly List<nint> _callerFrames = [];
+}
