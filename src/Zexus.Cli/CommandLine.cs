@@ -113,6 +113,7 @@ internal static class CommandLine
         ("events", RecordCommands.CreateEvents),
         ("audit", RecordCommands.CreateAudit),
         ("merkle", MerkleCommand.Create),
+        ("chain", ChainCommand.Create),
     ];
 
     /// <summary>With the command of that name only, which saves the others' share of a start; with all, if there is none.</summary>

@@ -33,7 +33,7 @@ internal static class ExitCode
         ("0", "completed"),
         (
             "1",
-            "the program faulted; check: a divergence or a branch not reached; prove: not all is proved; equiv: the programs differ; key verify: the signature does not hold; state verify-proof, merkle verify: nothing is proved; merkle prove: the tree is ambiguous; state get: the key holds nothing; state verify, ledger verify: the store is damaged"
+            "the program faulted; check: a divergence or a branch not reached; prove: not all is proved; equiv: the programs differ; key verify: the signature does not hold; state verify-proof, merkle verify: nothing is proved; merkle prove: the tree is ambiguous; state get: the key holds nothing; state verify, ledger verify, chain demo: the store is damaged"
         ),
         ("2", "the command line is wrong"),
         ("3", "a file or store cannot be read or written, or is malformed; a nonce is not the next"),

@@ -43,6 +43,7 @@ public sealed class LauncherTests : IDisposable
                     "src/Zexus.Cli/Zexus.Cli.csproj",
                     "proofs/Proof.fs",
                     "tests/Zexus.Differential/Case.fs",
+                    "examples/contracts/token.zxa",
                     "Directory.Build.props",
                     "paket.lock",
                     "paket.dependencies",
@@ -81,6 +82,7 @@ public sealed class LauncherTests : IDisposable
         Expect(builds: 1, "with a new file", () => Write("src/Zexus.New/New.cs", "new"));
         Expect(builds: 1, "with another name", () => File.Move(At("src/Zexus.New/New.cs"), At("src/Zexus.New/Old.cs")));
         Expect(builds: 1, "with a file less", () => File.Delete(At("src/Zexus.New/Old.cs")));
+        Expect(builds: 1, "with another contract to embed", () => Write("examples/contracts/token.zxa", "other"));
         Expect(builds: 1, "with other packages", () => Write("paket.lock", "other"));
         Expect(builds: 1, "with a changed assembly", () => Write("artifacts/zexus/program/other.dll", "changed"));
         Expect(builds: 1, "with an assembly less", () => File.Delete(At("artifacts/zexus/program/other.dll")));

@@ -49,6 +49,14 @@ public sealed class ReadmeTests : IDisposable
     }
 
     [Fact]
+    public void The_demo_gives_what_it_says()
+    {
+        string session = Text.Split("```\n")
+            .First(block => block.StartsWith("$ ./zexus chain demo", StringComparison.Ordinal));
+        Assert.Equal($"$ ./zexus chain demo\n{Workshop.Run("chain", "demo").Out}", session);
+    }
+
+    [Fact]
     public void The_rule_is_the_specifications()
     {
         string rule = Text.Split("```fsharp\n")[1].Split("```")[0];

@@ -5,6 +5,9 @@ namespace Zexus.Cli.Output;
 /// <summary>Spectre's consoles on our streams: a table as text for standard output, a progress bar on standard error.</summary>
 internal static class Consoles
 {
+    /// <summary>Columns of what goes to a file or a pipe, wherever that is.</summary>
+    private const int WidthOfFiles = 120;
+
     public static string Text(Table table, Terminal terminal)
     {
         using StringWriter text = new();
@@ -16,7 +19,7 @@ internal static class Consoles
                 Out = new AnsiConsoleOutput(text),
             }
         );
-        console.Profile.Width = Terminal.Width();
+        console.Profile.Width = terminal.OutIsTerminal ? Terminal.Width() : WidthOfFiles;
         console.Write(table);
         return text.ToString();
     }

@@ -1,0 +1,55 @@
+using System.Diagnostics.CodeAnalysis;
+using Zexus.Isa;
+using Zexus.Vm;
+
+namespace Zexus.Chain;
+
+/// <summary>
+/// Executions that are to be committed together, with one sync: each reads what those before it wrote. Until <see cref="Commit"/> the store
+/// knows nothing of them. Belongs to one thread; nothing else is committed to the store meanwhile.
+/// </summary>
+public sealed class PendingBlock(IStateStore store)
+{
+    private readonly List<ExecutionRecord> _records = [];
+    private readonly Dictionary<(string Contract, string Key), Data> _writes = [];
+
+    /// <summary>A contract's keys as they are after the executions so far, for <see cref="VmOptions.Source"/>.</summary>
+    public IStateSource Of(string contract) => new Source(this, contract);
+
+    /// <summary>The nonce that the caller's next execution in this block has.</summary>
+    public long NextNonce(string caller) =>
+        _records.FindLast(record => record.Summary.Caller == caller && record.Summary.Nonce is not null)
+            is { Summary.Nonce: { } last }
+            ? last + 1
+            : store.NextNonce(caller);
+
+    /// <summary>The next execution.</summary>
+    public void Add(ExecutionRecord record)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        _records.Add(record);
+        foreach ((string key, Data value) in record.Writes)
+        {
+            _writes[(record.Summary.Contract, key)] = value;
+        }
+    }
+
+    /// <summary>All of them or none; then another block can begin.</summary>
+    /// <exception cref="StoreException">As <see cref="IStateStore.Commit"/> says; then they are still here.</exception>
+    public IReadOnlyList<Receipt> Commit()
+    {
+        IReadOnlyList<Receipt> receipts = store.Commit(_records);
+        _records.Clear();
+        _writes.Clear();
+        return receipts;
+    }
+
+    private sealed class Source(PendingBlock block, string contract) : IStateSource
+    {
+        public bool TryRead(string key, [MaybeNullWhen(false)] out Data value) =>
+            block._writes.TryGetValue((contract, key), out value) || block.Read(contract, key, out value);
+    }
+
+    private bool Read(string contract, string key, [MaybeNullWhen(false)] out Data value) =>
+        store.TryRead(contract, key, out value);
+}
