@@ -37,8 +37,7 @@ internal sealed record PreparedExecution(
             record.Summary,
             [
                 .. record
-                    .CalledWrites.Append(new(summary.Contract, record.Writes))
-                    .OrderBy(contract => contract.Key, StringComparer.Ordinal)
+                    .AllWrites.OrderBy(contract => contract.Key, StringComparer.Ordinal)
                     .SelectMany(contract =>
                         contract
                             .Value.OrderBy(write => write.Key, StringComparer.Ordinal)

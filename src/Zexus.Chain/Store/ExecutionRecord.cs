@@ -66,6 +66,10 @@ public sealed record ExecutionRecord
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, Data>> CalledWrites { get; init; } =
         new Dictionary<string, IReadOnlyDictionary<string, Data>>();
 
+    /// <summary>Those of the contract and of those that it called.</summary>
+    internal IEnumerable<KeyValuePair<string, IReadOnlyDictionary<string, Data>>> AllWrites =>
+        CalledWrites.Append(new(Summary.Contract, Writes));
+
     /// <summary>What it appended to the ledger, in order, and contracts that it called.</summary>
     public IReadOnlyList<AppendedEntry> Ledger { get; init; } = [];
 

@@ -82,9 +82,9 @@ public sealed class MemoryStore : IStateStore
             _receipts.Add(receipt);
             ExecutionRecord execution = executions[i];
             foreach (
-                (string contract, string key, Data value) in execution
-                    .CalledWrites.Append(new(receipt.Summary.Contract, execution.Writes))
-                    .SelectMany(written => written.Value.Select(write => (written.Key, write.Key, write.Value)))
+                (string contract, string key, Data value) in execution.AllWrites.SelectMany(written =>
+                    written.Value.Select(write => (written.Key, write.Key, write.Value))
+                )
             )
             {
                 if (!_state.TryGetValue((contract, key), out List<(long, Data)>? versions))

@@ -28,9 +28,12 @@ public sealed class PendingBlock(IStateStore store)
     {
         ArgumentNullException.ThrowIfNull(record);
         _records.Add(record);
-        foreach ((string key, Data value) in record.Writes)
+        foreach ((string contract, IReadOnlyDictionary<string, Data> written) in record.AllWrites)
         {
-            _writes[(record.Summary.Contract, key)] = value;
+            foreach ((string key, Data value) in written)
+            {
+                _writes[(contract, key)] = value;
+            }
         }
     }
 

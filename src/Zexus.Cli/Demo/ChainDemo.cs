@@ -192,6 +192,7 @@ internal sealed class ChainDemo
         _vm.Options = new VmOptions
         {
             GasLimit = Gas,
+            Contract = contract,
             Source = _block.Of(contract),
             Block = new BlockContext
             {
