@@ -15,7 +15,10 @@ namespace Zexus.Benchmarks;
 public class StoreBenchmarks
 {
     private const int Block = 100;
-    private const int Keys = 10_000;
+
+    /// <summary>Keys of the state.</summary>
+    [Params(10_000, 1_000_000)]
+    public int Keys { get; set; }
 
     private static readonly string[] Statements =
     [
@@ -156,10 +159,10 @@ public class StoreBenchmarks
         _ = _commands[statement].ExecuteNonQuery();
     }
 
-    private static byte[] Key(long number, int which) =>
+    private byte[] Key(long number, int which) =>
         System.Text.Encoding.UTF8.GetBytes($"account{((number * 7919) + which) % Keys}");
 
-    private static ExecutionRecord Transfer(long number)
+    private ExecutionRecord Transfer(long number)
     {
         Data payload = Data.NewMap([
             new(Data.NewString("from"), Data.NewString($"account{number * 7919 % Keys}")),
@@ -188,5 +191,37 @@ public class StoreBenchmarks
             Ledger = [new AppendedEntry("token", payload)],
             Events = [new EmittedEvent("transfer", payload) { Contract = "token" }],
         };
+    }
+}
+
+/// <summary>Opening a store and closing it again, by the keys of its state: after executions that were all closed properly.</summary>
+/// <remarks><c>dotnet run -c Release --project tests/Zexus.Benchmarks -- --filter '*StoreOpening*' --job short -i</c></remarks>
+public class StoreOpening
+{
+    private string _folder = "";
+
+    /// <summary>Keys of the state.</summary>
+    [Params(10, 10_000, 1_000_000)]
+    public int Keys { get; set; }
+
+    private string Store => Path.Combine(_folder, "store");
+
+    [GlobalSetup]
+    public void Make()
+    {
+        _folder = Directory.CreateTempSubdirectory("zexus-store-").FullName;
+        DurableStore
+            .Create(Store, Enumerable.Range(0, Keys).Select(i => new StatePair("token", $"account{i}", Data.NewInt(i))))
+            .Dispose();
+    }
+
+    [GlobalCleanup]
+    public void Delete() => Directory.Delete(_folder, recursive: true);
+
+    [Benchmark]
+    public ChainHead Open()
+    {
+        using DurableStore store = DurableStore.Open(Store);
+        return store.Head;
     }
 }

@@ -227,4 +227,73 @@ public class StateTreeTests
     private static StateWrite Put(string key, int value) => StateWrite.Put("", key, Data.NewInt(value));
 
     private static StatePair Pair(string key, int value) => new("", key, Data.NewInt(value));
+
+    /// <summary>Beside a tree that was never anything but in memory; left at any moment, with what was logged since the pages were written.</summary>
+    [SeededProperty(60)]
+    public void A_tree_in_pages_goes_on_from_what_was_kept(int seed)
+    {
+        Random random = new(seed);
+        int keys = random.Next(1, 3000);
+        Dictionary<long, byte[]> pages = [];
+        List<byte> log = [];
+        StateTree plain = new();
+        StateTree kept = StateTree.InPages();
+        Digest keptRoot = Digest.None;
+        Write();
+        for (int round = random.Next(2, 12); round > 0; round--)
+        {
+            StateWrite[] writes =
+            [
+                .. Enumerable
+                    .Range(0, random.Next(1, keys))
+                    .Select(_ => random.Next(keys))
+                    .Select(key =>
+                        random.Next(4) == 0
+                            ? StateWrite.Remove("c", $"{key}")
+                            : StateWrite.Put("c", $"{key}", Data.NewInt(random.Next(5)))
+                    ),
+            ];
+            plain.Update(writes);
+            kept.Update(writes);
+            Assert.Equal(plain.Root, kept.Root);
+            log.AddRange(kept.TakeLog());
+            if (random.Next(3) == 0)
+            {
+                Write();
+            }
+
+            if (random.Next(2) == 0)
+            {
+                kept = StateTree.InPages(keptRoot, page => pages[page]);
+                kept.Replay(log.ToArray());
+                Assert.Equal(plain.Root, kept.Root);
+            }
+
+            string asked = $"{random.Next(keys)}";
+            Assert.Equal(plain.Contains("c", asked), kept.Contains("c", asked));
+        }
+
+        Write();
+        StateTree whole = StateTree.InPages(keptRoot, page => pages[page]);
+        Assert.Null(whole.Difference(plain));
+        Assert.Equal(pages.Count, whole.PagesRead);
+
+        void Write()
+        {
+            foreach ((long page, byte[]? bytes) in kept.TakeChangedPages())
+            {
+                if (bytes is null)
+                {
+                    pages.Remove(page);
+                }
+                else
+                {
+                    pages[page] = bytes;
+                }
+            }
+
+            log.Clear();
+            keptRoot = kept.Root;
+        }
+    }
 }

@@ -340,7 +340,7 @@ public sealed class StoreTests : IDisposable
     }
 
     [Fact]
-    public void A_change_of_what_stands_there_now_is_found_when_it_is_opened()
+    public void A_change_of_what_stands_there_now_is_found()
     {
         using (DurableStore store = DurableStore.Create(Folder(), [new StatePair("a", "k", Data.NewInt(1))]))
         {
@@ -348,11 +348,96 @@ public sealed class StoreTests : IDisposable
         }
 
         Change(Folder(), "UPDATE state SET value = x'01' WHERE number = 0");
+        using DurableStore changed = DurableStore.Open(Folder());
+        Assert.Contains("the state at the beginning has the root", changed.Verify().Problem, StringComparison.Ordinal);
         Assert.Contains(
-            "is damaged: its state has the root",
-            Assert.Throws<StoreException>(() => DurableStore.Open(Folder())).Message,
+            "is damaged: the pair that was found at path",
+            Assert.Throws<StoreException>(() => changed.Prove("a", "k")).Message,
             StringComparison.Ordinal
         );
+    }
+
+    /// <summary>What is done to the tree that is kept, beside a sound state.</summary>
+    public static TheoryData<string> TreeChanges =>
+        [
+            "UPDATE tree SET bytes = zeroblob(length(bytes)) WHERE page = 1",
+            "UPDATE tree SET bytes = substr(bytes, 1, 20) WHERE page = 1",
+            "UPDATE tree SET bytes = (SELECT bytes FROM tree WHERE page = 1) WHERE page = (SELECT max(page) FROM tree)",
+            "UPDATE tree SET bytes = x'' WHERE page = (SELECT max(page) FROM tree)",
+            "DELETE FROM tree WHERE page = 1",
+            "DELETE FROM tree WHERE page = (SELECT max(page) FROM tree)",
+            "INSERT INTO tree SELECT 5, bytes FROM tree WHERE page = 1",
+            "UPDATE recent SET leaves = zeroblob(64) WHERE number = (SELECT max(number) FROM recent)",
+            "UPDATE recent SET leaves = x'00' WHERE number = (SELECT max(number) FROM recent)",
+            "UPDATE recent SET number = number + 1000",
+            "DELETE FROM recent",
+            "UPDATE chain SET tree = tree - 1",
+            "UPDATE chain SET tree = 1000",
+        ];
+
+    [Theory]
+    [MemberData(nameof(TreeChanges))]
+    public void A_tree_that_was_changed_is_refused_or_found_and_made_again(string change)
+    {
+        Model model = new();
+        using (DurableStore store = DurableStore.Create(Folder()))
+        {
+            store.PagesAfter = 50;
+            while (store.Head.Number < 200)
+            {
+                store.Commit(Workload.Execution(store.Head.Number + 1));
+            }
+        }
+
+        Change(Folder(), change);
+        bool isNoticed;
+        try
+        {
+            using DurableStore store = DurableStore.Open(Folder());
+            isNoticed = store.Verify().Problem is { } problem && problem.Contains("tree", StringComparison.Ordinal);
+        }
+        catch (StoreException e)
+        {
+            isNoticed =
+                e.Message.Contains("tree", StringComparison.Ordinal)
+                && e.Hint.Contains("state rebuild", StringComparison.Ordinal);
+        }
+
+        Assert.True(isNoticed);
+        DurableStore.Rebuild(Folder());
+        using DurableStore rebuilt = DurableStore.Open(Folder());
+        Assert.Null(rebuilt.Verify().Problem);
+        model.AdvanceTo(200);
+        Assert.Null(model.Difference(rebuilt));
+    }
+
+    [Fact]
+    public void A_tree_is_not_made_again_from_a_state_that_was_changed()
+    {
+        _ = Filled(20);
+        Change(Folder(), "UPDATE state SET value = x'01'");
+        Assert.Contains(
+            "its state has the root",
+            Assert.Throws<StoreException>(() => DurableStore.Rebuild(Folder())).Message,
+            StringComparison.Ordinal
+        );
+    }
+
+    /// <summary>Looked at by how many pages are read: times depend on the machine.</summary>
+    [Theory]
+    [InlineData(10)]
+    [InlineData(30_000)]
+    public void Opening_reads_a_page_whatever_the_size_of_the_state(int keys)
+    {
+        StatePair[] state = [.. Enumerable.Range(0, keys).Select(i => new StatePair("c", $"{i}", Data.NewInt(i)))];
+        using (DurableStore store = DurableStore.Create(Folder(), state))
+        {
+            store.Commit(Workload.Execution(1));
+        }
+
+        using DurableStore opened = DurableStore.Open(Folder());
+        Assert.InRange(opened.PagesRead, 1, 15);
+        Assert.Null(opened.Verify().Problem);
     }
 
     [Fact]

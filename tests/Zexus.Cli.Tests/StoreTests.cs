@@ -187,6 +187,16 @@ public sealed class StoreTests : IDisposable
     }
 
     [Fact]
+    public void A_tree_is_made_again()
+    {
+        Run();
+        Outcome rebuilt = Workshop.Run("state", "rebuild", _store);
+        Assert.Equal((0, "the tree is that of the state again\n"), (rebuilt.Code, rebuilt.Error));
+        Assert.Equal(0, Workshop.Run("state", "verify", _store).Code);
+        Assert.Equal(3, Workshop.Run("state", "rebuild", _store + "-not").Code);
+    }
+
+    [Fact]
     public void A_byte_that_was_changed_is_found()
     {
         for (int i = 0; i < 20; i++)

@@ -8,7 +8,7 @@ namespace Zexus.Chain;
 /// changed: log2 of the pairs many nodes a write, those above several writes hashed once a batch. It has paths and digests, no values:
 /// 64 bytes a pair and 40 a node, of which there are some 1.44 a pair. Belongs to one thread.
 /// </summary>
-public sealed class StateTree
+public sealed partial class StateTree
 {
     /// <summary>Bits of a path.</summary>
     internal const int MostDepth = 8 * Digest.Size;
@@ -53,13 +53,23 @@ public sealed class StateTree
         Change[] changes = ArrayPool<Change>.Shared.Rent(writes.Length);
         try
         {
-            int count = Order(writes, changes);
-            _root = Apply(_root, 0, changes.AsSpan(0, count), out _);
-            HashStale();
+            Update(changes.AsSpan(0, Order(writes, changes)));
         }
         finally
         {
             ArrayPool<Change>.Shared.Return(changes);
+        }
+    }
+
+    /// <summary>In the order of their paths, one a path.</summary>
+    private void Update(ReadOnlySpan<Change> changes)
+    {
+        _root = Apply(_root, 0, changes, out bool changed);
+        HashStale();
+        if (_pages is not null && changed)
+        {
+            _ = _pages.Changed.Add(PageOf(default, 0));
+            _pages.Log(changes);
         }
     }
 
@@ -75,7 +85,7 @@ public sealed class StateTree
         Link at = _root;
         while (at.IsNode)
         {
-            Node node = _nodes[at.Number];
+            Node node = Loaded(at.Number, siblings.Count, path);
             bool right = path.Bit(siblings.Count);
             siblings.Add(DigestOf(right ? node.Left : node.Right));
             at = right ? node.Right : node.Left;
@@ -92,7 +102,8 @@ public sealed class StateTree
         Link at = _root;
         for (int depth = 0; at.IsNode; depth++)
         {
-            at = path.Bit(depth) ? _nodes[at.Number].Right : _nodes[at.Number].Left;
+            Node node = Loaded(at.Number, depth, path);
+            at = path.Bit(depth) ? node.Right : node.Left;
         }
 
         return at.IsLeaf && _leaves[at.Number].Path == path;
@@ -253,10 +264,15 @@ public sealed class StateTree
     private Link ApplyToNode(int number, int depth, ReadOnlySpan<Change> changes, out bool changed)
     {
         int split = FirstRight(changes, depth);
-        Node node = _nodes[number];
+        Node node = Loaded(number, depth, changes[0].Path);
         node.Left = Apply(node.Left, depth + 1, changes[..split], out bool leftChanged);
         node.Right = Apply(node.Right, depth + 1, changes[split..], out bool rightChanged);
         changed = leftChanged || rightChanged;
+        if (changed && _pages is not null && depth % PageLevels == 0 && depth <= DeepestPage)
+        {
+            _ = _pages.Changed.Add(PageOf(changes[0].Path, depth));
+        }
+
         if (node.Left.IsNone ? !node.Right.IsNode : node.Right.IsNone && !node.Left.IsNode)
         {
             // One leaf is left, or nothing.
@@ -405,11 +421,16 @@ public sealed class StateTree
 
         private Link(int value) => _value = value;
 
+        /// <summary>In the place of a node's left side: both are still in their page.</summary>
+        public static Link InPage => new(int.MinValue);
+
         public bool IsNone => _value == 0;
 
         public bool IsNode => _value > 0;
 
-        public bool IsLeaf => _value < 0;
+        public bool IsLeaf => _value is < 0 and > int.MinValue;
+
+        public bool IsInPage => _value == int.MinValue;
 
         public int Number => _value > 0 ? _value - 1 : ~_value;
 

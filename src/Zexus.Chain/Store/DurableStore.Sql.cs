@@ -118,6 +118,10 @@ public sealed partial class DurableStore
         {
             throw Explained(what, e);
         }
+        catch (DamagedTreeException e)
+        {
+            throw Damaged("of its tree, " + e.Message, TreeHint);
+        }
     }
 
     private StoreException Explained(string what, SqliteException e) =>

@@ -12,7 +12,7 @@ public sealed partial class DurableStore
 {
     /// <summary>
     /// Computes again: the chain of receipts, the ledger's heads, the digests of events and of the audit log, the state root after each execution from the
-    /// oldest that is kept, and the nonces. What it finds wrong is named by its place.
+    /// oldest that is kept, the tree that is kept, and the nonces. What it finds wrong is named by its place.
     /// </summary>
     /// <param name="progress">Receipts done, of how many.</param>
     /// <param name="cancellation">Ends it.</param>
@@ -184,7 +184,9 @@ public sealed partial class DurableStore
                 return $"its table chain says that {_oldest} is the oldest state, and the last is {head.Number}";
             }
 
-            return link == head.ReceiptHead && receipts == head.Number ? null : $"receipt {receipts} is not the last";
+            return link != head.ReceiptHead || receipts != head.Number
+                ? $"receipt {receipts} is not the last"
+                : TreeProblem(head, tree);
 
             void ApplyWrites(long number)
             {

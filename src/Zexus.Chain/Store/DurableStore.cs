@@ -8,13 +8,13 @@ using Zexus.Vm;
 namespace Zexus.Chain;
 
 /// <summary>
-/// A store in a directory: an SQLite database with a write-ahead log that is synced at each commit (docs/store.md). The state tree is made from
-/// the state when the store is opened.
+/// A store in a directory: an SQLite database with a write-ahead log that is synced at each commit (docs/store.md). Opening it
+/// costs the same whatever the size of its state.
 /// </summary>
 public sealed partial class DurableStore : IStateStore
 {
     /// <summary>Of the tables and of what is in them. A store of a later one is refused.</summary>
-    public const int FormatVersion = 2;
+    public const int FormatVersion = 3;
 
     /// <summary>Locked while the store is open; its bytes are the number of the last execution that was acknowledged.</summary>
     private const string LockFile = "lock";
@@ -33,7 +33,9 @@ public sealed partial class DurableStore : IStateStore
         CREATE TABLE audit (position INTEGER PRIMARY KEY, number INTEGER NOT NULL, contract BLOB NOT NULL, entry BLOB NOT NULL);
         CREATE TABLE receipt (number INTEGER PRIMARY KEY, bytes BLOB NOT NULL, link BLOB NOT NULL);
         CREATE TABLE nonce (caller BLOB PRIMARY KEY, next INTEGER NOT NULL) WITHOUT ROWID;
-        CREATE TABLE chain (oldest INTEGER NOT NULL, beginning BLOB NOT NULL);
+        CREATE TABLE chain (oldest INTEGER NOT NULL, beginning BLOB NOT NULL, tree INTEGER NOT NULL);
+        CREATE TABLE tree (page INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
+        CREATE TABLE recent (number INTEGER PRIMARY KEY, leaves BLOB NOT NULL);
         """;
 
     /// <summary>What makes a store of an earlier format one of the next: its version, and statements.</summary>
@@ -43,6 +45,14 @@ public sealed partial class DurableStore : IStateStore
         (
             1,
             "CREATE TABLE audit (position INTEGER PRIMARY KEY, number INTEGER NOT NULL, contract BLOB NOT NULL, entry BLOB NOT NULL)"
+        ),
+        (
+            2,
+            """
+            CREATE TABLE tree (page INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
+            CREATE TABLE recent (number INTEGER PRIMARY KEY, leaves BLOB NOT NULL);
+            ALTER TABLE chain ADD COLUMN tree INTEGER NOT NULL DEFAULT 0;
+            """
         ),
     ];
 
@@ -116,12 +126,19 @@ public sealed partial class DurableStore : IStateStore
     public static DurableStore Open(string directory)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
-        return File.Exists(Path.Combine(directory, DatabaseFile))
-            ? Open(directory, null)
-            : throw new StoreException(
+        Check(directory);
+        return Open(directory, null);
+    }
+
+    private static void Check(string directory)
+    {
+        if (!File.Exists(Path.Combine(directory, DatabaseFile)))
+        {
+            throw new StoreException(
                 Directory.Exists(directory) ? $"{directory} has no store" : $"there is no directory {directory}",
                 $"'./zexus state new {directory}' makes one."
             );
+        }
     }
 
     private static DurableStore Open(string directory, Action<DurableStore>? initialize)
@@ -233,13 +250,15 @@ public sealed partial class DurableStore : IStateStore
             Execute(statements);
         }
 
+        // No format before had pages.
+        WriteTree();
         Execute($"PRAGMA user_version = {FormatVersion}");
         return true;
     }
 
     private void Initialize(IEnumerable<StatePair> state)
     {
-        StateTree tree = new();
+        StateTree tree = StateTree.InPages();
         List<(StatePair Pair, byte[] Constant)> pairs = [];
         foreach (StatePair pair in state)
         {
@@ -253,6 +272,7 @@ public sealed partial class DurableStore : IStateStore
             pairs.Add((pair, constant));
         }
 
+        _ = tree.TakeLog();
         Guard(
             "make",
             () =>
@@ -261,7 +281,8 @@ public sealed partial class DurableStore : IStateStore
                     Execute(Tables);
                     Execute($"PRAGMA application_id = {ApplicationId}");
                     Execute($"PRAGMA user_version = {FormatVersion}");
-                    Run("INSERT INTO chain VALUES (0, ?1)", Bytes(tree.Root));
+                    Run("INSERT INTO chain VALUES (0, ?1, 0)", Bytes(tree.Root));
+                    WritePages(tree, 0);
                     foreach ((StatePair pair, byte[] constant) in pairs)
                     {
                         Put(pair.Contract, pair.Key, 0, constant);
@@ -368,6 +389,7 @@ public sealed partial class DurableStore : IStateStore
             Run("INSERT INTO nonce VALUES (?1, ?2) ON CONFLICT DO UPDATE SET next = ?2", Utf8(caller), next);
         }
 
+        KeepTree(chain);
         return receipts;
     }
 
@@ -431,8 +453,20 @@ public sealed partial class DurableStore : IStateStore
             ));
 
     /// <inheritdoc/>
-    public StateProof Prove(string contract, string key) =>
-        Chain.Tree.Prove(contract, key, path => StoreRules.PairAt(path, contract, key, this));
+    public StateProof Prove(string contract, string key)
+    {
+        try
+        {
+            return Guard(
+                "read",
+                () => Chain.Tree.Prove(contract, key, path => StoreRules.PairAt(path, contract, key, this))
+            );
+        }
+        catch (InvalidOperationException e) when (e is not ObjectDisposedException)
+        {
+            throw Damaged(e.Message);
+        }
+    }
 
     /// <inheritdoc/>
     public void Prune(long number)
@@ -466,6 +500,7 @@ public sealed partial class DurableStore : IStateStore
             return;
         }
 
+        KeepTreeWhenClosed();
         _disposed = true;
         foreach (SqliteCommand command in _commands.Values)
         {
@@ -478,33 +513,10 @@ public sealed partial class DurableStore : IStateStore
 
     private ChainState Load()
     {
-        StateTree tree = new();
-        foreach ((byte[] contract, byte[] key, byte[] value) in Latest(long.MaxValue))
-        {
-            tree.Update(StateWrite.Put(Text(contract), Text(key), value));
-        }
-
         _events = Scalar("SELECT max(position) FROM event");
         _audit = Scalar("SELECT max(position) FROM audit");
         _oldest = Scalar("SELECT oldest FROM chain");
-        ChainHead head = new(0, Beginning(), 0, Digest.None, Digest.None);
-        foreach (
-            (byte[] bytes, byte[] link) in Query(
-                "SELECT bytes, link FROM receipt ORDER BY number DESC LIMIT 1",
-                row => (Blob(row, 0), Blob(row, 1))
-            )
-        )
-        {
-            Receipt last = DecodeReceipt(bytes);
-            head = new(
-                last.Number,
-                last.StateRoot,
-                last.LedgerCount,
-                last.LedgerHead,
-                DigestOf(link, $"the link of receipt {last.Number}")
-            );
-        }
-
+        ChainHead head = ReadHead();
         if (head.Number < Acknowledged())
         {
             throw Damaged(
@@ -513,16 +525,30 @@ public sealed partial class DurableStore : IStateStore
             );
         }
 
-        return tree.Root == head.StateRoot
-            ? new ChainState(tree, new LedgerChain(head.LedgerHead, head.LedgerCount), head.Number, head.ReceiptHead)
-            : throw Damaged(
-                $"its state has the root {tree.Root}, and "
-                    + (
-                        head.Number == 0
-                            ? $"began with {head.StateRoot}"
-                            : $"receipt {head.Number} says {head.StateRoot}"
-                    )
+        StateTree tree = ReadTree(head);
+        return new ChainState(tree, new LedgerChain(head.LedgerHead, head.LedgerCount), head.Number, head.ReceiptHead);
+    }
+
+    private ChainHead ReadHead()
+    {
+        foreach (
+            (byte[] bytes, byte[] link) in Query(
+                "SELECT bytes, link FROM receipt ORDER BY number DESC LIMIT 1",
+                row => (Blob(row, 0), Blob(row, 1))
+            )
+        )
+        {
+            Receipt last = DecodeReceipt(bytes);
+            return new(
+                last.Number,
+                last.StateRoot,
+                last.LedgerCount,
+                last.LedgerHead,
+                DigestOf(link, $"the link of receipt {last.Number}")
             );
+        }
+
+        return new(0, Beginning(), 0, Digest.None, Digest.None);
     }
 
     /// <summary>

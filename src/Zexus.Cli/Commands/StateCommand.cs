@@ -24,6 +24,7 @@ internal static class StateCommand
             StoreCommands.CreateExport(terminal),
             StoreCommands.CreatePrune(terminal),
             StoreCommands.CreateVerify(terminal),
+            StoreCommands.CreateRebuild(terminal),
             CreateRoot(terminal),
             CreateProve(terminal),
             CreateVerify(terminal),

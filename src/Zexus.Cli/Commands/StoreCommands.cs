@@ -137,6 +137,26 @@ internal static class StoreCommands
         return command;
     }
 
+    public static Command CreateRebuild(Terminal terminal)
+    {
+        Argument<string> directory = Directory();
+        Command command = new(
+            "rebuild",
+            "Make the tree over the state again, when 'verify' finds it damaged; refused when the state itself is."
+        )
+        {
+            directory,
+        };
+        HelpWithExamples.Add(command, "./zexus state rebuild chain");
+        command.SetAction(parsed =>
+        {
+            DurableStore.Rebuild(parsed.GetRequiredValue(directory));
+            terminal.Error.WriteLine("the tree is that of the state again");
+            return ExitCode.Completed;
+        });
+        return command;
+    }
+
     public static Command CreateVerify(Terminal terminal) =>
         Verifying(
             terminal,

@@ -1,0 +1,298 @@
+using System.Buffers;
+using System.Security.Cryptography;
+
+namespace Zexus.Chain;
+
+/// <summary>What is kept of a tree cannot be right: a page is missing, malformed, or not what the page above it says.</summary>
+internal sealed class DamagedTreeException(string message) : Exception(message);
+
+/// <summary>
+/// The tree in pages of eight levels, for a store: a page is read when a path first leads into it, and is right if its digest is the one that the page
+/// above it has. The pages of a tree are those of its nodes at depths 0, 8, 16 and so on: docs/store.md.
+/// </summary>
+public sealed partial class StateTree
+{
+    private const int PageLevels = 8;
+
+    /// <summary>The deepest that has pages, so that their numbers have 57 bits: what is below it is in its page.</summary>
+    private const int DeepestPage = 56;
+
+    private const byte NoneTag = 0;
+    private const byte LeafTag = 1;
+    private const byte NodeTag = 2;
+    private const byte PageTag = 3;
+
+    /// <summary>At the end of a page, the first bytes of the SHA-256 of all others: a leaf's digest does not bind its path.</summary>
+    private const int ChecksumSize = 8;
+
+    private readonly PageState? _pages;
+
+    private StateTree(PageState pages)
+        : this() => _pages = pages;
+
+    /// <summary>A key's leaf in a log: its path and its digest, zero when it was removed.</summary>
+    internal const int LoggedSize = 2 * Digest.Size;
+
+    /// <summary>Pages that were read.</summary>
+    internal int PagesRead => _pages?.Read ?? 0;
+
+    /// <summary>The empty state, of which the pages are to be kept.</summary>
+    internal static StateTree InPages()
+    {
+        PageState pages = new(page => throw new DamagedTreeException($"page {page:x} is not there"));
+        // The first page is there of the empty state, too.
+        _ = pages.Changed.Add(PageOf(default, 0));
+        return new StateTree(pages);
+    }
+
+    /// <summary>The tree of a root whose pages were kept; they are read when they are needed.</summary>
+    /// <exception cref="DamagedTreeException">Its first page is not right, as later any other may be found to be.</exception>
+    internal static StateTree InPages(Digest root, Func<long, byte[]> read)
+    {
+        StateTree tree = new(new PageState(read));
+        tree._root = tree.ReadPage(default, 0, root);
+        return tree;
+    }
+
+    /// <summary>The pages that have changed since the last time: their numbers and bytes, null for one that is no longer.</summary>
+    internal IEnumerable<(long Page, byte[]? Bytes)> TakeChangedPages()
+    {
+        long[] changed = [.. _pages!.Changed.Order()];
+        _pages.Changed.Clear();
+        ArrayBufferWriter<byte> bytes = new(16 * 1024);
+        foreach (long page in changed)
+        {
+            int depth = 63 - System.Numerics.BitOperations.LeadingZeroCount((ulong)page);
+            Link at = _root;
+            for (int i = 0; i < depth && at.IsNode; i++)
+            {
+                Node node = _nodes[at.Number];
+                at = ((page >> (depth - 1 - i)) & 1) == 1 ? node.Right : node.Left;
+            }
+
+            if (depth > 0 && !at.IsNode)
+            {
+                yield return (page, null);
+                continue;
+            }
+
+            bytes.ResetWrittenCount();
+            WritePage(at, depth, depth, bytes);
+            SHA256.HashData(bytes.WrittenSpan).AsSpan(0, ChecksumSize).CopyTo(bytes.GetSpan(ChecksumSize));
+            bytes.Advance(ChecksumSize);
+            yield return (page, bytes.WrittenSpan.ToArray());
+        }
+    }
+
+    /// <summary>What has been written since the last time, for <see cref="Replay"/>.</summary>
+    internal byte[] TakeLog()
+    {
+        byte[] log = _pages!.Logged.WrittenSpan.ToArray();
+        _pages.Logged.ResetWrittenCount();
+        return log;
+    }
+
+    /// <summary>Writes what logs say, one behind the other.</summary>
+    /// <exception cref="DamagedTreeException">It is no log.</exception>
+    internal void Replay(ReadOnlySpan<byte> log)
+    {
+        if (log.Length % LoggedSize != 0)
+        {
+            throw new DamagedTreeException("what was written since its pages were is cut off");
+        }
+
+        Dictionary<Digest, Digest> leaves = [];
+        for (; log.Length > 0; log = log[LoggedSize..])
+        {
+            leaves[new Digest(log[..Digest.Size])] = new Digest(log[Digest.Size..LoggedSize]);
+        }
+
+        Change[] changes =
+        [
+            .. leaves
+                .Select(leaf => new Change
+                {
+                    Path = leaf.Key,
+                    Leaf = leaf.Value,
+                    IsRemoval = leaf.Value == Digest.None,
+                })
+                .OrderBy(change => change.Path),
+        ];
+        Update(changes);
+        _pages!.Logged.ResetWrittenCount();
+    }
+
+    /// <summary>Where, from the root, another tree is not the same; null when it is. Reads all pages of both.</summary>
+    internal string? Difference(StateTree other) => Difference(_root, other, other._root, 0, default);
+
+    private string? Difference(Link here, StateTree other, Link there, int depth, Digest path)
+    {
+        if (here.IsNode && there.IsNode)
+        {
+            Node left = Loaded(here.Number, depth, path);
+            Node right = other.Loaded(there.Number, depth, path);
+            return Difference(left.Left, other, right.Left, depth + 1, path)
+                ?? Difference(left.Right, other, right.Right, depth + 1, path.WithBit(depth))
+                ?? (left.Digest == right.Digest ? null : $"another digest at depth {depth}");
+        }
+
+        return here.IsNone && there.IsNone ? null
+            : !here.IsLeaf || !there.IsLeaf ? $"another shape at depth {depth} of path {path}"
+            : _leaves[here.Number].Path != other._leaves[there.Number].Path
+            || _leaves[here.Number].Digest != other._leaves[there.Number].Digest
+                ? $"another leaf at depth {depth} of path {path}"
+            : null;
+    }
+
+    private static long PageOf(Digest path, int depth) =>
+        depth == 0 ? 1 : (1L << depth) | (long)(path.First >> (64 - depth));
+
+    /// <summary>A node whose two sides are there. References into the pool are none after it.</summary>
+    private Node Loaded(int number, int depth, Digest path)
+    {
+        Node node = _nodes[number];
+        if (!node.Left.IsInPage)
+        {
+            return node;
+        }
+
+        Link read = ReadPage(path, depth, node.Digest);
+        if (!read.IsNode)
+        {
+            throw new DamagedTreeException($"page {PageOf(path, depth):x} has no node");
+        }
+
+        Node found = _nodes[read.Number];
+        _nodes.GiveBack(read.Number);
+        _nodes[number] = found;
+        return found;
+    }
+
+    private Link ReadPage(Digest path, int depth, Digest expected)
+    {
+        long page = PageOf(path, depth);
+        ReadOnlySpan<byte> bytes = _pages!.Get(page);
+        if (
+            bytes.Length < ChecksumSize
+            || !SHA256.HashData(bytes[..^ChecksumSize]).AsSpan(0, ChecksumSize).SequenceEqual(bytes[^ChecksumSize..])
+        )
+        {
+            throw new DamagedTreeException($"page {page:x} has another checksum than its bytes give");
+        }
+
+        bytes = bytes[..^ChecksumSize];
+        Link at = ReadLink(ref bytes, depth, depth, page);
+        return bytes.Length > 0 ? throw new DamagedTreeException($"page {page:x} has more than a tree")
+            : DigestOf(at) != expected
+                ? throw new DamagedTreeException($"page {page:x} has the digest {DigestOf(at)}, and not {expected}")
+            : at;
+    }
+
+    private Link ReadLink(ref ReadOnlySpan<byte> bytes, int depth, int first, long page)
+    {
+        byte tag = Take(ref bytes, 1, page)[0];
+        switch (tag)
+        {
+            case NoneTag:
+                return default;
+            case LeafTag:
+            {
+                ReadOnlySpan<byte> leaf = Take(ref bytes, 2 * Digest.Size, page);
+                return NewLeaf(
+                    new Change { Path = new Digest(leaf[..Digest.Size]), Leaf = new Digest(leaf[Digest.Size..]) }
+                );
+            }
+
+            case NodeTag when depth < MostDepth && !EndsPage(depth, first):
+            {
+                Link left = ReadLink(ref bytes, depth + 1, first, page);
+                Link right = ReadLink(ref bytes, depth + 1, first, page);
+                int number = NewNode(left, right);
+                _nodes[number].Digest = CommitmentHash.Node(DigestOf(left), DigestOf(right));
+                return Link.ToNode(number);
+            }
+
+            case PageTag when EndsPage(depth, first):
+            {
+                int number = NewNode(Link.InPage, default);
+                _nodes[number].Digest = new Digest(Take(ref bytes, Digest.Size, page));
+                return Link.ToNode(number);
+            }
+
+            default:
+                throw new DamagedTreeException($"page {page:x} has the tag {tag} at depth {depth}");
+        }
+    }
+
+    private static ReadOnlySpan<byte> Take(ref ReadOnlySpan<byte> bytes, int count, long page)
+    {
+        if (bytes.Length < count)
+        {
+            throw new DamagedTreeException($"page {page:x} is cut off");
+        }
+
+        ReadOnlySpan<byte> taken = bytes[..count];
+        bytes = bytes[count..];
+        return taken;
+    }
+
+    /// <summary>Is a node at this depth in a page of its own?</summary>
+    private static bool EndsPage(int depth, int first) =>
+        depth > first && depth % PageLevels == 0 && depth <= DeepestPage;
+
+    private void WritePage(Link at, int depth, int first, ArrayBufferWriter<byte> bytes)
+    {
+        if (at.IsNone)
+        {
+            bytes.Write([NoneTag]);
+        }
+        else if (at.IsLeaf)
+        {
+            Span<byte> leaf = bytes.GetSpan(1 + (2 * Digest.Size));
+            leaf[0] = LeafTag;
+            _leaves[at.Number].Path.CopyTo(leaf[1..]);
+            _leaves[at.Number].Digest.CopyTo(leaf[(1 + Digest.Size)..]);
+            bytes.Advance(1 + (2 * Digest.Size));
+        }
+        else if (EndsPage(depth, first))
+        {
+            Span<byte> page = bytes.GetSpan(1 + Digest.Size);
+            page[0] = PageTag;
+            _nodes[at.Number].Digest.CopyTo(page[1..]);
+            bytes.Advance(1 + Digest.Size);
+        }
+        else
+        {
+            bytes.Write([NodeTag]);
+            WritePage(_nodes[at.Number].Left, depth + 1, first, bytes);
+            WritePage(_nodes[at.Number].Right, depth + 1, first, bytes);
+        }
+    }
+
+    /// <summary>Of a tree whose pages are kept.</summary>
+    private sealed class PageState(Func<long, byte[]> read)
+    {
+        public int Read { get; private set; }
+
+        public HashSet<long> Changed { get; } = [];
+
+        public ArrayBufferWriter<byte> Logged { get; } = new();
+
+        public byte[] Get(long page)
+        {
+            Read++;
+            return read(page);
+        }
+
+        public void Log(ReadOnlySpan<Change> changes)
+        {
+            foreach (Change change in changes)
+            {
+                Span<byte> leaf = Logged.GetSpan(LoggedSize);
+                change.Path.CopyTo(leaf);
+                change.Leaf.CopyTo(leaf[Digest.Size..]);
+                Logged.Advance(LoggedSize);
+            }
+        }
+    }
+}
