@@ -414,7 +414,7 @@ internal sealed unsafe partial class FunctionCompiler
         }
 
         FrameState now = (state ?? _state).Copy();
-        long back = _jit.Options.IsUnmetered ? 0 : giveBack ?? CostOf(i, _segmentEnds[_segmentStart]);
+        long back = _jit.Options.IsUnmetered ? 0 : giveBack ?? TakenFrom(i);
         _il.Cold(() =>
         {
             _il.Mark(label);
@@ -510,18 +510,6 @@ internal sealed unsafe partial class FunctionCompiler
         _il.Long(1);
         _il.Op(OpCodes.Add);
         _il.Op(OpCodes.Stind_I8);
-    }
-
-    /// <summary>What the loop takes for the instructions from one up to another.</summary>
-    private long CostOf(int from, int to)
-    {
-        long cost = 0;
-        for (int i = from; i < to; i++)
-        {
-            cost += At(i)->Cost;
-        }
-
-        return cost;
     }
 }
 

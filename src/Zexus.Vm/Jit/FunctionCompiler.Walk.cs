@@ -26,74 +26,6 @@ internal sealed unsafe partial class FunctionCompiler
         Edge(block, i, _state);
     }
 
-    /// <summary>Takes the gas of the segment that begins here. Where it ends, following the code has found.</summary>
-    private void StartSegment(int i)
-    {
-        _segmentStart = i;
-        if (!_il.Enabled)
-        {
-            return;
-        }
-
-        int end = _segmentEnds[i];
-        long cost = CostOf(i, end);
-        long gas = (cost + (end - i)) >> Fuel.Shift;
-        if (end - i > 31 * Math.Max(gas, 1))
-        {
-            throw new CompilationRefusedException("more instructions without gas than the step counter has room for");
-        }
-
-        if (_jit.Options.CountExecutions)
-        {
-            for (int k = i; k < end; k++)
-            {
-                Increment(_jit.OpcodeCounter((Op)At(k)->Op));
-            }
-        }
-
-        if (_jit.Options.IsUnmetered)
-        {
-            return;
-        }
-
-        if (cost <= 0)
-        {
-            // Free instructions take steps only.
-            _il.Load(_counter);
-            _il.Long(cost);
-            _il.Op(OpCodes.Sub);
-            _il.Store(_counter);
-            return;
-        }
-
-        // A slice that ends is an exit, too: were it a call that comes back, RyuJIT would keep no variable in a register across it.
-        Label exit = _il.NewLabel();
-        _il.Load(_counter);
-        _il.Long(cost);
-        _il.Op(OpCodes.Sub);
-        _il.Store(_counter);
-        _il.Load(_counter);
-        _il.Long(0);
-        _il.Branch(OpCodes.Blt, exit);
-        Exit(exit, i, ExitKind.Gas, giveBack: cost);
-    }
-
-    private void CloseSegment(int end) => _segmentEnds[_segmentStart] = end;
-
-    /// <summary>The machine may have been called: a new segment begins behind the instruction.</summary>
-    private int EndSegment(int i)
-    {
-        _block.ChangesLists = true;
-        _found = null;
-        CloseSegment(i + 1);
-        if (i + 1 < _block.End)
-        {
-            StartSegment(i + 1);
-        }
-
-        return i + 1;
-    }
-
     /// <summary>Control goes on at an instruction with this state.</summary>
     private void Edge(Block from, int to, FrameState state)
     {
@@ -101,14 +33,7 @@ internal sealed unsafe partial class FunctionCompiler
         {
             // Each way to the end has its own height.
             _state = state;
-            if (_il.Enabled && !_jit.Options.IsUnmetered)
-            {
-                _il.Load(_counter);
-                _il.Long(At(to)->Cost);
-                _il.Op(OpCodes.Sub);
-                _il.Store(_counter);
-            }
-
+            AddToCounter(-At(to)->Cost);
             Return(from);
             return;
         }
@@ -120,6 +45,7 @@ internal sealed unsafe partial class FunctionCompiler
             return;
         }
 
+        GiveBack(from, target);
         Convert(state, target);
         EnterLoops(from, target);
         _il.Branch(OpCodes.Br, target.Label);
@@ -239,6 +165,7 @@ internal sealed unsafe partial class FunctionCompiler
 
         bool direct =
             (Op)target->Op != Op.End
+            && TakenInVain(from, _blockAt[to]!) == 0
             && !NeedsConversion(jumping, _blockAt[to]!.Entry!)
             && !EntersLoop(from, _blockAt[to]!);
         Label label = direct ? _blockAt[to]!.Label : _il.NewLabel();
@@ -276,6 +203,7 @@ internal sealed unsafe partial class FunctionCompiler
     {
         if (_state.Activation.Caller is null)
         {
+            GiveBack(from, null);
             EmitReturn();
         }
         else

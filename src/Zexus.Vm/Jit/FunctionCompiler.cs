@@ -59,11 +59,9 @@ internal sealed unsafe partial class FunctionCompiler
     private readonly bool _hasHandlers;
     private readonly List<Block?> _blockAt = [];
     private readonly List<Block> _blocks = [];
-    private readonly Dictionary<int, int> _segmentEnds = [];
 
     private FrameState _state = null!;
     private Block _block = null!;
-    private int _segmentStart;
     private int _guards;
     private int _failingParameters;
     private Site* _mismatch;
@@ -160,6 +158,15 @@ internal sealed unsafe partial class FunctionCompiler
         public bool Pending { get; set; }
         public Label Label { get; set; }
 
+        /// <summary>The first instruction of the segment that goes on to its end; -1 when none does.</summary>
+        public int LastSegment { get; set; } = -1;
+
+        /// <summary>What that segment takes for what follows the block.</summary>
+        public long Ahead { get; set; }
+
+        /// <summary>Has the block that leads here taken what the first segment takes?</summary>
+        public bool IsPaidAhead { get; set; }
+
         /// <summary>Variables and registers that something may still read.</summary>
         public bool[] Live { get; set; } = [];
 
@@ -204,6 +211,7 @@ internal sealed unsafe partial class FunctionCompiler
             compiler.FindLiveness();
             compiler.Follow();
             compiler.FindHoists();
+            compiler.FindGasAhead();
             compiler.Emit();
             return new CompiledPiece(
                 compiler._method,
@@ -657,7 +665,6 @@ internal sealed unsafe partial class FunctionCompiler
     private void EmitEntry()
     {
         _state = _blockAt[_entry]!.Entry!.Copy();
-        _segmentStart = _entry;
         _il.Argument(CounterArgument);
         _il.Store(_counter);
         _il.Argument(MachineArgument);

@@ -12,6 +12,12 @@ internal enum ShortWay
     /// <summary>A call of the function table whose callee is compiled into the caller.</summary>
     CallInlined,
 
+    /// <summary>A block's gas has been taken before the branch that leads to it.</summary>
+    GasAhead,
+
+    /// <summary>Gas that was taken before a branch and is not needed on the way taken is given back.</summary>
+    GasBack,
+
     /// <summary>A call of a closure.</summary>
     CallClosure,
 
