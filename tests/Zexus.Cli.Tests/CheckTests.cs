@@ -23,7 +23,7 @@ public sealed class CheckTests
             "--programs",
             "300",
             "--loops",
-            "60",
+            "150",
             "--json"
         );
         Outcome outcome = Workshop.Finish(process);
@@ -33,7 +33,7 @@ public sealed class CheckTests
         Assert.Equal(0, result.GetProperty("branches").GetProperty("missing").GetArrayLength());
         int saved = result.GetProperty("saved").GetInt32();
         Assert.True(saved >= Workshop.Examples.Count());
-        Assert.Equal(saved + 360, result.GetProperty("programs").GetInt32());
+        Assert.Equal(saved + 450, result.GetProperty("programs").GetInt32());
         Assert.True(result.GetProperty("steps").GetInt64() > 1000);
         JsonElement[] levels = [.. result.GetProperty("levels").EnumerateArray()];
         Assert.Equal([0, 1, 2, 3, 0, 3], levels.Select(level => level.GetProperty("level").GetInt32()));

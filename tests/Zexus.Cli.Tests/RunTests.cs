@@ -180,9 +180,11 @@ public sealed class RunTests : IDisposable
               "steps": 18,
               "output": "é\n\n",
               "state": {"k": {"$map": [[1, {"$float": "2.0"}], ["a", {"$set": [null, 2.5]}]]}},
+              "calledWrites": {},
               "ledger": [{"to": "bob", "timestamp": 7}],
-              "events": [{"event": "paid", "data": {"$int": "9007199254740993"}}],
-              "audit": [{"data": true, "action": "done", "timestamp": 7}]
+              "ledgerContracts": [""],
+              "events": [{"contract": "", "event": "paid", "data": {"$int": "9007199254740993"}}],
+              "audit": [{"contract": "", "data": true, "action": "done", "timestamp": 7}]
             }
 
             """,

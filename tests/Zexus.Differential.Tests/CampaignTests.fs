@@ -156,8 +156,8 @@ let ``a wrong rewrite gives a report with the level, the code and a command that
     options.MaxReports <- 1
     let report = (Campaign.run options).Reports[0]
     Assert.Equal((Trouble.Whole, 1), (report.Divergence.Trouble, report.Divergence.Level))
-    Assert.True(Reporting.size report.Case <= 4)
     let text = Reporting.text report
+    Assert.True(Reporting.size report.Case <= 6, text)
     Assert.Contains("at level 1, the optimized program does not do what its source does", text)
     Assert.Contains("rewrites: fold/sub 1", text)
     Assert.EndsWith("--levels 1\n", text)
@@ -207,9 +207,9 @@ let ``a campaign can be cancelled`` () =
 [<Fact>]
 let ``loop-heavy programs enter compiled loops while they run, and leave them in the middle`` () =
     let options = campaign "none" 10L
-    options.Loops <- 60L
+    options.Loops <- 150L
     let result = Campaign.run options
-    Assert.Equal(70L, result.Programs)
+    Assert.Equal(160L, result.Programs)
     Assert.Empty result.Reports
     Assert.Empty result.LoopsNeverCompiled
     let executions = result.CompiledCount "loop executions"

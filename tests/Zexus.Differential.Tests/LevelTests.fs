@@ -115,7 +115,7 @@ let twins: obj[] seq =
 [<Theory; MemberData(nameof twins)>]
 let ``a broken rewrite is found out`` (name: string) =
     Assert.Contains(RewriteCatalog.All, (fun (r: Rewrite) -> r.Name = name))
-    let d = found (withTwin name) (unwatched 3) 3000
+    let d = found (withTwin name) (unwatched 3) 9000
     Assert.Equal((Trouble.Whole, 3), (d.Trouble, d.Level))
     Assert.Contains(name, d.Code)
 
