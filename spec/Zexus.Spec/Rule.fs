@@ -178,6 +178,21 @@ module Vocabulary =
                 | Outcome.Fault _
                 | Outcome.Opaque _ -> true)
 
+    /// FAULTS TypeMismatch.
+    let wantText (value: Value) : Rule<Str> =
+        rule {
+            match! kindOf value with
+            | Kind.String s -> return s
+            | Kind.Null
+            | Kind.Bool _
+            | Kind.Int _
+            | Kind.Float _
+            | Kind.List _
+            | Kind.Map _
+            | Kind.Set _
+            | Kind.Function _ -> return! fault Fault.TypeMismatch
+        }
+
     // What an operation must see to go on.
 
     let knownInt (operation: string) (n: Int) : Rule<bigint> =

@@ -148,18 +148,9 @@ let MERKLE_ROOT (n: int) : Rule<unit> =
 /// A key of the state. GAS scalars/8. FAULTS TypeMismatch.
 let private stateKey (value: Value) : Rule<string> =
     rule {
-        match! kindOf value with
-        | Kind.String s ->
-            do! charge (textGas s)
-            return! knownText "state" s
-        | Kind.Null
-        | Kind.Bool _
-        | Kind.Int _
-        | Kind.Float _
-        | Kind.List _
-        | Kind.Map _
-        | Kind.Set _
-        | Kind.Function _ -> return! fault Fault.TypeMismatch
+        let! key = wantText value
+        do! charge (textGas key)
+        return! knownText "state" key
     }
 
 /// What an open state holds under a key, in a proof: a symbol's value, of any kind that data has; the elements of a collection are charged.

@@ -10,21 +10,6 @@ open Zexus.Spec.Rules.Frames
 [<Literal>]
 let private Name = "builtin/call-contract"
 
-/// FAULTS TypeMismatch.
-let private wantText (value: Value) : Rule<Str> =
-    rule {
-        match! kindOf value with
-        | Kind.String s -> return s
-        | Kind.Null
-        | Kind.Bool _
-        | Kind.Int _
-        | Kind.Float _
-        | Kind.List _
-        | Kind.Map _
-        | Kind.Set _
-        | Kind.Function _ -> return! fault Fault.TypeMismatch
-    }
-
 /// A List or Null. FAULTS TypeMismatch.
 let private wantArguments (value: Value) : Rule<unit> =
     rule {

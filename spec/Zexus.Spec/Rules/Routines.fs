@@ -16,21 +16,6 @@ type private Arguments(given: Value list) =
         given |> List.tryItem i |> Option.defaultValue Value.nothing
 
 /// FAULTS TypeMismatch.
-let private wantText (value: Value) : Rule<Str> =
-    rule {
-        match! kindOf value with
-        | Kind.String s -> return s
-        | Kind.Null
-        | Kind.Bool _
-        | Kind.Int _
-        | Kind.Float _
-        | Kind.List _
-        | Kind.Map _
-        | Kind.Set _
-        | Kind.Function _ -> return! fault Fault.TypeMismatch
-    }
-
-/// FAULTS TypeMismatch.
 let private wantList (value: Value) : Rule<Address> =
     rule {
         match! kindOf value with
