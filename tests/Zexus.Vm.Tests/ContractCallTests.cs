@@ -402,5 +402,85 @@ public class ContractCallTests
             seen.Add($"{view.Contract} {view.ContractDepth} {view.FrameDepth}");
     }
 
+    /// <summary>A thousand times the same String is 16 KB and a million bytes, whichever way it goes; a thousand copies would be a gigabyte.</summary>
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public void A_String_that_stands_in_many_places_is_copied_once(string form)
+    {
+        const string Echo = """
+            .func main()
+            .end
+
+            .func echo(list)
+                LOAD_CONST "kept"
+                LOAD_NAME list
+                STATE_WRITE
+                LOAD_NAME list
+                RETURN
+            .end
+            """;
+        const string Code = """
+            .func main() locals list
+                LOAD_CONST "x"
+                LOAD_CONST 1000000
+                MUL
+                BUILD_LIST 1
+                LOAD_CONST 1000
+                MUL
+                STORE_NAME list
+                LOAD_CONST "own"
+                LOAD_NAME list
+                STATE_WRITE
+                LOAD_CONST "echo"
+                LOAD_CONST "echo"
+                LOAD_NAME list
+                BUILD_LIST 1
+                CALL_BUILTIN call_contract, 3
+                GET_LENGTH
+            .end
+            """;
+        ExecutionResult result = Run(
+            form,
+            Code,
+            Options(form, new Contracts().Add("echo", new Contract(Load(Echo)))) with
+            {
+                MemoryLimit = 32 << 20,
+            }
+        );
+        Assert.Equal(1000, (int)result.Value.AsInteger);
+        foreach (Data written in new[] { result.Writes["own"], result.CalledWrites["echo"]["kept"] })
+        {
+            string[] texts = [.. ((Data.List)written).items.Select(item => ((Data.String)item).value)];
+            Assert.Equal(1000, texts.Length);
+            Assert.All(texts, text => Assert.Same(texts[0], text));
+        }
+    }
+
+    /// <summary>Everything that plain data has goes to another contract and back as it was.</summary>
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public void Plain_data_comes_through_whole(string form)
+    {
+        const string Data =
+            """[null, true, -0.0, 1.5, [1, 2], [1.5], [true], "é𝒳", "a text that is longer than a short one is", {1: [], "k": {}}, #{2, "s"}, 1267650600228229401496703205376]""";
+        const string Echo = ".func main()\n.end\n.func echo(x)\nLOAD_NAME x\nRETURN\n.end";
+        ExecutionResult result = Run(
+            form,
+            $"""
+            .func main()
+                LOAD_CONST "echo"
+                LOAD_CONST "echo"
+                LOAD_CONST [{Data}]
+                CALL_BUILTIN call_contract, 3
+            .end
+            """,
+            Options(form, new Contracts().Add("echo", new Contract(Load(Echo)))) with
+            {
+                Collection = new CollectionOptions { Stress = true, Verify = true },
+            }
+        );
+        Assert.Equal(Data, Literal(result.Value));
+    }
+
     private static string Literal(ZexusValue value) => Disassembler.Literal(value.ToData()!);
 }

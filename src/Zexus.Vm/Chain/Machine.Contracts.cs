@@ -13,14 +13,7 @@ internal sealed unsafe partial class Machine
     private const int MostIdle = 8;
 
     /// <summary>A call that <see cref="CallContract"/> has found in order.</summary>
-    private readonly record struct ContractCall(
-        string Id,
-        Contract Contract,
-        string Name,
-        int Function,
-        Data[] Arguments,
-        long Gas
-    );
+    private readonly record struct ContractCall(string Id, Contract Contract, string Name, int Function, long Gas);
 
     private static readonly nint[] FailureKeys =
     [
@@ -44,6 +37,9 @@ internal sealed unsafe partial class Machine
 
     /// <summary>What it was last rented for.</summary>
     private ZexusProgram? _rentedFor;
+
+    /// <summary>The List of its arguments, or Null: a cell of the operand stack.</summary>
+    private Value* _callArguments;
 
     /// <summary>Where the value of the call goes.</summary>
     private Value* _callResult;
@@ -92,7 +88,7 @@ internal sealed unsafe partial class Machine
             return Code.UndefinedFunction;
         }
 
-        Code code = Plain(list, out Data given);
+        Code code = ChargePlain(list);
         if (code != Code.Done)
         {
             return code;
@@ -125,7 +121,8 @@ internal sealed unsafe partial class Machine
         }
 
         CheckContract(id, contract);
-        _call = new(id, contract, name, function, given is Data.List items ? items.items : [], left);
+        _call = new(id, contract, name, function, left);
+        _callArguments = list;
         _callResult = to;
         return Code.CallsContract;
     }
@@ -185,7 +182,8 @@ internal sealed unsafe partial class Machine
             hook = copy;
         }
 
-        Data data = called._given;
+        // The heap that it lies in stays as it is until the machine is used again.
+        Value given = called._given;
         _used = called._used;
         _steps = called._steps;
         NewSlice();
@@ -194,38 +192,38 @@ internal sealed unsafe partial class Machine
         _call = default;
         if (code == Code.Finished)
         {
-            *_callResult = PlainData.ToValue(data, _heap);
+            *_callResult = new DataCopier().To(_heap, given);
             _sp = _callResult + 1;
             return Code.Switched;
         }
 
-        _faultValue = Failure(call, code, data);
+        _faultValue = Failure(call, code, given);
         return Code.Thrown;
     }
 
     /// <summary>What the caller is thrown.</summary>
-    private Value Failure(in ContractCall call, Code code, Data data)
+    private Value Failure(in ContractCall call, Code code, Value given)
     {
         TableCell* map = _heap.NewTable(CellKind.Map, FailureKeys.Length);
         Value result = new(Tag.Map, (long)map);
         int mark = _heap.Protect(result);
-        Put(0, Data.NewString(call.Id));
-        Put(1, Data.NewString(call.Name));
-        Put(2, Data.NewString(Faults.Of(code).Name));
-        Put(3, data);
+        Put(0, Value.Of(_heap.NewString(call.Id)));
+        Put(1, Value.Of(_heap.NewString(call.Name)));
+        Put(2, Faults.NameOf(code));
+        Put(3, new DataCopier().To(_heap, given));
         _heap.Release(mark);
         return result;
 
-        void Put(int key, Data item)
+        void Put(int key, Value item)
         {
-            int place = _heap.Protect(PlainData.ToValue(item, _heap));
+            int place = _heap.Protect(item);
             _heap.Put(map, Value.Of((StringCell*)FailureKeys[key]), _heap.Protected[place]);
             _heap.Release(place);
         }
     }
 
     /// <summary>What the execution came to, for the machine that waits: a value, or that of a fault.</summary>
-    private Data _given = Data.Null;
+    private Value _given;
 
     /// <summary>Executes what the waiting machine calls. Finished or a fault, after whose value's copy.</summary>
     private Code ExecuteFor<THook>(Machine waiting, ref THook hook)
@@ -233,34 +231,33 @@ internal sealed unsafe partial class Machine
     {
         ContractCall call = waiting._call;
         VmOptions options = waiting._options;
-        ZexusProgram program = call.Contract.Program;
-        bool compiles = typeof(THook) == typeof(NoHook) && options.Jit is not null && !options.Collection.Profile;
-        _jit = compiles ? options.JitCache.For(program, options.Jit!) : null;
-        program = _jit?.Program ?? program;
-        _threaded =
-            typeof(THook) == typeof(NoHook) && options.Threaded is not null
-                ? program.ThreadedFor(options.Threaded)
-                : null;
+        ZexusProgram program = Prepare<THook>(call.Contract.Program, options);
         _effects = waiting._effects;
         StartGas(waiting, call.Gas);
         HostState state = new(_effects.WritesOf(call.Id), call.Contract.State, program.Limits);
-        Start(
-            program,
-            new EntryCall(call.Function, call.Arguments),
-            options,
-            state,
-            waiting,
-            call.Id,
-            waiting._contract
-        );
+        Start(program, options, state, waiting, call.Id, waiting._contract);
+        if (waiting._callArguments->Tag == Tag.List)
+        {
+            ListCell* arguments = waiting._callArguments->List;
+            DataCopier copier = new();
+            for (int i = 0; i < Math.Min(arguments->Count, _functions[call.Function].Parameters); i++)
+            {
+                *_sp = copier.To(_heap, arguments->Get(i));
+                _sp++;
+            }
+        }
+
+        EnterFirst(call.Function);
         Code code = Drive(null, Code.Entered, ref hook);
         Value given = code == Code.Finished ? _result : _faultValue;
-        Code copied = Plain(&given, out _given);
+        Code copied = ChargePlain(&given);
         if (copied != Code.Done)
         {
             code = copied;
-            _given = Data.NewString(Faults.Of(copied).Name);
+            given = Faults.NameOf(copied);
         }
+
+        _given = given;
 
         if (code == Code.Finished)
         {
@@ -303,7 +300,7 @@ internal sealed unsafe partial class Machine
     private void GiveBack(Machine machine)
     {
         machine._waiting = null;
-        machine._given = Data.Null;
+        machine._given = default;
         _idle!.Add(machine);
         if (_idle.Count > MostIdle)
         {

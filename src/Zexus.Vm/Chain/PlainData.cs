@@ -76,62 +76,6 @@ internal static unsafe class PlainData
         }
     }
 
-    /// <summary>Of a value that is plain data within the limits.</summary>
-    public static Data ToData(Value* value)
-    {
-        switch (value->Tag)
-        {
-            case Tag.Null:
-                return Data.Null;
-            case Tag.Bool:
-                return Data.NewBool(value->Payload != 0);
-            case Tag.Int:
-            case Tag.BigInt:
-                return Data.NewInt(Integers.Of(value));
-            case Tag.Float:
-                return Data.NewFloat(value->Float);
-            case Tag.String:
-                return Data.NewString(Text.ToDotNet(value->String));
-            case Tag.List:
-            {
-                Data[] items = new Data[value->List->Count];
-                for (int i = 0; i < items.Length; i++)
-                {
-                    Value item = value->List->Get(i);
-                    items[i] = ToData(&item);
-                }
-
-                return Data.NewList(items);
-            }
-
-            case Tag.Set:
-            {
-                Data[] items = new Data[value->Set->Count];
-                for (int i = 0; i < items.Length; i++)
-                {
-                    items[i] = ToData(&value->Set->At(i)->Key);
-                }
-
-                return Data.NewSet(items);
-            }
-
-            case Tag.Map:
-            {
-                var entries = new KeyValuePair<Data, Data>[value->Map->Count];
-                for (int i = 0; i < entries.Length; i++)
-                {
-                    Entry* entry = value->Map->At(i);
-                    entries[i] = new(ToData(&entry->Key), ToData(&entry->Item));
-                }
-
-                return Data.NewMap(entries);
-            }
-
-            default:
-                throw new InvalidOperationException($"a {value->Tag} is no plain data");
-        }
-    }
-
     /// <summary>Elements of collections at every level, as the charges count them.</summary>
     public static long Elements(Value* value)
     {
@@ -212,5 +156,166 @@ internal static unsafe class PlainData
             default:
                 return source;
         }
+    }
+}
+
+/// <summary>
+/// Copies plain data out of a heap, to .NET or into another heap. A String that stands in many places is copied once: its copies would take
+/// more memory than was ever paid for.
+/// </summary>
+internal sealed unsafe class DataCopier
+{
+    /// <summary>Shorter ones are copied faster than they are found.</summary>
+    private const int ShortText = 32;
+
+    private Dictionary<nint, string>? _texts;
+    private Dictionary<nint, nint>? _cells;
+
+    /// <summary>Of a value that is plain data within the limits.</summary>
+    public Data ToData(Value* value)
+    {
+        switch (value->Tag)
+        {
+            case Tag.Null:
+                return Data.Null;
+            case Tag.Bool:
+                return Data.NewBool(value->Payload != 0);
+            case Tag.Int:
+            case Tag.BigInt:
+                return Data.NewInt(Integers.Of(value));
+            case Tag.Float:
+                return Data.NewFloat(value->Float);
+            case Tag.String:
+                return Data.NewString(TextOf(value->String));
+            case Tag.List:
+            {
+                Data[] items = new Data[value->List->Count];
+                for (int i = 0; i < items.Length; i++)
+                {
+                    Value item = value->List->Get(i);
+                    items[i] = ToData(&item);
+                }
+
+                return Data.NewList(items);
+            }
+
+            case Tag.Set:
+            {
+                Data[] items = new Data[value->Set->Count];
+                for (int i = 0; i < items.Length; i++)
+                {
+                    items[i] = ToData(&value->Set->At(i)->Key);
+                }
+
+                return Data.NewSet(items);
+            }
+
+            case Tag.Map:
+            {
+                var entries = new KeyValuePair<Data, Data>[value->Map->Count];
+                for (int i = 0; i < entries.Length; i++)
+                {
+                    Entry* entry = value->Map->At(i);
+                    entries[i] = new(ToData(&entry->Key), ToData(&entry->Item));
+                }
+
+                return Data.NewMap(entries);
+            }
+
+            default:
+                throw new InvalidOperationException($"a {value->Tag} is no plain data");
+        }
+    }
+
+    /// <summary>The same in another heap, which may be collected meanwhile; the value's own must not change.</summary>
+    public Value To(CellHeap heap, Value value)
+    {
+        switch (value.Tag)
+        {
+            case Tag.BigInt:
+                return heap.NewInteger(Integers.Of(value.Big));
+
+            case Tag.String:
+                return Value.Of(CellOf(heap, value.String));
+
+            case Tag.List:
+            {
+                ListCell* from = value.List;
+                ListCell* to = heap.NewNullList(from->Count, from->Kind);
+                if (from->Kind != ElementKind.Value)
+                {
+                    CellHeap.CopyItems(from, 0, to, 0, from->Count);
+                    return Value.Of(to);
+                }
+
+                int mark = heap.Protect(Value.Of(to));
+                for (int i = 0; i < from->Count; i++)
+                {
+                    to->Values[i] = To(heap, from->Values[i]);
+                }
+
+                heap.Release(mark);
+                return Value.Of(to);
+            }
+
+            case Tag.Map:
+            case Tag.Set:
+            {
+                TableCell* from = value.Table;
+                TableCell* to = heap.NewTable(value.Tag == Tag.Map ? CellKind.Map : CellKind.Set, from->Count);
+                Value result = new(value.Tag, (long)to);
+                int mark = heap.Protect(result);
+                for (int i = 0; i < from->Count; i++)
+                {
+                    Entry* entry = from->At(i);
+                    int key = heap.Protect(To(heap, entry->Key));
+                    int item = heap.Protect(To(heap, entry->Item));
+                    heap.Put(to, heap.Protected[key], heap.Protected[item]);
+                    heap.Release(key);
+                }
+
+                heap.Release(mark);
+                return result;
+            }
+
+            default:
+                return value;
+        }
+    }
+
+    private string TextOf(StringCell* text)
+    {
+        if (text->Length < ShortText)
+        {
+            return Text.ToDotNet(text);
+        }
+
+        _texts ??= [];
+        if (!_texts.TryGetValue((nint)text, out string? known))
+        {
+            known = Text.ToDotNet(text);
+            _texts.Add((nint)text, known);
+        }
+
+        return known;
+    }
+
+    private StringCell* CellOf(CellHeap heap, StringCell* text)
+    {
+        if (text->Length >= ShortText && _cells is not null && _cells.TryGetValue((nint)text, out nint known))
+        {
+            // What is being copied holds it.
+            return (StringCell*)known;
+        }
+
+        StringCell* copy = heap.NewString(text->Length, text->Header.Width);
+        new ReadOnlySpan<byte>(text->Data, text->Bytes).CopyTo(new Span<byte>(copy->Data, text->Bytes));
+        copy->Hash = text->Hash;
+        if (text->Length >= ShortText)
+        {
+            (_cells ??= []).Add((nint)text, (nint)copy);
+        }
+
+        return copy;
     }
 }

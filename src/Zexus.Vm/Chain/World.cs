@@ -148,11 +148,12 @@ internal sealed unsafe class World(CellHeap heap) : IDisposable
             return FrozenDictionary<string, Data>.Empty;
         }
 
+        DataCopier copier = new();
         Dictionary<string, Data> written = new(_written->Count, StringComparer.Ordinal);
         for (int i = 0; i < _written->Count; i++)
         {
             Entry* entry = _written->At(i);
-            written.Add(Text.ToDotNet(entry->Key.String), PlainData.ToData(&entry->Item));
+            written.Add(Text.ToDotNet(entry->Key.String), copier.ToData(&entry->Item));
         }
 
         return written;

@@ -111,18 +111,19 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         where THook : struct, IStepHook
     {
         cancellation.ThrowIfCancellationRequested();
-        // A profile of the heap asks at each allocation which instruction is running; compiled code does not keep that.
-        bool compiles = typeof(THook) == typeof(NoHook) && options.Jit is not null && !options.Collection.Profile;
-        _jit = compiles ? options.JitCache.For(program, options.Jit!) : null;
-        program = _jit?.Program ?? program;
-        _threaded =
-            typeof(THook) == typeof(NoHook) && options.Threaded is not null
-                ? program.ThreadedFor(options.Threaded)
-                : null;
+        program = Prepare<THook>(program, options);
         _effects = _ownEffects ??= new ChainEffects();
         _effects.Start(options.MemoryLimit);
         StartGas(options, cancellation);
-        Start(program, entry, options, new HostState(state), null, options.Contract, options.Block.Caller);
+        Start(program, options, new HostState(state), null, options.Contract, options.Block.Caller);
+        int count = Math.Min(entry.Arguments.Count, _functions[entry.Function].Parameters);
+        for (int i = 0; i < count; i++)
+        {
+            *_sp = PlainData.ToValue(entry.Arguments[i], _heap);
+            _sp++;
+        }
+
+        EnterFirst(entry.Function);
         Code code = Drive(null, Code.Entered, ref hook);
         if (code == Code.Finished)
         {
@@ -135,10 +136,27 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         return result;
     }
 
-    /// <summary>An execution begins, of the host's or of a contract that waits for it. Its gas is set already.</summary>
+    /// <summary>What runs in the program's place, and whether it is compiled and becomes threaded code: not under a hook.</summary>
+    private ZexusProgram Prepare<THook>(ZexusProgram program, VmOptions options)
+        where THook : struct, IStepHook
+    {
+        // A profile of the heap asks at each allocation which instruction is running; compiled code does not keep that.
+        bool compiles = typeof(THook) == typeof(NoHook) && options.Jit is not null && !options.Collection.Profile;
+        _jit = compiles ? options.JitCache.For(program, options.Jit!) : null;
+        program = _jit?.Program ?? program;
+        _threaded =
+            typeof(THook) == typeof(NoHook) && options.Threaded is not null
+                ? program.ThreadedFor(options.Threaded)
+                : null;
+        return program;
+    }
+
+    /// <summary>
+    /// An execution begins, of the host's or of a contract that waits for it. Its gas is set already; its arguments go onto the value stack, as many as
+    /// there are parameters at most, and then <see cref="EnterFirst"/>.
+    /// </summary>
     private void Start(
         ZexusProgram program,
-        EntryCall entry,
         VmOptions options,
         HostState state,
         Machine? waiting,
@@ -174,19 +192,15 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
 
         _segment = 0;
         _segmentEnd = _segments[0].Start + _segments[0].Values;
-        Value* bottom = _segments[0].Start;
         _frames[0] = default;
-        _sp = bottom;
+        _sp = _segments[0].Start;
         _heap.Begin(this, options.Collection);
-        FunctionCode* function = _functions + entry.Function;
-        int count = Math.Min(entry.Arguments.Count, function->Parameters);
-        for (int i = 0; i < count; i++)
-        {
-            *_sp = PlainData.ToValue(entry.Arguments[i], _heap);
-            _sp++;
-        }
+    }
 
-        _ = Enter(function, null, bottom, count, bottom, _frames);
+    private void EnterFirst(int function)
+    {
+        Value* bottom = _segments[0].Start;
+        _ = Enter(_functions + function, null, bottom, (int)(_sp - bottom), bottom, _frames);
     }
 
     private void Bind(ZexusProgram program, VmOptions options)
