@@ -110,7 +110,11 @@ internal static unsafe class PlainData
     }
 
     /// <summary>A copy of a tree of cells: what LOAD_CONST pushes. Scalars are shared, they never change.</summary>
-    public static Value Copy(Value source, CellHeap heap)
+    public static Value Copy(Value source, CellHeap heap) => Copy(source, heap, default(SharedScalars));
+
+    /// <summary>A copy of a tree of cells in a heap, which may be collected meanwhile; the source must not change.</summary>
+    public static Value Copy<TScalars>(Value source, CellHeap heap, TScalars scalars)
+        where TScalars : IScalars
     {
         switch (source.Tag)
         {
@@ -127,7 +131,7 @@ internal static unsafe class PlainData
                 int mark = heap.Protect(Value.Of(to));
                 for (int i = 0; i < from->Count; i++)
                 {
-                    to->Values[i] = Copy(from->Values[i], heap);
+                    to->Values[i] = Copy(from->Values[i], heap, scalars);
                 }
 
                 heap.Release(mark);
@@ -144,9 +148,10 @@ internal static unsafe class PlainData
                 for (int i = 0; i < from->Count; i++)
                 {
                     Entry* entry = from->At(i);
-                    int item = heap.Protect(Copy(entry->Item, heap));
-                    heap.Put(to, entry->Key, heap.Protected[item]);
-                    heap.Release(item);
+                    int key = heap.Protect(scalars.Of(entry->Key, heap));
+                    int item = heap.Protect(Copy(entry->Item, heap, scalars));
+                    heap.Put(to, heap.Protected[key], heap.Protected[item]);
+                    heap.Release(key);
                 }
 
                 heap.Release(mark);
@@ -154,16 +159,28 @@ internal static unsafe class PlainData
             }
 
             default:
-                return source;
+                return scalars.Of(source, heap);
         }
     }
+}
+
+/// <summary>What a copy of plain data has for a scalar.</summary>
+internal interface IScalars
+{
+    Value Of(Value scalar, CellHeap heap);
+}
+
+/// <summary>The same: where the cells of both belong to one heap, or live as long as the program.</summary>
+internal readonly struct SharedScalars : IScalars
+{
+    public Value Of(Value scalar, CellHeap heap) => scalar;
 }
 
 /// <summary>
 /// Copies plain data out of a heap, to .NET or into another heap. A String that stands in many places is copied once: its copies would take
 /// more memory than was ever paid for.
 /// </summary>
-internal sealed unsafe class DataCopier
+internal sealed unsafe class DataCopier : IScalars
 {
     /// <summary>Shorter ones are copied faster than they are found.</summary>
     private const int ShortText = 32;
@@ -227,61 +244,16 @@ internal sealed unsafe class DataCopier
         }
     }
 
-    /// <summary>The same in another heap, which may be collected meanwhile; the value's own must not change.</summary>
-    public Value To(CellHeap heap, Value value)
-    {
-        switch (value.Tag)
+    /// <summary>The same in another heap.</summary>
+    public Value To(CellHeap heap, Value value) => PlainData.Copy(value, heap, this);
+
+    Value IScalars.Of(Value scalar, CellHeap heap) =>
+        scalar.Tag switch
         {
-            case Tag.BigInt:
-                return heap.NewInteger(Integers.Of(value.Big));
-
-            case Tag.String:
-                return Value.Of(CellOf(heap, value.String));
-
-            case Tag.List:
-            {
-                ListCell* from = value.List;
-                ListCell* to = heap.NewNullList(from->Count, from->Kind);
-                if (from->Kind != ElementKind.Value)
-                {
-                    CellHeap.CopyItems(from, 0, to, 0, from->Count);
-                    return Value.Of(to);
-                }
-
-                int mark = heap.Protect(Value.Of(to));
-                for (int i = 0; i < from->Count; i++)
-                {
-                    to->Values[i] = To(heap, from->Values[i]);
-                }
-
-                heap.Release(mark);
-                return Value.Of(to);
-            }
-
-            case Tag.Map:
-            case Tag.Set:
-            {
-                TableCell* from = value.Table;
-                TableCell* to = heap.NewTable(value.Tag == Tag.Map ? CellKind.Map : CellKind.Set, from->Count);
-                Value result = new(value.Tag, (long)to);
-                int mark = heap.Protect(result);
-                for (int i = 0; i < from->Count; i++)
-                {
-                    Entry* entry = from->At(i);
-                    int key = heap.Protect(To(heap, entry->Key));
-                    int item = heap.Protect(To(heap, entry->Item));
-                    heap.Put(to, heap.Protected[key], heap.Protected[item]);
-                    heap.Release(key);
-                }
-
-                heap.Release(mark);
-                return result;
-            }
-
-            default:
-                return value;
-        }
-    }
+            Tag.BigInt => heap.NewInteger(Integers.Of(scalar.Big)),
+            Tag.String => Value.Of(CellOf(heap, scalar.String)),
+            _ => scalar,
+        };
 
     private string TextOf(StringCell* text)
     {
