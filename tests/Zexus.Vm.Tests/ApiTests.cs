@@ -78,6 +78,29 @@ public class ApiTests
         );
     }
 
+    /// <summary>What is printed lies in no heap.</summary>
+    [Fact]
+    public void Output_is_in_the_guard_of_memory()
+    {
+        Assembly a = new();
+        a.Function(
+            "main",
+            [
+                a.Const("x"),
+                a.Const(1_000_000),
+                Op(Opcode.MUL),
+                a.Store("x"),
+                a.Load("x"),
+                Op(Opcode.PRINT),
+                Op(Opcode.JUMP, 4),
+            ]
+        );
+        using Vm vm = new(new VmOptions { GasLimit = 5_000_000, MemoryLimit = 16_000_000 });
+        HostGuardException stop = Assert.Throws<HostGuardException>(() => vm.Execute(ZexusProgram.Load(a.Build())));
+        Assert.Equal(HostGuard.Memory, stop.Guard);
+        Assert.Equal(16_000_000, stop.Limit);
+    }
+
     [Fact]
     public void Steps_and_gas_are_counted_across_slices()
     {
