@@ -226,13 +226,49 @@ module Generate =
             Contracts = contracts
         }
 
+    /// The name of a function that counts its own calls, in the state.
+    let private counter = "count"
+
+    /// With such a function: what one call leaves, the next one finds, unless it was taken back in between.
+    let private withCounter (program: Program) : Program =
+        let constant = program.Constants.Length
+        let name = program.Names.Length
+
+        let op opcode a b =
+            Instruction.Of((InstructionSet.Of opcode).Number, int64 a, int64 b, 0L)
+
+        {
+            Constants = Array.append program.Constants [| Data.String "calls" |]
+            Names = Array.append program.Names [| "n" |]
+            Functions =
+                Array.append program.Functions [|
+                    {
+                        Name = counter
+                        Parameters = [||]
+                        Locals = [| "n" |]
+                        Captures = [||]
+                        Code = [|
+                            op Opcode.LOAD_CONST constant 0
+                            op Opcode.STATE_READ 0 0
+                            op Opcode.INC 0 0
+                            op Opcode.STORE_NAME name 0
+                            op Opcode.LOAD_CONST constant 0
+                            op Opcode.LOAD_NAME name 0
+                            op Opcode.STATE_WRITE 0 0
+                            op Opcode.LOAD_NAME name 0
+                            op Opcode.RETURN 0 0
+                        |]
+                    }
+                |]
+        }
+
     /// Contracts that a program can call, and its own id. The first can call the second, and tries to call the program.
     let private contracts (r: Rng) (hosts: HostFunction[]) : string * CaseContract[] =
         let self = r.Pick [| "self"; ""; "A𝒳" |]
 
         let contract id callees = {
             Id = id
-            Program = WellFormed.program r hosts callees
+            Program = withCounter (WellFormed.program r hosts callees)
             State = if r.Chance 500 then Values.state r else [||]
         }
 

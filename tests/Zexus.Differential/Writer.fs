@@ -269,6 +269,8 @@ type Writer(pool: Pool, name: string, parameters: string[], locals: string[], ca
         w.Text(
             if callee.Functions.Length = 0 || r.Chance 40 then
                 "nobody"
+            elif r.Chance 400 then
+                callee.Functions[callee.Functions.Length - 1]
             else
                 r.Pick callee.Functions
         )
