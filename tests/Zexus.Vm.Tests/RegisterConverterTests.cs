@@ -399,6 +399,79 @@ public class RegisterConverterTests
         AssertSame(source, result, 7, "twenty values");
     }
 
+    /// <summary>
+    /// A variable that is a function before it is a number: what is called by its name stays a variable, and the number, which has nothing to do with it,
+    /// lives in a register.
+    /// </summary>
+    [Fact]
+    public void What_a_variable_holds_later_has_a_register_of_its_own()
+    {
+        const string text = """
+            .func main() locals x, s
+                STORE_FUNC x, one
+                CALL_NAME x, 0
+                STORE_NAME s
+                STORE_CONST x, 0
+            again:
+                LOAD_NAME s
+                LOAD_NAME x
+                ADD
+                STORE_NAME s
+                LOAD_NAME x
+                INC
+                STORE_NAME x
+                LOAD_NAME x
+                LOAD_CONST 5
+                LT
+                JUMP_IF_TRUE again
+                LOAD_NAME s
+            .end
+            .func one()
+                LOAD_CONST 1
+            .end
+            """;
+        ZexusProgram source = OptimizerTests.Load(text);
+        ConversionResult result = Converted(source, 0);
+        string[] code = Code(result);
+        Assert.Contains("CALL_NAME", code);
+        Assert.Equal(
+            ["ADD_REG", "ADD_REG", "LT_REG"],
+            code.Where(mnemonic => mnemonic.EndsWith("_REG", StringComparison.Ordinal) && mnemonic.Length > 5)
+                .Where(mnemonic => mnemonic is "ADD_REG" or "LT_REG" or "LOAD_VAR_REG" or "STORE_REG")
+        );
+        AssertSame(source, result, 1, "two webs");
+    }
+
+    /// <summary>Thirty numbers in one variable, each read in a loop of its own beside eleven others, and a phi of two of them at the end.</summary>
+    [Fact]
+    public void Webs_of_one_variable_share_its_register_one_after_the_other()
+    {
+        string[] names = [.. Enumerable.Range(0, 7).Select(i => "v" + i)];
+        string text =
+            $".func main() locals i, x, {string.Join(", ", names)}\n"
+            + string.Concat(names.Select((name, i) => $"STORE_CONST {name}, {i + 1}\n"))
+            + string.Concat(
+                Enumerable
+                    .Range(0, 30)
+                    .Select(k =>
+                        $"STORE_CONST x, {k}\nSTORE_CONST i, 0\nagain{k}:\n"
+                        + string.Concat(
+                            names.Select(name => $"LOAD_NAME {name}\nLOAD_NAME x\nADD\nSTORE_NAME {name}\n")
+                        )
+                        + "LOAD_NAME x\nINC\nSTORE_NAME x\nLOAD_NAME i\nINC\nSTORE_NAME i\n"
+                        + $"LOAD_NAME i\nLOAD_CONST 3\nLT\nJUMP_IF_TRUE again{k}\n"
+                    )
+            )
+            + "LOAD_NAME v0\nLOAD_CONST 9\nLT\nJUMP_IF_TRUE small\nSTORE_CONST x, 7\nJUMP met\n"
+            + "small:\nSTORE_CONST x, 8\nmet:\nLOAD_NAME x\nLOAD_NAME v1\nADD\n.end\n";
+        ZexusProgram source = OptimizerTests.Load(text);
+        ConversionResult result = Converted(source, 0);
+        Assert.DoesNotContain("LOAD_NAME", Code(result));
+        Assert.DoesNotContain("LOAD_VAR_REG", Code(result));
+        Assert.Equal(0, result.Functions[0].Spilled);
+        AssertSame(source, result, 97, "thirty webs");
+    }
+
     /// <summary>Registers of the program's own stay its own; with too many of them nothing is converted.</summary>
     [Theory]
     [InlineData(4, ConversionOutcome.Converted)]
@@ -429,6 +502,7 @@ public class RegisterConverterTests
         int spilled = 0;
         int homes = 0;
         int held = 0;
+        int split = 0;
         for (int seed = 0; seed < RandomPrograms; seed++)
         {
             string text = OptimizerFunctionPassTests.RandomFunction.Make(new Random(seed));
@@ -442,12 +516,19 @@ public class RegisterConverterTests
             Assert.True(problem is null, $"seed {seed}: {problem}\n{text}");
             homes += Claims<Claim.Home>(result);
             held += Claims<Claim.Held>(result);
+            split += result.Transformations.Sum(it =>
+                it.Cuts.SelectMany(cut => cut.Claims.OfType<Claim.Home>())
+                    .Distinct()
+                    .GroupBy(claim => claim.Place)
+                    .Count(group => group.Count() > 1)
+            );
             AssertSame(source, result, 1 + (vm.Execute(source).GasUsed / 40), $"seed {seed}\n{text}", 3000);
         }
 
         Assert.True(converted > RandomPrograms, $"{converted} functions");
         Assert.True(coalesced > RandomPrograms, $"{coalesced} stores");
         Assert.True(homes > RandomPrograms && held > RandomPrograms, $"{homes} homes, {held} constants");
+        Assert.True(split > 9, $"{split} variables of which webs have different homes");
 
         static int Claims<T>(ConversionResult result) =>
             result.Transformations.Sum(it => it.Cuts.Sum(cut => cut.Claims.OfType<T>().Count()));

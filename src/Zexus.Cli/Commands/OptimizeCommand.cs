@@ -230,7 +230,7 @@ internal static class OptimizeCommand
                     + (
                         it.Outcome == ConversionOutcome.Converted
                             ? $"{it.Before} -> {it.After} instructions, {it.RegisterInstructions} on registers; "
-                                + $"{it.Homes} variables and constants in registers, {it.Coalesced} stores coalesced, {it.Spilled} values spilled"
+                                + $"{it.Homes} webs and constants in registers, {it.Coalesced} stores coalesced, {it.Spilled} values spilled"
                         : it.Outcome == ConversionOutcome.NoRegisters ? "as it is, it leaves too few registers"
                         : "as it is, nothing in it is better done in registers"
                     )

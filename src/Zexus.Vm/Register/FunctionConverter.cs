@@ -257,7 +257,7 @@ internal sealed class FunctionConverter
                 };
             case Amount.Text it:
                 return new Amount.Text(PushedAbove(_cells.Count - 1 - it.Depth));
-            case Amount.VariableSize it when _registers.HomeOf(_places.OfSlot(it.Slot)) is var home and >= 0:
+            case Amount.VariableSize it when _registers.HomeBefore(_places.OfSlot(it.Slot), _at) is var home and >= 0:
                 return new Amount.RegisterSize(home);
             case Amount.Sum it:
                 return new Amount.Sum([.. it.Parts.Select(Moved)]);
@@ -304,7 +304,7 @@ internal sealed class FunctionConverter
                 StoreRegister((int)it.A);
                 break;
             case Opcode.Tags.STORE_CONST:
-                if (HomeOfName(it.A) is var home and >= 0)
+                if (HomeOfStored(it.A, _at) is var home and >= 0)
                 {
                     Assign(home);
                     Make(Opcode.LOAD_REG, home, it.B);
@@ -316,11 +316,11 @@ internal sealed class FunctionConverter
                 }
 
                 break;
-            case Opcode.Tags.LOAD_VAR_REG when HomeOfName(it.B) is var source and >= 0:
+            case Opcode.Tags.LOAD_VAR_REG when _registers.HomeBefore(_places.OfName(it.B), _at) is var source and >= 0:
                 Assign((int)it.A);
                 Make(Opcode.MOV_REG, it.A, source);
                 break;
-            case Opcode.Tags.STORE_REG when HomeOfName(it.B) is var target and >= 0:
+            case Opcode.Tags.STORE_REG when HomeOfStored(it.B, _at) is var target and >= 0:
                 Assign(target);
                 Make(Opcode.MOV_REG, target, it.A);
                 break;
@@ -398,7 +398,7 @@ internal sealed class FunctionConverter
         int place = _places.OfName(name);
         if (place >= 0)
         {
-            int home = _registers.HomeOf(place);
+            int home = _registers.HomeBefore(place, _at);
             Load(home >= 0 ? new Cell(CellKind.Register, home, -1) : new Cell(CellKind.Variable, name, -1));
         }
         else if (Destination() is var register and >= 0)
@@ -457,7 +457,7 @@ internal sealed class FunctionConverter
 
     private void StoreName(long name)
     {
-        if (HomeOfName(name) is var home and >= 0)
+        if (HomeOfStored(name, _at) is var home and >= 0)
         {
             StoreRegister(home);
             return;
@@ -584,7 +584,9 @@ internal sealed class FunctionConverter
 
     /// <summary>The home of what the next instruction stores to; -1 when that is in no register.</summary>
     private int StoredNext() =>
-        _code[_at + 1].Opcode.Tag == Opcode.Tags.POP_REG ? (int)_code[_at + 1].A : HomeOfName(_code[_at + 1].A);
+        _code[_at + 1].Opcode.Tag == Opcode.Tags.POP_REG
+            ? (int)_code[_at + 1].A
+            : HomeOfStored(_code[_at + 1].A, _at + 1);
 
     private int LoadingCost(Cell cell) =>
         cell.Kind switch
@@ -667,7 +669,8 @@ internal sealed class FunctionConverter
         return cell;
     }
 
-    private int HomeOfName(long name) => _registers.HomeOf(_places.OfName(name));
+    /// <summary>The home of what an instruction stores to a variable.</summary>
+    private int HomeOfStored(long name, int at) => _registers.HomeBehind(_places.OfName(name), at);
 
     /// <summary>
     /// The register for what the current instruction loads and no cell can stand for, and the cell for it; -1, and no cell, when it goes to

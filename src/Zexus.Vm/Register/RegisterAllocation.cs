@@ -3,8 +3,9 @@ using Zexus.Isa;
 namespace Zexus.Vm;
 
 /// <summary>
-/// Linear scan (Poletto and Sarkar, TOPLAS 1999): which variables of a function live in a register from the first to the last point at which
-/// they may be read, and which constants of loops do. A point is twice an instruction's number before it acts, and one more when it has.
+/// Linear scan (Poletto and Sarkar, TOPLAS 1999): which webs of a function's variables (<see cref="SsaForm"/>) live in a register from the first to
+/// the last point at which they may be read, and which constants of loops do. A point is twice an instruction's number before it acts, and one more
+/// when it has.
 /// </summary>
 internal sealed class RegisterAllocation
 {
@@ -23,12 +24,13 @@ internal sealed class RegisterAllocation
     private const int LargestDepth = 6;
 
     private readonly List<Interval>[] _ofRegister;
-    private readonly Dictionary<int, Interval> _ofPlace = [];
+    private readonly Dictionary<int, Interval> _ofWeb = [];
     private readonly Dictionary<long, Interval> _ofConstant = [];
     private readonly Dictionary<int, HashSet<int>> _liveAt = [];
     private readonly bool[] _own = new bool[Limits.Registers];
     private readonly StackCode _code;
     private readonly FramePlaces _places;
+    private readonly SsaForm _ssa;
 
     /// <summary>Allocates the registers that the code does not use itself.</summary>
     public RegisterAllocation(StackCode code, FunctionGraph graph, FramePlaces places, ConstantPool constants)
@@ -52,6 +54,8 @@ internal sealed class RegisterAllocation
             }
         }
 
+        Liveness liveness = new(places, graph);
+        _ssa = new SsaForm(code, places, graph, liveness);
         int[] free = [.. Enumerable.Range(0, Limits.Registers).Where(register => !_own[register])];
         IsPossible = free.Length >= LeastRegisters;
         Free = free[..Math.Max(0, free.Length - ScratchRegisters)];
@@ -59,10 +63,7 @@ internal sealed class RegisterAllocation
         _ofRegister = [.. Enumerable.Range(0, Limits.Registers).Select(_ => new List<Interval>())];
         if (IsPossible)
         {
-            Scan(
-                [.. Variables(new Liveness(places, graph), graph), .. Constants(constants)],
-                Free[..^TemporaryRegisters]
-            );
+            Scan([.. Variables(liveness), .. Constants(constants)], Free[..^TemporaryRegisters]);
         }
     }
 
@@ -76,10 +77,13 @@ internal sealed class RegisterAllocation
     public int[] Scratch { get; }
 
     /// <summary>Everything that has a register.</summary>
-    public IEnumerable<Interval> Allocated => _ofPlace.Values.Concat(_ofConstant.Values);
+    public IEnumerable<Interval> Allocated => _ofWeb.Values.Concat(_ofConstant.Values);
 
-    /// <summary>The register that is the home of a variable; -1 when the variable stays where it is.</summary>
-    public int HomeOf(int place) => place >= 0 && _ofPlace.TryGetValue(place, out Interval? it) ? it.Register : -1;
+    /// <summary>The register that is the home of what a variable holds before an instruction; -1 when that is where it always was.</summary>
+    public int HomeBefore(int place, int at) => place >= 0 ? Home(_ssa.WebBefore(place, at)) : -1;
+
+    /// <summary>The register that is the home of what a variable holds when an instruction has acted; -1 when that is where it always was.</summary>
+    public int HomeBehind(int place, int at) => place >= 0 ? Home(_ssa.WebBehind(place, at)) : -1;
 
     /// <summary>The register that holds a constant before an instruction; -1 when there is none.</summary>
     public int RegisterOf(long constant, int at) =>
@@ -95,7 +99,7 @@ internal sealed class RegisterAllocation
         if (at == 0 && HasBeginning)
         {
             int nothing = constants.NumberOf(Data.Null);
-            foreach (Interval it in _ofPlace.Values.Where(it => it is { Start: Beginning, IsParameter: false }))
+            foreach (Interval it in _ofWeb.Values.Where(it => it is { Start: Beginning, IsParameter: false }))
             {
                 yield return new Claim.Constant(_places.ToPlace(it.Place), nothing);
                 yield return new Claim.Constant(new Place.Register(it.Register), nothing);
@@ -105,25 +109,22 @@ internal sealed class RegisterAllocation
         }
 
         HashSet<int> spokenOf = [];
-        foreach (Interval it in Allocated)
+        foreach (Interval it in _ofConstant.Values.Where(it => it.Holds(2 * at)))
         {
-            Place register = new Place.Register(it.Register);
-            if (it.Constant >= 0)
+            _ = spokenOf.Add(it.Register);
+            yield return new Claim.Held(new Place.Register(it.Register), (int)it.Constant);
+        }
+
+        foreach (int place in _ofWeb.Values.Select(it => it.Place).Distinct())
+        {
+            if (!_liveAt[at].Contains(place))
             {
-                if (it.Holds(2 * at))
-                {
-                    _ = spokenOf.Add(it.Register);
-                    yield return new Claim.Held(register, (int)it.Constant);
-                }
+                yield return new Claim.Dead(_places.ToPlace(place));
             }
-            else if (_liveAt[at].Contains(it.Place))
+            else if (HomeBefore(place, at) is var home and >= 0)
             {
-                _ = spokenOf.Add(it.Register);
-                yield return new Claim.Home(_places.ToPlace(it.Place), register);
-            }
-            else
-            {
-                yield return new Claim.Dead(_places.ToPlace(it.Place));
+                _ = spokenOf.Add(home);
+                yield return new Claim.Home(_places.ToPlace(place), new Place.Register(home));
             }
         }
 
@@ -141,13 +142,12 @@ internal sealed class RegisterAllocation
     /// <summary>Is there room for instructions that run once, before the first?</summary>
     private bool HasBeginning => _code.Count > 0 && !_code.IsLanding(0);
 
-    private List<Interval> Variables(Liveness liveness, FunctionGraph graph)
+    private int Home(int web) => _ofWeb.TryGetValue(web, out Interval? it) ? it.Register : -1;
+
+    private List<Interval> Variables(Liveness liveness)
     {
-        Interval[] all =
-        [
-            .. Enumerable.Range(0, _places.Variables).Select(place => new Interval { Place = place, Constant = -1 }),
-        ];
-        bool[] stays = new bool[all.Length];
+        Dictionary<int, Interval> all = [];
+        HashSet<Interval> stay = [];
         Node? node = liveness.StartWalk();
         for (int at = _code.Count - 1; node is not null; node = node.Previous, at--)
         {
@@ -162,30 +162,53 @@ internal sealed class RegisterAllocation
 
             if (_code.IsLanding(at))
             {
-                _liveAt[at] = [.. all.Select(it => it.Place).Where(liveness.IsLive)];
+                _liveAt[at] = [.. Enumerable.Range(0, _places.Variables).Where(liveness.IsLive)];
             }
 
             void Extend(int point)
             {
-                for (int place = 0; place < all.Length && _code.IsReached(at); place++)
+                for (int place = 0; place < _places.Variables && _code.IsReached(at); place++)
                 {
                     if (liveness.IsLive(place))
                     {
-                        all[place].Include(point);
+                        (point % 2 == 0 ? Before(place, at) : Behind(place, at)).Include(point);
                     }
                 }
             }
         }
 
-        foreach (Interval it in all.Where(it => it.Start == 0))
+        foreach (Interval it in all.Values.Where(it => it.Start == 0))
         {
             it.Start = Beginning;
             it.IsParameter = it.Place < _places.Parameters;
             it.Weight -= it.IsParameter ? 1 : 0;
-            stays[it.Place] |= it.IsParameter && !HasBeginning;
+            if (it.IsParameter && !HasBeginning)
+            {
+                _ = stay.Add(it);
+            }
         }
 
-        return [.. all.Where(it => it.Weight > 0 && !stays[it.Place])];
+        return [.. all.Values.Where(it => it.Weight > 0 && !stay.Contains(it))];
+
+        Interval Before(int place, int at) => Of(place, _ssa.WebBefore(place, at));
+
+        Interval Behind(int place, int at) => Of(place, _ssa.WebBehind(place, at));
+
+        Interval Of(int place, int web)
+        {
+            if (!all.TryGetValue(web, out Interval? it))
+            {
+                it = new Interval
+                {
+                    Place = place,
+                    Web = web,
+                    Constant = -1,
+                };
+                all.Add(web, it);
+            }
+
+            return it;
+        }
 
         void Look(int at)
         {
@@ -197,41 +220,41 @@ internal sealed class RegisterAllocation
                     {
                         // It is read when it is taken.
                         int consumer = _code.Consumer(at);
-                        all[place].Include(2 * consumer);
-                        all[place].Weight += Weight(at) * (Computes(consumer) ? 1 : 0.5);
+                        Interval read = Before(place, at);
+                        read.Include(2 * consumer);
+                        read.Weight += Weight(at) * (Computes(consumer) ? 1 : 0.5);
                         if (
                             _code.IsStoredNext(at)
                             && _code.Facts(consumer).Info.Opcode.Tag == Opcode.Tags.STORE_NAME
                             && _places.OfName(_code[consumer].A) is var copy and >= 0
                         )
                         {
-                            all[copy].Hint = all[place];
+                            Behind(copy, consumer).Hint = read;
                         }
                     }
 
                     break;
                 case Opcode.Tags.STORE_NAME when _places.OfName(instruction.A) is var place and >= 0:
                     bool isComputed = at > 0 && Computes(at - 1) && _code.IsStoredNext(at - 1);
-                    all[place].Include((2 * (isComputed ? at - 1 : at)) + 1);
-                    all[place].Weight += isComputed ? Weight(at) : 0;
+                    Interval stored = Behind(place, at);
+                    stored.Include((2 * (isComputed ? at - 1 : at)) + 1);
+                    stored.Weight += isComputed ? Weight(at) : 0;
                     break;
                 case Opcode.Tags.STORE_CONST when _places.OfName(instruction.A) is var place and >= 0:
-                    all[place].Include((2 * at) + 1);
+                    Behind(place, at).Include((2 * at) + 1);
                     break;
                 case Opcode.Tags.STORE_REG when _places.OfName(instruction.B) is var place and >= 0:
-                    all[place].Include((2 * at) + 1);
-                    all[place].Weight += Weight(at);
+                    Behind(place, at).Include((2 * at) + 1);
+                    Behind(place, at).Weight += Weight(at);
                     break;
                 case Opcode.Tags.LOAD_VAR_REG when _places.OfName(instruction.B) is var place and >= 0:
-                    all[place].Weight += Weight(at);
+                    Before(place, at).Weight += Weight(at);
                     break;
-                case Opcode.Tags.STORE_FUNC:
-                case Opcode.Tags.CALL_NAME:
-                    if (_places.OfName(instruction.A) is var named and >= 0)
-                    {
-                        stays[named] = true;
-                    }
-
+                case Opcode.Tags.STORE_FUNC when _places.OfName(instruction.A) is var place and >= 0:
+                    _ = stay.Add(Behind(place, at));
+                    break;
+                case Opcode.Tags.CALL_NAME when _places.OfName(instruction.A) is var place and >= 0:
+                    _ = stay.Add(Before(place, at));
                     break;
                 default:
                     break;
@@ -283,7 +306,12 @@ internal sealed class RegisterAllocation
 
             if (!all.TryGetValue(constant, out Interval? it))
             {
-                it = new Interval { Place = -1, Constant = constant };
+                it = new Interval
+                {
+                    Place = -1,
+                    Web = -1,
+                    Constant = constant,
+                };
                 it.Include(Beginning);
                 all.Add(constant, it);
             }
@@ -322,9 +350,9 @@ internal sealed class RegisterAllocation
         foreach (Interval it in intervals.Where(it => it.Register >= 0))
         {
             _ofRegister[it.Register].Add(it);
-            if (it.Place >= 0)
+            if (it.Web >= 0)
             {
-                _ofPlace.Add(it.Place, it);
+                _ofWeb.Add(it.Web, it);
             }
             else
             {
@@ -333,11 +361,14 @@ internal sealed class RegisterAllocation
         }
     }
 
-    /// <summary>From the first to the last point at which a variable may be read or a constant is, without holes.</summary>
+    /// <summary>From the first to the last point at which a web may be read or a constant is, without holes.</summary>
     internal sealed class Interval
     {
         /// <summary>The variable among <see cref="FramePlaces"/>; -1 of a constant.</summary>
         public required int Place { get; init; }
+
+        /// <summary>The variable's web; -1 of a constant.</summary>
+        public required int Web { get; init; }
 
         /// <summary>The constant's number; -1 of a variable.</summary>
         public required long Constant { get; init; }

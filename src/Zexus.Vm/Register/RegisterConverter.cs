@@ -21,7 +21,7 @@ public enum ConversionOutcome
 /// <param name="Before">Instructions before.</param>
 /// <param name="After">Instructions after.</param>
 /// <param name="RegisterInstructions">Instructions after it that read or assign registers.</param>
-/// <param name="Homes">Variables and constants that have a register.</param>
+/// <param name="Homes">Webs of variables (<see cref="SsaForm"/>), and constants, that have a register.</param>
 /// <param name="Coalesced">Stores that are none any more: what they store is computed in its place.</param>
 /// <param name="Spilled">Results that went to the operand stack because no register was free.</param>
 public sealed record FunctionConversion(

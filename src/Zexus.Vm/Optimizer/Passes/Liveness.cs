@@ -48,6 +48,9 @@ internal sealed class Liveness
     /// <summary>Is the place live at a landing, as the code was when it was analysed?</summary>
     public bool IsLiveAt(Node landing, int place) => Contains(_landings[landing.Place]!, place);
 
+    /// <summary>Is it live at some handler?</summary>
+    public bool IsLiveAtHandler(int place) => Contains(_handlers, place);
+
     /// <summary>Is it live where the walk is?</summary>
     public bool IsLive(int place) => Contains(_live, place);
 
