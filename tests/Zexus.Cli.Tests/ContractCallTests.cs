@@ -58,6 +58,46 @@ public sealed class ContractCallTests : IDisposable
     private string Value(string contract, string key) =>
         Workshop.Run("state", "get", _store, key, "--contract", contract).Out.TrimEnd();
 
+    /// <summary>A program that adds in a loop calls it: fewer steps at level 3 than the caller alone could save, and the same gas.</summary>
+    [Fact]
+    public void The_level_is_that_of_the_contracts_as_well()
+    {
+        string caller = _workshop.Write(
+            "caller.zxa",
+            """
+            .func main()
+                LOAD_CONST "adder"
+                LOAD_CONST "main"
+                LOAD_CONST []
+                LOAD_CONST 100000
+                CALL_BUILTIN call_contract, 4
+            .end
+            """
+        );
+        string called = _workshop.Write(
+            "adder.zxa",
+            ".func main()\nLOAD_CONST 1\n"
+                + string.Concat(Enumerable.Repeat("LOAD_CONST 1\nADD\n", 100))
+                + "RETURN\n.end\n"
+        );
+        (long steps, long gas) = Run();
+        (long fewer, long same) = Run("--level", "3");
+        Assert.True(steps > 200 && fewer < 20, $"{steps} steps at level 0, {fewer} at level 3");
+        Assert.Equal(gas, same);
+
+        (long, long) Run(params string[] options)
+        {
+            Outcome run = Workshop.Run(["run", caller, "--with", $"adder={called}", "--json", .. options]);
+            Assert.Equal(0, run.Code);
+            using JsonDocument document = JsonDocument.Parse(run.Out);
+            Assert.Equal(101, document.RootElement.GetProperty("result").GetInt32());
+            return (
+                document.RootElement.GetProperty("steps").GetInt64(),
+                document.RootElement.GetProperty("gas").GetProperty("used").GetInt64()
+            );
+        }
+    }
+
     [Fact]
     public void What_both_did_is_one_commit()
     {

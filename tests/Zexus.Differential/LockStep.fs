@@ -1082,7 +1082,8 @@ type internal LoadedContracts = {
     Given: CaseContract[]
     Limits: Limits
     Oracle: Map<string, Zexus.Spec.Contract>
-    Engine: Contracts
+    /// By level: their code is that of the program's level.
+    Engine: Contracts option[]
 }
 
 /// Checks cases: loads each on both sides, runs it at each level of a plan, compares everything that can be observed.
@@ -1124,7 +1125,7 @@ type LockStep(engine: Engine) =
         Given = [||]
         Limits = Limits.Default
         Oracle = Map.empty
-        Engine = Contracts()
+        Engine = Array.create Levels.count None
     }
 
     // A case runs again with less gas: then its code is there already.
@@ -1184,35 +1185,59 @@ type LockStep(engine: Engine) =
 
     let entry (case: Case) = EntryCall(case.Entry, case.Arguments)
 
-    /// On both sides; made once for the runs of a case.
+    /// Made once for the runs of a case.
     let contractsOf (case: Case) : LoadedContracts =
         if not (Object.ReferenceEquals(contracts.Given, case.Contracts) && contracts.Limits = case.Limits) then
-            let oracle = Oracle.contracts case
-            let engine = Contracts()
+            contracts <- {
+                Given = case.Contracts
+                Limits = case.Limits
+                Oracle = Oracle.contracts case
+                Engine = Array.create Levels.count None
+            }
+
+        contracts
+
+    /// Their programs in the code of a level, as the engine calls them.
+    let callable (case: Case) (level: int) : Contracts =
+        let loaded = contractsOf case
+
+        match loaded.Engine[level] with
+        | Some made -> made
+        | None ->
+            let made = Contracts()
 
             for contract in case.Contracts do
                 let mutable image = null
                 let mutable refusal = Unchecked.defaultof<Refusal>
                 let loads = ZexusProgram.TryLoad(contract.Program, case.Limits, &image, &refusal)
 
-                if loads <> Map.containsKey contract.Id oracle then
+                if loads <> Map.containsKey contract.Id loaded.Oracle then
                     invalidOp $"only one side loads the program of contract {contract.Id}"
 
                 if loads then
-                    engine.Add(contract.Id, Contract(image, StateInMemory(Dictionary<string, Data> contract.State)))
+                    let code =
+                        if level = 0 then
+                            image
+                        else
+                            let optimized = (engine.Optimize image (Levels.optimization level)).Program
+
+                            let program =
+                                if Levels.isRegisterForm level then
+                                    (engine.Convert optimized).Program
+                                else
+                                    optimized
+
+                            ZexusProgram.Load(program, case.Limits)
+
+                    made.Add(contract.Id, Contract(code, StateInMemory(Dictionary<string, Data> contract.State)))
                     |> ignore
 
-            contracts <- {
-                Given = case.Contracts
-                Limits = case.Limits
-                Oracle = oracle
-                Engine = engine
-            }
-
-        contracts
+            loaded.Engine[level] <- Some made
+            made
 
     let options
         (case: Case)
+        (callable: Contracts)
         (collection: CollectionOptions)
         (jit: JitOptions)
         (threaded: ThreadedOptions)
@@ -1253,7 +1278,7 @@ type LockStep(engine: Engine) =
             JitCache = cache,
             Threaded = threaded,
             Contract = case.Contract,
-            Contracts = (contractsOf case).Engine
+            Contracts = callable
         )
 
     /// More registers than the converter needs are not used by the function itself, and yet it says that there are too few.
@@ -1343,7 +1368,7 @@ type LockStep(engine: Engine) =
                 code)
         | None, None -> invalidOp "Code is made from a source."
 
-    /// In lock step with the oracle.
+    /// In lock step with the oracle, which runs what is called as it is.
     let stepwise (case: Case) (code: Code) (counts: LevelCounts) : Comparer =
         let comparer =
             Comparer(case, (contractsOf case).Oracle, code.Loaded, code.Level, code.Facts.Value, counts)
@@ -1352,7 +1377,7 @@ type LockStep(engine: Engine) =
 
         try
             vm.Options <-
-                options case CollectionOptions.Default null null (fun name arguments outcome ->
+                options case (callable case 0) CollectionOptions.Default null null (fun name arguments outcome ->
                     comparer.Called(name, arguments, outcome))
 
             comparer.Ended(vm.Execute(code.Image, entry case, &hook))
@@ -1485,7 +1510,7 @@ type LockStep(engine: Engine) =
                 | ValueNone -> null
 
             vm.Options <-
-                options case collection jit threaded (fun name arguments _ ->
+                options case (callable case code.Level) collection jit threaded (fun name arguments _ ->
                     calls.Add { Name = name; Arguments = arguments })
 
             let result = vm.Execute(code.Image, entry case)

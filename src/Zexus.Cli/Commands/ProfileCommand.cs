@@ -49,7 +49,7 @@ internal static class ProfileCommand
 
             using Vm.Vm vm = new();
             WarmUp(vm);
-            vm.Options = Interpreter.Options(inputs);
+            vm.Options = Interpreter.Options(inputs, new InterpreterOptions());
             ExecutionResult result;
             Profile profile;
             try

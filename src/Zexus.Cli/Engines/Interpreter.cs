@@ -31,11 +31,13 @@ internal sealed class Interpreter(InterpreterOptions options) : IEngine
 
     public ILoadedProgram? Load(Program program, out Refusal? refusal) =>
         ZexusProgram.TryLoad(program, Limits.Default, out ZexusProgram? loaded, out refusal)
-            ? new LoadedProgram(Translated(loaded), options)
+            ? new LoadedProgram(Translated(loaded, options), options)
             : null;
 
     /// <summary>What the host gives, as the engine takes it.</summary>
-    public static VmOptions Options(Inputs inputs) =>
+    /// <param name="inputs">What the host gives.</param>
+    /// <param name="code">In what form the programs of contracts run that can be called.</param>
+    public static VmOptions Options(Inputs inputs, InterpreterOptions code) =>
         new()
         {
             GasLimit = inputs.Gas,
@@ -45,7 +47,7 @@ internal sealed class Interpreter(InterpreterOptions options) : IEngine
             State = inputs.State,
             Source = inputs.Source,
             Contract = inputs.Contract,
-            Contracts = ContractsOf(inputs),
+            Contracts = ContractsOf(inputs, code),
             Block = new BlockContext
             {
                 Timestamp = inputs.Timestamp,
@@ -54,12 +56,13 @@ internal sealed class Interpreter(InterpreterOptions options) : IEngine
             },
         };
 
-    private static Contracts? ContractsOf(Inputs inputs)
+    private static Contracts? ContractsOf(Inputs inputs, InterpreterOptions code)
     {
         Contracts? contracts = inputs.Contracts.Count == 0 ? null : new();
         foreach (CallableContract callable in inputs.Contracts)
         {
-            contracts!.Add(callable.Id, new Contract(ZexusProgram.Load(callable.Program.Program), callable.State));
+            ZexusProgram program = Translated(ZexusProgram.Load(callable.Program.Program), code);
+            contracts!.Add(callable.Id, new Contract(program, callable.State));
         }
 
         return contracts;
@@ -68,7 +71,7 @@ internal sealed class Interpreter(InterpreterOptions options) : IEngine
     /// <summary>Where the execution begins.</summary>
     public static EntryCall Entry(Inputs inputs) => new(inputs.Function, inputs.Arguments);
 
-    private ZexusProgram Translated(ZexusProgram program)
+    private static ZexusProgram Translated(ZexusProgram program, InterpreterOptions options)
     {
         if (options.Level == 0 && !options.Registers)
         {
@@ -117,7 +120,7 @@ internal sealed class Interpreter(InterpreterOptions options) : IEngine
         }
 
         private VmOptions Options(Inputs inputs) =>
-            Interpreter.Options(inputs) with
+            Interpreter.Options(inputs, options) with
             {
                 Collection = new CollectionOptions { Profile = options.ProfilesHeap },
                 Jit = options.InterpretsOnly ? null : JitOptions.Default,
