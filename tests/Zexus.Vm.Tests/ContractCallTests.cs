@@ -456,6 +456,63 @@ public class ContractCallTests
         }
     }
 
+    /// <summary>
+    /// What contracts wrote that have returned is in the guard of memory, also where it has been written over since; what was taken back is not. A million
+    /// scalars take 2 MB.
+    /// </summary>
+    [Theory]
+    [InlineData(14, "TX_COMMIT", false)]
+    [InlineData(20, "TX_COMMIT", true)]
+    [InlineData(20, "TX_REVERT", false)]
+    public void What_calls_have_written_is_in_the_guard_of_memory(int calls, string end, bool isStopped)
+    {
+        const string Keeper = """
+            .func main()
+            .end
+            .func keep(text)
+                LOAD_CONST "kept"
+                LOAD_NAME text
+                STATE_WRITE
+            .end
+            """;
+        string code = $"""
+            .func main() locals i
+                STORE_CONST i, 0
+            again:
+                TX_BEGIN
+                LOAD_CONST "keeper"
+                LOAD_CONST "keep"
+                LOAD_CONST "x"
+                LOAD_CONST 1000000
+                MUL
+                BUILD_LIST 1
+                CALL_BUILTIN call_contract, 3
+                POP
+                {end}
+                LOAD_NAME i
+                INC
+                STORE_NAME i
+                LOAD_NAME i
+                LOAD_CONST {calls}
+                LT
+                JUMP_IF_TRUE again
+            .end
+            """;
+        VmOptions options = Options("interpreted", new Contracts().Add("keeper", new Contract(Load(Keeper)))) with
+        {
+            MemoryLimit = 32 << 20,
+        };
+        if (isStopped)
+        {
+            HostGuardException stop = Assert.Throws<HostGuardException>(() => Run("interpreted", code, options));
+            Assert.Equal(HostGuard.Memory, stop.Guard);
+        }
+        else
+        {
+            Assert.Null(Run("interpreted", code, options).Fault);
+        }
+    }
+
     /// <summary>Everything that plain data has goes to another contract and back as it was.</summary>
     [Theory]
     [MemberData(nameof(Forms))]

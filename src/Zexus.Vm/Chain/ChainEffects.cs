@@ -10,7 +10,7 @@ namespace Zexus.Vm;
 internal sealed class ChainEffects
 {
     /// <summary>How far it had come at some time.</summary>
-    public readonly record struct Mark(DataLog.Mark Ledger, DataLog.Mark Events, int Journal);
+    public readonly record struct Mark(DataLog.Mark Ledger, DataLog.Mark Events, int Journal, long Bytes);
 
     private readonly record struct Change(Dictionary<string, Data> Contract, string Key, Data? Before);
 
@@ -18,6 +18,10 @@ internal sealed class ChainEffects
     private readonly Dictionary<string, int> _numbers = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Dictionary<string, Data>> _written = new(StringComparer.Ordinal);
     private readonly List<Change> _journal = [];
+
+    // About what the values in it take, those that were overwritten since as well.
+    private long _journalBytes;
+    private long _memoryLimit;
 
     /// <summary>An entry begins with the number of its contract.</summary>
     public DataLog Ledger { get; } = new();
@@ -31,7 +35,7 @@ internal sealed class ChainEffects
     /// <summary>Nothing takes from it.</summary>
     public StringBuilder Output { get; } = new();
 
-    public Mark Now => new(Ledger.End, Events.End, _journal.Count);
+    public Mark Now => new(Ledger.End, Events.End, _journal.Count, _journalBytes);
 
     /// <summary>An execution begins.</summary>
     public void Start(long memoryLimit)
@@ -44,6 +48,8 @@ internal sealed class ChainEffects
         _numbers.Clear();
         _written.Clear();
         _journal.Clear();
+        _journalBytes = 0;
+        _memoryLimit = memoryLimit;
     }
 
     /// <summary>The number of a contract, which executes a program with these names.</summary>
@@ -63,6 +69,7 @@ internal sealed class ChainEffects
     {
         Ledger.Cut(mark.Ledger);
         Events.Cut(mark.Events);
+        _journalBytes = mark.Bytes;
         while (_journal.Count > mark.Journal)
         {
             Change change = _journal[^1];
@@ -78,12 +85,19 @@ internal sealed class ChainEffects
         }
     }
 
-    /// <summary>A contract that was called has completed, and has written this.</summary>
-    public void Keep(string id, IReadOnlyDictionary<string, Data> writes)
+    /// <summary>A contract that was called has completed, and has written this, which takes about so many bytes.</summary>
+    /// <exception cref="HostGuardException">All that returned contracts wrote takes more than the guard allows.</exception>
+    public void Keep(string id, IReadOnlyDictionary<string, Data> writes, long bytes)
     {
         if (writes.Count == 0)
         {
             return;
+        }
+
+        _journalBytes += bytes;
+        if (_journalBytes > _memoryLimit)
+        {
+            throw new HostGuardException(HostGuard.Memory, _memoryLimit);
         }
 
         if (!_written.TryGetValue(id, out Dictionary<string, Data>? contract))

@@ -262,7 +262,7 @@ internal sealed unsafe partial class Machine
         if (code == Code.Finished)
         {
             _world.EndExecution();
-            _effects.Keep(call.Id, _world.Writes());
+            _effects.Keep(call.Id, _world.Writes(out long bytes), bytes);
         }
         else
         {

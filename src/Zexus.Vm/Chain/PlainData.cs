@@ -185,12 +185,20 @@ internal sealed unsafe class DataCopier : IScalars
     /// <summary>Shorter ones are copied faster than they are found.</summary>
     private const int ShortText = 32;
 
+    /// <summary>About what .NET takes for a value, its object and those that hold its parts, and for an element.</summary>
+    private const int BytesOfValue = 48;
+    private const int BytesOfElement = 16;
+
     private Dictionary<nint, string>? _texts;
     private Dictionary<nint, nint>? _cells;
+
+    /// <summary>About so many bytes the copies made for .NET take.</summary>
+    public long Bytes { get; private set; }
 
     /// <summary>Of a value that is plain data within the limits.</summary>
     public Data ToData(Value* value)
     {
+        Bytes += BytesOfValue;
         switch (value->Tag)
         {
             case Tag.Null:
@@ -198,8 +206,11 @@ internal sealed unsafe class DataCopier : IScalars
             case Tag.Bool:
                 return Data.NewBool(value->Payload != 0);
             case Tag.Int:
-            case Tag.BigInt:
                 return Data.NewInt(Integers.Of(value));
+            case Tag.BigInt:
+                System.Numerics.BigInteger integer = Integers.Of(value);
+                Bytes += integer.GetByteCount();
+                return Data.NewInt(integer);
             case Tag.Float:
                 return Data.NewFloat(value->Float);
             case Tag.String:
@@ -207,6 +218,7 @@ internal sealed unsafe class DataCopier : IScalars
             case Tag.List:
             {
                 Data[] items = new Data[value->List->Count];
+                Bytes += BytesOfElement * (long)items.Length;
                 for (int i = 0; i < items.Length; i++)
                 {
                     Value item = value->List->Get(i);
@@ -219,6 +231,7 @@ internal sealed unsafe class DataCopier : IScalars
             case Tag.Set:
             {
                 Data[] items = new Data[value->Set->Count];
+                Bytes += BytesOfElement * (long)items.Length;
                 for (int i = 0; i < items.Length; i++)
                 {
                     items[i] = ToData(&value->Set->At(i)->Key);
@@ -230,6 +243,7 @@ internal sealed unsafe class DataCopier : IScalars
             case Tag.Map:
             {
                 var entries = new KeyValuePair<Data, Data>[value->Map->Count];
+                Bytes += 2 * BytesOfElement * (long)entries.Length;
                 for (int i = 0; i < entries.Length; i++)
                 {
                     Entry* entry = value->Map->At(i);
@@ -257,19 +271,18 @@ internal sealed unsafe class DataCopier : IScalars
 
     private string TextOf(StringCell* text)
     {
-        if (text->Length < ShortText)
+        string? copy = null;
+        if (text->Length < ShortText || _texts is null || !_texts.TryGetValue((nint)text, out copy))
         {
-            return Text.ToDotNet(text);
+            copy = Text.ToDotNet(text);
+            Bytes += sizeof(char) * (long)copy.Length;
+            if (text->Length >= ShortText)
+            {
+                (_texts ??= []).Add((nint)text, copy);
+            }
         }
 
-        _texts ??= [];
-        if (!_texts.TryGetValue((nint)text, out string? known))
-        {
-            known = Text.ToDotNet(text);
-            _texts.Add((nint)text, known);
-        }
-
-        return known;
+        return copy;
     }
 
     private StringCell* CellOf(CellHeap heap, StringCell* text)

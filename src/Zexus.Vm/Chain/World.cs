@@ -141,21 +141,28 @@ internal sealed unsafe class World(CellHeap heap) : IDisposable
     }
 
     /// <summary>What was written, for a result.</summary>
-    public IReadOnlyDictionary<string, Data> Writes()
+    public IReadOnlyDictionary<string, Data> Writes() => Writes(out _);
+
+    /// <summary>The same, and about how many bytes it takes.</summary>
+    public IReadOnlyDictionary<string, Data> Writes(out long bytes)
     {
         if (_written is null || _written->Count == 0)
         {
+            bytes = 0;
             return FrozenDictionary<string, Data>.Empty;
         }
 
+        bytes = 0;
         DataCopier copier = new();
         Dictionary<string, Data> written = new(_written->Count, StringComparer.Ordinal);
         for (int i = 0; i < _written->Count; i++)
         {
             Entry* entry = _written->At(i);
             written.Add(Text.ToDotNet(entry->Key.String), copier.ToData(&entry->Item));
+            bytes += sizeof(char) * (long)entry->Key.String->Length;
         }
 
+        bytes += copier.Bytes;
         return written;
     }
 

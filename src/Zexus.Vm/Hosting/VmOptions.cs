@@ -65,7 +65,7 @@ public sealed record VmOptions
 
     /// <summary>
     /// A guard of the host: an execution whose heap needs more bytes, garbage collected, ends with <see cref="HostGuardException"/>;
-    /// so does one whose ledger, events, audit log or output does.
+    /// so does one whose ledger, events, audit log or output does, or what contracts that it called have written.
     /// </summary>
     public long MemoryLimit { get; init; } = DefaultMemoryLimit;
 
