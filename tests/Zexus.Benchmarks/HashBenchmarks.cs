@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using BenchmarkDotNet.Attributes;
+using Zexus.Chain;
 using Zexus.Isa;
 using Zexus.Vm;
 
@@ -90,7 +91,7 @@ public unsafe class BlockHashes
 }
 
 /// <summary>
-/// The root of a million leaves: by MERKLE_ROOT in thousands, by its levels alone, by a call of the class library for each node, and the blocks
+/// The root of a million leaves: by MERKLE_ROOT in thousands, by its tree alone, by a call of the class library for each node, and the blocks
 /// of it (one for a leaf, two and a constant one for a pair) in the fastest way this processor knows, from the cache.
 /// </summary>
 /// <remarks><c>dotnet run -c Release --project tests/Zexus.Benchmarks -- --filter '*MerkleRoots*' --job short -i</c></remarks>
@@ -116,8 +117,8 @@ public unsafe class MerkleRoots
         _leavesAlone = Program($"BUILD_LIST {OfProgram}");
         (string, string)[] roots =
         [
-            (ClassLibrary(), Level(Sha256Batch.Best, _leaves)),
-            (MerkleRoot().Value.AsString, Level(Sha256Batch.Scalar, _leaves[..OfProgram])),
+            (ClassLibrary(), Tree(Sha256Batch.Best, _leaves)),
+            (MerkleRoot().Value.AsString, Tree(Sha256Batch.Scalar, _leaves[..OfProgram])),
         ];
         foreach ((string root, string other) in roots)
         {
@@ -140,13 +141,13 @@ public unsafe class MerkleRoots
     public ExecutionResult LeavesAlone() => Run(_leavesAlone);
 
     [Benchmark]
-    public string EngineBest() => Level(Sha256Batch.Best, _leaves);
+    public string EngineBest() => Tree(Sha256Batch.Best, _leaves);
 
     [Benchmark]
-    public string EngineAvx2() => Level(Sha256Batch.Avx2, _leaves);
+    public string EngineAvx2() => Tree(Sha256Batch.Avx2, _leaves);
 
     [Benchmark]
-    public string EngineScalar() => Level(Sha256Batch.Scalar, _leaves);
+    public string EngineScalar() => Tree(Sha256Batch.Scalar, _leaves);
 
     [Benchmark(Baseline = true)]
     public string ClassLibrary()
@@ -222,17 +223,15 @@ public unsafe class MerkleRoots
 
     private static string Text(int leaf) => $"leaf {leaf:D8}";
 
-    private string Level(Sha256Batch batch, byte[][] leaves)
+    private static string Tree(Sha256Batch batch, byte[][] leaves)
     {
-        MerkleLevel level = new(leaves.Length, batch);
+        MerkleTree tree = new(null, batch);
         foreach (byte[] leaf in leaves)
         {
-            level.Add(leaf);
+            tree.Add(leaf);
         }
 
-        level.AscendToRoot();
-        level.CopyHex(0, _hex);
-        return Encoding.ASCII.GetString(_hex.AsSpan(0, Sha256.HexBytes));
+        return tree.Complete().Root;
     }
 
     private ExecutionResult Run(ZexusProgram program)

@@ -158,6 +158,68 @@ public sealed class MerkleProofTests
         Assert.Throws<ArgumentException>(() => new MerkleTree().Add(Data.NewSet([])));
     }
 
+    /// <summary>
+    /// Leaves are hashed in parts of 1,024: roots, siblings and twins are those of the levels of the whole tree, for counts around whole parts, leaves
+    /// at their edges, and equal nodes in one part or another.
+    /// </summary>
+    [Theory]
+    [InlineData(1_023)]
+    [InlineData(1_024)]
+    [InlineData(1_025)]
+    [InlineData(1_026)]
+    [InlineData(2_047)]
+    [InlineData(2_048)]
+    [InlineData(2_049)]
+    [InlineData(3_089)]
+    [InlineData(4_160)]
+    [InlineData(66_000)]
+    public void A_tree_of_many_parts_is_that_of_its_levels(int count)
+    {
+        foreach ((int first, int size) in ((int, int)[])[(0, 0), (1_030, 1), (1_032, 4), (64, 64), (1_024, 1_024)])
+        {
+            // What follows is equal to as many before it, as far as there are leaves.
+            string[] leaves = [.. Enumerable.Range(0, count).Select(i => $"{i}")];
+            for (int i = first; i < first + size && i + size < count; i++)
+            {
+                leaves[i + size] = leaves[i];
+            }
+
+            Digest[][] levels = Levels(leaves);
+            foreach (int? proved in (int?[])[null, 0, 1_023, 1_024, 1_031, count / 2, count - 1])
+            {
+                if (proved >= count)
+                {
+                    continue;
+                }
+
+                MerkleSummary tree = Tree(leaves, proved);
+                Assert.Equal((levels[^1][0].ToString(), count), (tree.Root, tree.Leaves));
+                Assert.Equal(FirstTwins(levels), tree.Twins);
+                IEnumerable<Digest?> siblings = proved is int leaf ? Siblings(levels, count, leaf, withNull: true) : [];
+                Assert.Equal(siblings.ToArray(), [.. tree.Siblings]);
+            }
+        }
+
+        Assert.Throws<InvalidOperationException>(() => Tree(["a", "b"], proved: 2));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new MerkleTree(-1));
+    }
+
+    private static MerkleTwins? FirstTwins(Digest[][] levels)
+    {
+        for (int level = 0; level < levels.Length; level++)
+        {
+            for (int node = 0; node + 1 < levels[level].Length; node += 2)
+            {
+                if (levels[level][node].Equals(levels[level][node + 1]))
+                {
+                    return new MerkleTwins(level, node);
+                }
+            }
+        }
+
+        return null;
+    }
+
     [Fact]
     public void A_proof_is_read_as_it_was_written()
     {
@@ -184,13 +246,13 @@ public sealed class MerkleProofTests
 
     private static MerkleSummary Tree(string[] leaves, int? proved = null)
     {
-        MerkleTree tree = new();
+        MerkleTree tree = new(proved);
         foreach (string leaf in leaves)
         {
             tree.Add(Encoding.UTF8.GetBytes(leaf));
         }
 
-        return tree.Complete(proved);
+        return tree.Complete();
     }
 
     private static Digest[][] Levels(string[] leaves)

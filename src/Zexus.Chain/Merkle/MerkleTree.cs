@@ -29,20 +29,44 @@ public sealed record MerkleSummary(
     ImmutableArray<Digest?> Siblings
 );
 
-/// <summary>The tree of MERKLE_ROOT over leaves that come one by one: docs/merkle.md. 32 bytes a leaf are kept.</summary>
+/// <summary>
+/// The tree of MERKLE_ROOT over leaves that come one by one: docs/merkle.md. Leaves are hashed in parts, a perfect tree each but for the last, of which
+/// the top is kept: half a byte a leaf.
+/// </summary>
 public sealed class MerkleTree
 {
-    /// <summary>4 GiB of digests.</summary>
+    /// <summary>A tree over them is 27 levels high.</summary>
     public const int MostLeaves = 1 << 27;
 
-    private const int FirstRoom = 1024;
+    /// <summary>Leaves of a part: their digests stay in the cache.</summary>
+    private const int PartLeaves = 1024;
 
-    private readonly MerkleLevel _level = new(FirstRoom);
+    /// <summary>So many levels up, what is left of a part still fills the lanes of vectors.</summary>
+    private const int PartLevels = 6;
+
+    private readonly MerkleLevel _part;
+    private readonly MerkleLevel _above;
+    private readonly int? _proved;
+    private readonly ImmutableArray<Digest?>.Builder _siblings = ImmutableArray.CreateBuilder<Digest?>();
     private LeafHash? _hash;
+    private MerkleTwins? _twins;
     private int? _pair;
+    private int _merged;
+
+    /// <param name="proved">The leaf whose siblings are wanted, counted from 0. Throws ArgumentOutOfRangeException for less.</param>
+    public MerkleTree(int? proved = null)
+        : this(proved, Sha256Batch.Best) { }
+
+    internal MerkleTree(int? proved, Sha256Batch batch)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(proved ?? 0, nameof(proved));
+        _proved = proved;
+        _part = new MerkleLevel(PartLeaves, batch);
+        _above = new MerkleLevel(PartLeaves, batch);
+    }
 
     /// <summary>Leaves up to now.</summary>
-    public int Count => _level.Count;
+    public int Count => _merged + _part.Count;
 
     /// <summary>
     /// Adds a String by its UTF-8, which is not checked. Throws InvalidOperationException after <see cref="MostLeaves"/>.
@@ -50,7 +74,7 @@ public sealed class MerkleTree
     public void Add(ReadOnlySpan<byte> text)
     {
         BeforeAdd(LeafHash.IsPair(text));
-        _level.Add(text);
+        _part.Add(text);
     }
 
     /// <summary>
@@ -69,39 +93,38 @@ public sealed class MerkleTree
         BeforeAdd(LeafHash.IsPair(leaf));
         Span<byte> bytes = stackalloc byte[Digest.Size];
         digest.CopyTo(bytes);
-        _level.AddDigest(bytes);
+        _part.AddDigest(bytes);
     }
 
-    /// <summary>Makes the tree; afterwards nothing can be done with this object.</summary>
-    /// <param name="proved">The leaf whose siblings are wanted. Throws ArgumentOutOfRangeException when there is no such leaf.</param>
-    public MerkleSummary Complete(int? proved = null)
+    /// <summary>
+    /// Makes the tree; afterwards nothing can be done with this object. Throws InvalidOperationException when there is no leaf of which the siblings
+    /// are wanted.
+    /// </summary>
+    public MerkleSummary Complete()
     {
-        if (proved is int wanted && (wanted < 0 || wanted >= Count))
-        {
-            throw new ArgumentOutOfRangeException(nameof(proved), wanted, $"there are {Count} leaves");
-        }
-
         int leaves = Count;
-        MerkleTwins? twins = null;
-        ImmutableArray<Digest?>.Builder siblings = ImmutableArray.CreateBuilder<Digest?>();
-        for (int level = 0; Count > 1; level++)
+        if (_proved is int wanted && wanted >= leaves)
         {
-            if (twins is null && _level.FirstTwins() is int node)
-            {
-                twins = new MerkleTwins(level, node);
-            }
-
-            if (proved is int leaf)
-            {
-                int beside = (leaf >> level) ^ 1;
-                siblings.Add(beside < Count ? NodeAt(beside) : null);
-            }
-
-            _level.Ascend();
+            throw new InvalidOperationException($"there is no leaf {wanted}: there are {leaves}");
         }
 
-        string root = leaves == 0 ? "" : NodeAt(0).ToString();
-        return new MerkleSummary(root, leaves, twins, _pair, siblings.ToImmutable());
+        MerkleLevel top = _part;
+        int level = 0;
+        if (_merged > 0)
+        {
+            MergePart();
+            top = _above;
+            level = PartLevels;
+        }
+
+        for (; top.Count > 1; level++)
+        {
+            Look(top, level, first: 0);
+            top.Ascend();
+        }
+
+        string root = leaves == 0 ? "" : NodeAt(top, 0).ToString();
+        return new MerkleSummary(root, leaves, _twins, _pair, _siblings.ToImmutable());
     }
 
     private void BeforeAdd(bool isPair)
@@ -115,12 +138,46 @@ public sealed class MerkleTree
         {
             _pair ??= Count;
         }
+
+        // Not before there is a leaf behind it: a whole tree ends at its root.
+        if (_part.Count == PartLeaves)
+        {
+            MergePart();
+        }
     }
 
-    private Digest NodeAt(int node)
+    private void MergePart()
+    {
+        int leaves = _part.Count;
+        for (int level = 0; level < PartLevels; level++)
+        {
+            Look(_part, level, _merged >> level);
+            _part.AscendPart();
+        }
+
+        _part.MoveTo(_above);
+        _merged += leaves;
+    }
+
+    /// <summary>Notes what is asked of a level, or of a part of it that begins with this node.</summary>
+    private void Look(MerkleLevel nodes, int level, int first)
+    {
+        if ((_twins is null || level < _twins.Level) && nodes.FirstTwins() is int twin)
+        {
+            _twins = new MerkleTwins(level, first + twin);
+        }
+
+        if (_proved is int leaf && (leaf >> level) - first is var node && node >= 0 && node < nodes.Count)
+        {
+            int beside = node ^ 1;
+            _siblings.Add(beside < nodes.Count ? NodeAt(nodes, beside) : null);
+        }
+    }
+
+    private static Digest NodeAt(MerkleLevel nodes, int node)
     {
         Span<byte> digest = stackalloc byte[Digest.Size];
-        _level.CopyDigest(node, digest);
+        nodes.CopyDigest(node, digest);
         return new Digest(digest);
     }
 }

@@ -109,7 +109,7 @@ internal static class MerkleCommand
         {
             string path = parsed.GetRequiredValue(file);
             int wanted = parsed.GetRequiredValue(index);
-            MerkleTree tree = new();
+            MerkleTree tree = new(wanted);
             Data? leaf = Read(path, parsed.GetRequiredValue(leaves), tree, terminal, wanted);
             if (leaf is null)
             {
@@ -120,7 +120,7 @@ internal static class MerkleCommand
                 );
             }
 
-            MerkleSummary summary = tree.Complete(wanted);
+            MerkleSummary summary = tree.Complete();
             string ambiguity = MerkleProof.Ambiguity(summary);
             if (ambiguity != "")
             {

@@ -33,15 +33,12 @@ internal sealed unsafe class MerkleLevel
     public int Count { get; private set; }
 
     /// <summary>Appends the leaf of these bytes.</summary>
-    [SkipLocalsInit]
     public void Add(ReadOnlySpan<byte> leaf)
     {
         int blocks = Sha256.Blocks(leaf.Length);
         if (_few || blocks > Sha256Batch.MostBlocks)
         {
-            Span<byte> digest = stackalloc byte[Sha256.DigestBytes];
-            Sha256.Hash(leaf, digest);
-            AddDigest(digest);
+            AddByItself(leaf);
             return;
         }
 
@@ -53,19 +50,33 @@ internal sealed unsafe class MerkleLevel
         }
     }
 
+    /// <summary>Apart from those that are hashed together: in a method that allocates on the stack, .NET copies each span that it is given.</summary>
+    [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void AddByItself(ReadOnlySpan<byte> leaf)
+    {
+        Span<byte> digest = stackalloc byte[Sha256.DigestBytes];
+        Sha256.Hash(leaf, digest);
+        AddDigest(digest);
+    }
+
     /// <summary>Appends a leaf that is hashed already.</summary>
     public void AddDigest(ReadOnlySpan<byte> digest) => Write(Take(), digest);
 
     /// <summary>Goes one level up, unless this is the root's.</summary>
-    [SkipLocalsInit]
     public void Ascend()
     {
-        Settle();
-        if (Count <= 1)
+        if (Count > 1)
         {
-            return;
+            AscendPart();
         }
+    }
 
+    /// <summary>Goes one level up as a part of a wider level: a node without a sibling is doubled, also when it is the only one here.</summary>
+    [SkipLocalsInit]
+    public void AscendPart()
+    {
+        Settle();
         if (Count % 2 == 1)
         {
             for (int w = 0; w < Sha256.StateWords; w++)
@@ -103,6 +114,22 @@ internal sealed unsafe class MerkleLevel
         {
             Ascend();
         } while (Count > 1);
+    }
+
+    /// <summary>Moves all nodes to the end of another level; none is left.</summary>
+    public void MoveTo(MerkleLevel other)
+    {
+        Settle();
+        for (int node = 0; node < Count; node++)
+        {
+            int place = other.Take();
+            for (int w = 0; w < Sha256.StateWords; w++)
+            {
+                other._words[(w * other._room) + place] = _words[(w * _room) + node];
+            }
+        }
+
+        Count = 0;
     }
 
     /// <summary>Writes the 64 digits of a node; after the last one of an odd level, those of the one before.</summary>

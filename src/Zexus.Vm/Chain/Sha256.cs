@@ -154,10 +154,18 @@ internal static unsafe class Sha256
         ReadOnlySpan<byte> rest = message[from..];
         int blocks = Blocks(rest.Length);
         int end = blocks * BlockBytes;
+        Span<byte> last = target.Slice(end - BlockBytes, BlockBytes);
+
+        // Of a known length: two stores, where what is left of the block would be a call.
+        last.Clear();
         rest.CopyTo(target);
         target[rest.Length] = 0x80;
-        target[(rest.Length + 1)..(end - sizeof(ulong))].Clear();
-        BinaryPrimitives.WriteUInt64BigEndian(target[(end - sizeof(ulong))..], 8 * (ulong)message.Length);
+        if (rest.Length + 1 < end - BlockBytes)
+        {
+            target[(rest.Length + 1)..(end - BlockBytes)].Clear();
+        }
+
+        BinaryPrimitives.WriteUInt64BigEndian(last[(BlockBytes - sizeof(ulong))..], 8 * (ulong)message.Length);
         return blocks;
     }
 
