@@ -110,7 +110,6 @@ internal static unsafe class Sha256
         Hash(Sha256Compression.Best, message, digest);
 
     /// <summary>By the given compression; null: by the class library.</summary>
-    [SkipLocalsInit]
     public static void Hash(Sha256Compression? compression, ReadOnlySpan<byte> message, Span<byte> digest)
     {
         if (compression is null || message.Length >= LongMessage)
@@ -119,20 +118,31 @@ internal static unsafe class Sha256
             return;
         }
 
+        fixed (byte* bytes = message)
+        fixed (byte* to = digest[..DigestBytes])
+        {
+            Hash(compression, bytes, message.Length, to);
+        }
+    }
+
+    // Of pointers: in a method that allocates on the stack, .NET copies each span that it is given.
+    [SkipLocalsInit]
+    private static void Hash(Sha256Compression compression, byte* message, int length, byte* digest)
+    {
         uint* state = stackalloc uint[StateWords];
         InitialState.CopyTo(new Span<uint>(state, StateWords));
-        int whole = message.Length / BlockBytes;
-        fixed (byte* bytes = message)
-        {
-            compression.Compress(state, bytes, whole);
-        }
-
+        int whole = length / BlockBytes;
+        compression.Compress(state, message, whole);
         byte* last = stackalloc byte[2 * BlockBytes];
-        int blocks = Pad(message, whole * BlockBytes, new Span<byte>(last, 2 * BlockBytes));
+        int blocks = Pad(
+            new ReadOnlySpan<byte>(message, length),
+            whole * BlockBytes,
+            new Span<byte>(last, 2 * BlockBytes)
+        );
         compression.Compress(state, last, blocks);
         for (int w = 0; w < StateWords; w++)
         {
-            BinaryPrimitives.WriteUInt32BigEndian(digest[(w * sizeof(uint))..], state[w]);
+            BinaryPrimitives.WriteUInt32BigEndian(new Span<byte>(digest + (w * sizeof(uint)), sizeof(uint)), state[w]);
         }
     }
 
