@@ -267,6 +267,85 @@ public unsafe class CollectionTests
         Assert.Equal(0, heap.Statistics().LiveCells);
     }
 
+    [Fact]
+    public void Many_cells_with_buffers_in_a_row_are_all_followed()
+    {
+        using CellHeap heap = new();
+        Hand hand = new(heap, new CollectionOptions { FirstTriggerBytes = 1L << 40 });
+        hand.Begin();
+        ListCell* all = heap.NewList(0);
+        int held = hand.Hold(Value.Of(all));
+        for (int i = 0; i < 300; i++)
+        {
+            ListCell* grown = heap.NewList(0);
+            heap.Append(grown, Value.Of(heap.Scalar(0x100 + i)));
+            heap.Append(all, Value.Of(grown));
+            heap.Append(
+                all,
+                Value.Of(heap.Concat(heap.NewString(new string('a', 200)), heap.NewString(new string('b', 200))))
+            );
+        }
+
+        heap.Collect();
+
+        // Of each: list, its items, the scalar, text, its buffer.
+        Assert.Equal(2 + (300 * 5), heap.Statistics().LiveCells);
+        heap.Verify();
+        hand.Drop(held);
+        heap.Collect();
+        Assert.Equal(0, heap.Statistics().LiveCells);
+    }
+
+    [Fact]
+    public void Whatever_points_to_cells_is_followed_also_when_the_stack_of_cells_is_full()
+    {
+        using CellHeap heap = new();
+        Hand hand = new(heap, new CollectionOptions { FirstTriggerBytes = 1L << 40 });
+        hand.Begin();
+        Value inner = default;
+        int cells = 0;
+        for (int i = 0; i < 3_000; i++)
+        {
+            // The last child is followed first: the others of each level wait.
+            ListCell* level = heap.NewNullList(8);
+            for (int child = 0; child < 7; child++)
+            {
+                level->Values[child] = Value.Of(heap.NewVariable(Value.Of((long)child)));
+            }
+
+            ListCell* shared = heap.NewList(0);
+            heap.Append(shared, level->Values[0]);
+            heap.Append(shared, inner);
+            FunctionCell* function = heap.NewFunction(0, 12);
+            for (int captured = 0; captured < 12; captured++)
+            {
+                FunctionCell.Captured(function)[captured] = heap.NewVariable(
+                    captured < 11 ? default : Value.Of(shared)
+                );
+            }
+
+            TableCell* map = heap.NewTable(CellKind.Map, 0);
+            for (long key = 0; key < 12; key++)
+            {
+                heap.Put(map, Value.Of(key), key < 11 ? default : Value.Of(function));
+            }
+
+            level->Values[7] = new Value(Tag.Map, (long)map);
+            inner = Value.Of(level);
+
+            // Level, seven variables, shared and its items, function, its variables, map, entries, index.
+            cells += 1 + 7 + 2 + 1 + 12 + 3;
+        }
+
+        int held = hand.Hold(inner);
+        heap.Collect();
+        Assert.Equal(cells, heap.Statistics().LiveCells);
+        heap.Verify();
+        hand.Drop(held);
+        heap.Collect();
+        Assert.Equal(0, heap.Statistics().LiveCells);
+    }
+
     [Theory]
     [InlineData((int)Tag.Bool, (int)ElementKind.Bool, 1)]
     [InlineData((int)Tag.Int, (int)ElementKind.Int, 8)]

@@ -175,6 +175,51 @@ internal sealed unsafe partial class CellHeap
         return result;
     }
 
+    /// <summary>
+    /// The concatenation of two Strings where the left one ends what its buffer has, there is room behind it and a free cell
+    /// at hand: nothing is collected, so nothing need be rooted. Null where it is not so: <see cref="Concat"/> does it.
+    /// </summary>
+    public StringCell* TryAppend(StringCell* a, StringCell* b)
+    {
+        ulong header = *(ulong*)b;
+        uint width = (byte)(header >> 16);
+        if (a->Header.Width != width || b->Length == 0 || a->Data == (byte*)(a + 1))
+        {
+            return null;
+        }
+
+        BufferCell* buffer = (BufferCell*)a->Data - 1;
+        long bytes = a->Length * (long)width;
+        long more = b->Length * (long)width;
+        SizeClass* size = _classes + SizeClass.Of(sizeof(StringCell) + CellChecks.Prefix);
+        byte* at = size->Next;
+        if (buffer->Used != bytes || bytes + more > BufferCell.Capacity(buffer) || at == size->End)
+        {
+            return null;
+        }
+
+        size->Next = at + size->Bytes;
+        StringCell* cell = (StringCell*)(at + CellChecks.Prefix);
+        *(ulong*)cell = size->Header | (byte)CellKind.String | ((ulong)width << 16);
+        CellChecks.Close((Cell*)cell);
+        byte* data = a->Data;
+        cell->Length = a->Length + b->Length;
+        cell->Hash = 0;
+        cell->Data = data;
+        cell->Entry = 0;
+        buffer->Used = (int)(bytes + more);
+        if (more == 1)
+        {
+            data[bytes] = *b->Data;
+        }
+        else
+        {
+            Buffer.MemoryCopy(b->Data, data + bytes, more, more);
+        }
+
+        return cell;
+    }
+
     /// <summary>Gives a String its text: a buffer that begins with the left side's, and the right side behind it.</summary>
     private static void Complete(StringCell* result, BufferCell* buffer, StringCell* a, StringCell* b, int length)
     {

@@ -121,8 +121,10 @@ internal sealed unsafe partial class CellHeap : IDisposable
 
         NativeMemory.Free(_protected);
         NativeMemory.Free(_pending);
+        NativeMemory.Free(_stacked);
         _protected = null;
         _pending = null;
+        _stacked = null;
     }
 
     private void FreeArenas()
@@ -257,7 +259,7 @@ internal sealed unsafe partial class CellHeap : IDisposable
             }
         }
 
-        Arena arena = new((nint)NativeMemory.AlignedAlloc((nuint)bytes, 64), bytes);
+        Arena arena = new(HugePages.Allocate(bytes), bytes);
         _arenas.Add(arena);
         _arenaBytes += bytes;
         for (int at = bytes - BlockBytes; at >= 0; at -= BlockBytes)

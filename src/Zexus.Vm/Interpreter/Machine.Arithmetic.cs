@@ -133,11 +133,46 @@ internal sealed unsafe partial class Machine
 
     private Code ConcatenateText(Value* a, Value* b, Value* to)
     {
+        if (a->Tag == b->Tag)
+        {
+            long gas = TryAppend(a, b, to, _counter);
+            if (gas >= 0)
+            {
+                _counter = gas;
+                return Code.Done;
+            }
+        }
+
         int mark = _heap.Protect(*a);
         _heap.Protect(*b);
         Code code = ConcatenateText(a, b, to, mark);
         _heap.Release(mark);
         return code;
+    }
+
+    /// <summary>
+    /// Appends a String to another in place (<see cref="CellHeap.TryAppend"/>) and returns what it leaves of the counter;
+    /// negative, with nothing done, when gas, length or memory do not simply allow it.
+    /// </summary>
+    private long TryAppend(Value* a, Value* b, Value* to, long counter)
+    {
+        StringCell* left = a->String;
+        StringCell* right = b->String;
+        long length = (long)left->Length + right->Length;
+        long rest = counter - (length / Zexus.Isa.Gas.ScalarsPerUnit << Fuel.Shift);
+        if (rest < 0 || length > _stringLength)
+        {
+            return -1;
+        }
+
+        StringCell* joined = _heap.TryAppend(left, right);
+        if (joined is null)
+        {
+            return -1;
+        }
+
+        *to = Value.Of(joined);
+        return rest;
     }
 
     private Code ConcatenateText(Value* a, Value* b, Value* to, int mark)

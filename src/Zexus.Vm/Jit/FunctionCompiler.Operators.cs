@@ -81,13 +81,18 @@ internal sealed unsafe partial class FunctionCompiler
 
     private int BinaryByMachine(int i, Op op, int a, int b, int to, bool onStack)
     {
+        bool text = op == Op.Add && (Resolve(a).Kind == (int)Tag.String || Resolve(b).Kind == (int)Tag.String);
         Unalias(to);
         MachineCall(
             i,
-            nameof(Machine.BinaryAt),
+            text ? nameof(Machine.AddTextAt) : nameof(Machine.BinaryAt),
             () =>
             {
-                _il.Int((int)op);
+                if (!text)
+                {
+                    _il.Int((int)op);
+                }
+
                 SlotAddress(a);
                 SlotAddress(b);
                 SlotAddress(to);
@@ -101,7 +106,12 @@ internal sealed unsafe partial class FunctionCompiler
             Pop();
         }
 
-        Reload(to, IsComparison(op) ? (int)Tag.Bool : AbstractValue.Any);
+        Reload(
+            to,
+            IsComparison(op) ? (int)Tag.Bool
+                : text ? (int)Tag.String
+                : AbstractValue.Any
+        );
         return EndSegment(i);
     }
 

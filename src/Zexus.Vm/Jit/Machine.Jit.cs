@@ -394,6 +394,32 @@ internal sealed unsafe partial class Machine
         return machine.Settle(machine.Rare(site->At, machine._sp, slots), site, frame);
     }
 
+    /// <summary>A sum of which a side is known to be a String.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static long AddTextAt(
+        Machine machine,
+        Site* site,
+        Frame* frame,
+        Value* slots,
+        long counter,
+        Value* a,
+        Value* b,
+        Value* to
+    )
+    {
+        if (a->Tag == b->Tag)
+        {
+            long rest = machine.TryAppend(a, b, to, counter);
+            if (rest >= 0)
+            {
+                site->Taken++;
+                return rest;
+            }
+        }
+
+        return BinaryAt(machine, site, frame, slots, counter, (int)Op.Add, a, b, to);
+    }
+
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal static long BinaryAt(
         Machine machine,
