@@ -19,6 +19,9 @@ module Loops =
     let private leaf, looping, counting, item, twice, grow, around, deep =
         1, 2, 3, 4, 5, 6, 7, 8
 
+    let private maker, adder, keeper, increase, bump, apply, closing, switching =
+        9, 10, 11, 12, 13, 14, 15, 16
+
     /// A loop whose counter goes up from 0 to the number of rounds, tested at its head or at its end.
     let private upTo (r: Rng) (w: Writer) (counter: string) (rounds: int) (body: unit -> unit) =
         w.Int 0
@@ -87,6 +90,287 @@ module Loops =
         | 0 -> otherNumber r
         | 1 -> Data.Int(r.Pick Values.edgeInts)
         | _ -> Tree.ofInt (r.Between(-9, 20))
+
+    /// Closures that are made, called and mostly forgotten: compiled code may do without them and their variables for as long as nothing
+    /// else can see them. Functions 9 to 16.
+    let private closures (r: Rng) (pool: Pool) =
+        let callName (w: Writer) name arguments =
+            w.Emit(Opcode.CALL_NAME, pool.Name name, arguments, 0, Guess.Any)
+
+        let makes (w: Writer) name callee =
+            w.Emit(Opcode.STORE_FUNC, pool.Name name, callee, 0, Guess.Any)
+
+        let sum (w: Writer) a b =
+            w.Load a
+            w.Load b
+            w.Emit(r.Pick [| Opcode.ADD; Opcode.ADD; Opcode.SUB; Opcode.MUL; Opcode.INDEX |])
+
+        /// A closure over its parameter, which may change before and after, and by another closure.
+        let first = Writer(pool, "maker", [| "x" |], [| "add"; "other" |], [||])
+
+        let change () =
+            first.Load "x"
+            constant first (number r)
+            first.Emit Opcode.ADD
+            first.Store "x"
+
+        if r.Chance 200 then
+            change ()
+
+        makes first "add" adder
+
+        if r.Chance 200 then
+            change ()
+
+        if r.Chance 300 then
+            makes first "other" bump
+            callName first "other" 0
+            first.Store "other"
+
+        if r.Chance 100 then
+            // The machine does this, with the closure there.
+            first.Load "x"
+            first.Emit Opcode.PRINT
+
+        if r.Chance 100 then
+            first.Load "x"
+            first.Emit(Opcode.CALL_FUNC_CONST, grow, 1, 0, Guess.Any)
+            first.Store "x"
+
+        first.Load "add"
+
+        let second = Writer(pool, "adder", [| "y" |], [||], [| "x" |])
+
+        if r.Chance 300 then
+            // What has been read before is of no use after.
+            second.Load "x"
+            sum second "x" "y"
+            second.Store "x"
+            second.Load "y"
+            second.Emit Opcode.ADD
+        elif r.Chance 200 then
+            second.Load "x"
+            second.Load "y"
+            second.Emit(Opcode.CALL_FUNC_CONST, r.Pick [| leaf; twice; grow |], 2, 0, Guess.Any)
+        else
+            sum second "x" "y"
+
+        let third = Writer(pool, "keeper", [||], [| "count"; "up" |], [||])
+        constant third (number r)
+        third.Store "count"
+        makes third "up" increase
+        third.Load "up"
+
+        let fourth = Writer(pool, "increase", [| "y" |], [||], [| "count" |])
+        fourth.Load "count"
+        fourth.Load "y"
+        fourth.Emit(r.Pick [| Opcode.ADD; Opcode.ADD; Opcode.SUB |])
+        fourth.Store "count"
+        fourth.Load "count"
+
+        let fifth = Writer(pool, "bump", [||], [||], [| "x" |])
+        fifth.Load "x"
+        constant fifth (number r)
+        fifth.Emit Opcode.ADD
+        fifth.Store "x"
+
+        if r.Chance 500 then
+            constant fifth (number r)
+
+        let sixth = Writer(pool, "apply", [| "f"; "y" |], [||], [||])
+        sixth.Load "y"
+        callName sixth "f" 1
+
+        /// Takes one of the Functions, and changes it in some of the rounds.
+        let w =
+            Writer(pool, "closing", [| "l"; "n" |], [| "i"; "sum"; "f"; "g"; "h"; "c" |], [||])
+
+        let make () =
+            w.Load(r.Pick [| "i"; "i"; "n"; "sum"; "l" |])
+            w.Emit(Opcode.CALL_FUNC_CONST, maker, 1, 0, Guess.Any)
+
+        let keep () =
+            w.Emit(Opcode.CALL_FUNC_CONST, keeper, 0, 0, Guess.Any)
+
+        constant w (number r)
+        w.Store "sum"
+        constant w (number r)
+        w.Store "c"
+        keep ()
+        w.Store "g"
+        makes w "h" counting
+
+        if r.Chance 300 then
+            make ()
+            w.Store "f"
+        else
+            w.Load "g"
+            w.Store "f"
+
+        loop r w "i" (r.Pick [| 3; 7; 20; 40 |]) (fun () ->
+            for _ in 1 .. r.Between(1, 4) do
+                match r.Below 16 with
+                | 0
+                | 1
+                | 2
+                | 3 ->
+                    w.Load "sum"
+                    make ()
+                    w.Load(r.Pick [| "i"; "i"; "n"; "sum" |])
+                    w.Emit(Opcode.CALL_TOP, 1, 0, 0, Guess.Any)
+                    w.Emit(r.Pick [| Opcode.ADD; Opcode.SUB |])
+                    w.Store "sum"
+                | 4
+                | 5 ->
+                    make ()
+                    w.Store "f"
+
+                    for _ in 1 .. r.Between(1, 2) do
+                        w.Load(r.Pick [| "i"; "n"; "sum" |])
+                        callName w "f" 1
+                        w.Store(r.Pick [| "sum"; "n" |])
+                | 6
+                | 7 ->
+                    w.Load "i"
+                    callName w (r.Pick [| "f"; "g"; "g" |]) 1
+                    w.Store "sum"
+                | 8 ->
+                    sometimes r w "i" (fun () ->
+                        if r.Chance 500 then make () else keep ()
+                        w.Store(r.Pick [| "f"; "g" |]))
+                | 9 ->
+                    if r.Chance 700 then
+                        makes w "h" counting
+
+                    callName w "h" 0
+                    w.Store "sum"
+                | 10 ->
+                    w.Load "c"
+                    w.Load "i"
+                    w.Emit Opcode.ADD
+                    w.Store "c"
+                | 11
+                | 12 ->
+                    // Through another function, to which it is an argument.
+                    if r.Chance 500 then
+                        make ()
+                    else
+                        w.Load(r.Pick [| "f"; "g" |])
+
+                    w.Load "i"
+                    w.Emit(Opcode.CALL_FUNC_CONST, apply, 2, 0, Guess.Any)
+                    w.Store "sum"
+                | 13 ->
+                    // Somebody else gets it.
+                    sometimes r w "i" (fun () ->
+                        w.Load "l"
+                        make ()
+                        call w "push" 1
+                        w.Emit Opcode.POP)
+                | 14 ->
+                    make ()
+                    w.Emit Opcode.DUP
+                    w.Store "f"
+                    w.Load "f"
+                    w.Emit(r.Pick [| Opcode.EQ; Opcode.AND; Opcode.NEQ |])
+                    w.Store "n"
+                | _ ->
+                    w.Load "sum"
+                    w.Load "i"
+                    w.Emit(Opcode.CALL_FUNC_CONST, r.Pick [| grow; leaf |], 1, 0, Guess.Any)
+                    w.Emit Opcode.ADD
+                    w.Store "sum")
+
+        w.Load "sum"
+        w.Load "c"
+        w.Load "i"
+        callName w (r.Pick [| "f"; "g" |]) 1
+        w.Emit(Opcode.BUILD_LIST, 3, 0, 0, Guess.List)
+
+        /// One closure is called for a while, then another.
+        let last =
+            Writer(pool, "switching", [| "l"; "n" |], [| "i"; "sum"; "g"; "c" |], [||])
+
+        let take changed =
+            if changed = r.Chance 800 then
+                last.Load "i"
+                last.Emit(Opcode.CALL_FUNC_CONST, maker, 1, 0, Guess.Any)
+            elif r.Chance 800 then
+                last.Emit(Opcode.CALL_FUNC_CONST, keeper, 0, 0, Guess.Any)
+            else
+                last.Load "n"
+
+            last.Store "g"
+
+        let rounds = r.Between(10, 24)
+
+        // In the callee the sum of two like it may not fit 64 bits.
+        constant
+            last
+            (if r.Chance 500 then
+                 Tree.ofInt 0
+             else
+                 Data.Int(BigInteger.Pow(BigInteger 2, r.Between(52, 60))))
+
+        last.Store "sum"
+        last.Int 0
+        last.Store "i"
+        take false
+
+        loop r last "i" rounds (fun () ->
+            last.Load "i"
+            last.Int(r.Between(5, rounds - 2))
+            last.Emit(r.Pick [| Opcode.EQ; Opcode.EQ; Opcode.GT; Opcode.LT |])
+            let same = last.Jump Opcode.JUMP_IF_FALSE
+            take true
+            last.Place same
+
+            if r.Chance 300 then
+                // An item of another kind, in one of the rounds, than the callee below has found so far.
+                last.Load "i"
+                last.Int(r.Between(5, rounds - 2))
+                last.Emit Opcode.EQ
+                let same = last.Jump Opcode.JUMP_IF_FALSE
+                last.Load "l"
+                last.Load "i"
+                constant last (r.Pick [| Data.Float 0.5; Data.Bool true; Data.Null |])
+                call last "set" 2
+                last.Emit Opcode.POP
+                last.Place same
+                last.Load "sum"
+                last.Load "l"
+                last.Int 0
+                last.Load "i"
+                last.Emit(Opcode.CALL_FUNC_CONST, item, 3, 0, Guess.Any)
+                last.Emit Opcode.ADD
+                last.Store "sum"
+
+            for _ in 1 .. r.Between(1, 2) do
+                last.Load "sum"
+
+                match r.Below 6 with
+                | 0
+                | 1 ->
+                    callName last "g" 1
+                    last.Int(r.Below 2)
+                | 2 ->
+                    last.Load "i"
+                    callName last "g" 1
+                | 3 ->
+                    last.Load "g"
+                    last.Load "i"
+                    last.Emit(Opcode.CALL_TOP, 1, 0, 0, Guess.Any)
+                | _ ->
+                    last.Load "g"
+                    last.Load "i"
+                    last.Emit(Opcode.CALL_FUNC_CONST, apply, 2, 0, Guess.Any)
+
+                last.Emit(r.Pick [| Opcode.ADD; Opcode.SUB |])
+                last.Store "sum")
+
+        last.Load "sum"
+
+        [| first; second; third; fourth; fifth; sixth; w; last |] |> Array.map _.Definition
 
     let private helpers (r: Rng) (pool: Pool) =
         // Its result is of one kind for most arguments.
@@ -178,6 +462,15 @@ module Loops =
         seventh.Store "sum"
 
         loop r seventh "i" (r.Pick [| 3; 7; 20 |]) (fun () ->
+            if r.Chance 300 then
+                // The List's items are of one kind no more.
+                sometimes r seventh "i" (fun () ->
+                    seventh.Load "l"
+                    seventh.Load "i"
+                    constant seventh (otherNumber r)
+                    call seventh "set" 2
+                    seventh.Emit Opcode.POP)
+
             for _ in 1 .. r.Between(1, 3) do
                 seventh.Load "sum"
 
@@ -220,7 +513,9 @@ module Loops =
         eighth.Emit Opcode.INC
         eighth.Emit(Opcode.CALL_FUNC_CONST, deep, 1, 0, Guess.Any)
 
-        [| first; second; third; fourth; fifth; sixth; seventh; eighth |] |> Array.map _.Definition
+        Array.append
+            ([| first; second; third; fourth; fifth; sixth; seventh; eighth |] |> Array.map _.Definition)
+            (closures r pool)
 
     let generate (r: Rng) : Program =
         let pool = Pool()
@@ -253,7 +548,7 @@ module Loops =
         let rec act (depth: int) : unit =
             let counter = counters[depth]
 
-            match r.Below 30 with
+            match r.Below 33 with
             | 0
             | 1
             | 2
@@ -409,6 +704,17 @@ module Loops =
 
                 operand depth
                 w.Emit(Opcode.CALL_FUNC_CONST, around, 2, 0, Guess.Any)
+                w.Store(variable ())
+            | 29
+            | 30
+            | 31 ->
+                if r.Chance 500 then
+                    w.Load "l"
+                else
+                    constant w (Data.List(Array.init 24 Tree.ofInt))
+
+                operand depth
+                w.Emit(Opcode.CALL_FUNC_CONST, r.Pick [| closing; switching |], 2, 0, Guess.Any)
                 w.Store(variable ())
             | _ ->
                 w.Load(variable ())

@@ -512,7 +512,7 @@ public class JitTests
                 POP
                 LOAD_NAME i
                 CALL_FUNC_CONST counter, 1
-                POP
+                STORE_NAME last
                 LOAD_NAME i
                 DEC
                 DUP
@@ -573,6 +573,108 @@ public class JitTests
         Assert.Equal(run > 1, statistics.Executed.ContainsKey("Closure"));
         Assert.Equal(run > 1, statistics.Executed.ContainsKey("CapturedVariables"));
         Assert.Empty(statistics.Failures);
+    }
+
+    private const string Forgotten = """
+        .func main() locals counter, i, total
+            CALL_FUNC_CONST make_counter, 0
+            STORE_NAME counter
+            STORE_CONST total, 0
+            STORE_CONST i, 0
+        loop:
+            LOAD_NAME total
+            LOAD_NAME i
+            CALL_FUNC_CONST make_adder, 1
+            LOAD_NAME i
+            CALL_TOP 1
+            ADD
+            STORE_NAME total
+            LOAD_NAME i
+            CALL_NAME counter, 1
+            LOAD_NAME total
+            ADD
+            STORE_NAME total
+            LOAD_NAME i
+            INC
+            DUP
+            STORE_NAME i
+            LOAD_CONST 300
+            LT
+            JUMP_IF_TRUE loop
+            LOAD_NAME total
+        .end
+
+        .func make_adder(step) locals add, shift
+            STORE_FUNC add, add
+            STORE_FUNC shift, shift
+            CALL_NAME shift, 0
+            POP
+            LOAD_NAME add
+        .end
+
+        .func add(x) captures step
+            LOAD_NAME x
+            LOAD_NAME step
+            ADD
+        .end
+
+        .func shift() captures step
+            LOAD_NAME step
+            INC
+            STORE_NAME step
+        .end
+
+        .func make_counter() locals count, increase
+            STORE_CONST count, 0
+            STORE_FUNC increase, increase
+            LOAD_NAME increase
+        .end
+
+        .func increase(step) captures count
+            LOAD_NAME count
+            LOAD_NAME step
+            ADD
+            STORE_NAME count
+            LOAD_NAME count
+        .end
+        """;
+
+    [Fact]
+    public void Closures_that_only_their_maker_calls_are_not_made()
+    {
+        ZexusProgram program = Load(Forgotten);
+        ExecutionResult compiled = Same(program, Eager);
+        JitStatistics statistics = program.JitStatistics(Eager)!;
+        foreach (string way in new[] { "VirtualClosure", "VirtualVariable", "CallVirtual", "CallClosureInlined" })
+        {
+            Assert.True(statistics.Executed.GetValueOrDefault(way) > 200, way);
+        }
+
+        // The interpreter makes 600 closures and 300 variables.
+        Assert.InRange(compiled.Heap.AllocatedCells, 1, 60);
+        Assert.True(Run(program, null).Heap.AllocatedCells > 900);
+    }
+
+    /// <summary>Each guard in turn is made to fail: what the exit makes is what the interpreter would have.</summary>
+    [Fact]
+    public void Closures_that_were_not_made_are_there_after_an_exit()
+    {
+        long closures = 0;
+        long variables = 0;
+        int guards = 1;
+        for (int guard = 0; guard < guards; guard++)
+        {
+            JitOptions jit = Eager with { FailGuard = guard };
+            ZexusProgram program = Load(Forgotten);
+            _ = Same(program, jit);
+            JitStatistics statistics = program.JitStatistics(jit)!;
+            guards = Math.Max(guards, statistics.LargestGuardCount);
+            closures += statistics.Executed.GetValueOrDefault("MadeClosure");
+            variables += statistics.Executed.GetValueOrDefault("MadeVariable");
+        }
+
+        Assert.InRange(guards, 10, 100);
+        Assert.True(closures > 0 && variables > 0, $"{closures} closures, {variables} variables");
     }
 
     /// <summary>

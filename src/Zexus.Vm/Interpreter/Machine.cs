@@ -93,8 +93,10 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         NativeMemory.Free(_handlers);
         NativeMemory.Free(_callHeat);
         NativeMemory.Free(_loopHeat);
+        NativeMemory.Free(_virtualValues);
         _callHeat = null;
         _loopHeat = null;
+        _virtualValues = null;
         _globals = null;
         _frames = null;
         _handlers = null;
@@ -372,6 +374,7 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         }
 
         _world.GiveRoots();
+        heap.AddRoots(_virtualValues, _virtualValues + _virtualRoots);
         heap.Protect(_caller);
         heap.Protect(_result);
         heap.Protect(_faultValue);

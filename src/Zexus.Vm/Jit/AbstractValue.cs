@@ -33,6 +33,9 @@ internal struct AbstractValue
     /// <summary>The constant's number or the local's slot.</summary>
     public int Of;
 
+    /// <summary>Of a closure or a variable that is not allocated: the number of its virtual object; else 0.</summary>
+    public int Virtual;
+
     /// <summary>Of a List: what its items are thought to be. A guess, never relied on without a guard.</summary>
     public ElementGuess Elements;
 

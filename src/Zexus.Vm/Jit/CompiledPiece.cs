@@ -50,7 +50,7 @@ internal sealed unsafe class CompiledPiece
 
     private readonly Delegate _keptAlive;
     private readonly nint[] _sites;
-    private readonly nint[] _callerFrames;
+    private readonly nint[] _records;
 
     public CompiledPiece(
         DynamicMethod method,
@@ -59,7 +59,7 @@ internal sealed unsafe class CompiledPiece
         Site* mismatch,
         int failing,
         nint[] sites,
-        nint[] callerFrames,
+        nint[] records,
         int guards,
         int ilCount
     )
@@ -67,7 +67,7 @@ internal sealed unsafe class CompiledPiece
         Function = function;
         Convention = convention;
         _sites = sites;
-        _callerFrames = callerFrames;
+        _records = records;
         Guards = guards;
         IlCount = ilCount;
         _keptAlive = method.CreateDelegate(Delegates[convention.Registers.Length]);
@@ -108,9 +108,9 @@ internal sealed unsafe class CompiledPiece
             NativeMemory.Free((void*)site);
         }
 
-        foreach (nint frame in _callerFrames)
+        foreach (nint record in _records)
         {
-            NativeMemory.Free((void*)frame);
+            NativeMemory.Free((void*)record);
         }
     }
 }

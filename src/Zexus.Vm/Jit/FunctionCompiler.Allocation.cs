@@ -69,8 +69,13 @@ internal sealed unsafe partial class FunctionCompiler
     private int StoreFunction(int i)
     {
         Instr* at = At(i);
+        if (_closures.TryGetValue(i, out VirtualObject? closure) && StoreVirtual(i, closure))
+        {
+            return i + 1;
+        }
+
         FunctionCode* function = _program.Functions + at->B;
-        int captures = function->Variables - function->FirstCapture;
+        int captures = CapturesOf(function);
         long bytes = sizeof(FunctionCell) + ((long)captures * sizeof(nint));
         int place = SlotOf(at->A);
         bool isLocal = (PlaceKind)(at->A & 3) == PlaceKind.Local;
@@ -103,12 +108,7 @@ internal sealed unsafe partial class FunctionCompiler
             for (int c = 0; c < captures; c++)
             {
                 int slot = Base + _program.CaptureSlots[at->C + c];
-                StoreInCell(
-                    cell,
-                    sizeof(FunctionCell) + (c * sizeof(nint)),
-                    OpCodes.Stind_I8,
-                    () => LoadSlotPayload(slot)
-                );
+                StoreInCell(cell, sizeof(FunctionCell) + (c * sizeof(nint)), OpCodes.Stind_I8, () => PushCellOf(slot));
             }
 
             if (isLocal)
@@ -188,7 +188,7 @@ internal sealed unsafe partial class FunctionCompiler
     {
         FunctionCode* callee = call.Callee;
         int passed = Math.Min(at->B, callee->Parameters);
-        int captures = callee->Variables - callee->FirstCapture;
+        int captures = CapturesOf(callee);
         if (callee->CapturedCount > 0)
         {
             RequireCells(sizeof(VariableCell), callee->CapturedCount, slow);
@@ -260,7 +260,7 @@ internal sealed unsafe partial class FunctionCompiler
                 {
                     if (call.PushTag is null)
                     {
-                        LoadSlotPayload(Base + _program.CaptureSlots[at->C + number]);
+                        PushCellOf(Base + _program.CaptureSlots[at->C + number]);
                     }
                     else
                     {

@@ -35,10 +35,15 @@ internal sealed unsafe partial class FunctionCompiler
     }
 
     /// <summary>A call of what a variable holds.</summary>
-    private int CallVariable(int i, Action address, Action? tag = null, Action? payload = null)
+    private int CallVariable(int i, Action address, int? slot = null)
     {
         Instr* at = At(i);
         int arguments = _state.Top - at->B;
+        if (_inlined.TryGetValue(i, out Activation? inlined))
+        {
+            return EnterClosure(i, inlined, slot, address);
+        }
+
         if (DirectCallee(i) is not { } callee)
         {
             MachineCall(i, nameof(Machine.CallValueAt), address, at->B, 1, AbstractValue.Any);
@@ -52,13 +57,29 @@ internal sealed unsafe partial class FunctionCompiler
                 Callee = _program.Functions + callee.Function,
                 Convention = callee.Convention,
                 Code = _jit.CodeOf(callee.Function, callee.Convention),
-                PushTag = tag ?? (() => LoadFrom(address, 0)),
-                PushPayload = payload ?? (() => LoadFrom(address, Members.PayloadOffset)),
+                PushTag = () => PushCalled(0),
+                PushPayload = () => PushCalled(Members.PayloadOffset),
                 Result = arguments,
                 Helper = nameof(Machine.CallValueAt),
                 HelperArguments = address,
             }
         );
+
+        void PushCalled(int offset)
+        {
+            if (slot is not { } held)
+            {
+                LoadFrom(address, offset);
+            }
+            else if (offset == 0)
+            {
+                PushTag(held);
+            }
+            else
+            {
+                PushPayload(held);
+            }
+        }
     }
 
     private void LoadFrom(Action address, int offset)
@@ -75,6 +96,11 @@ internal sealed unsafe partial class FunctionCompiler
     {
         Instr* at = At(i);
         int function = _state.Top - at->B - 1;
+        if (_inlined.TryGetValue(i, out Activation? inlined))
+        {
+            return EnterClosure(i, inlined, function, null);
+        }
+
         if (DirectCallee(i) is not { } callee)
         {
             MachineCall(i, nameof(Machine.CallTopAt), static () => { }, at->B + 1, 1, AbstractValue.Any);

@@ -113,6 +113,7 @@ internal sealed unsafe partial class FunctionCompiler
     private void PushPayload(int slot)
     {
         ref AbstractValue value = ref Resolve(slot);
+        Escape(_state, value.Virtual);
         if (Values[slot].Alias == Alias.Constant)
         {
             _il.Long(ConstantAt(slot).Payload);
@@ -179,7 +180,7 @@ internal sealed unsafe partial class FunctionCompiler
     /// <summary>Before a variable or register changes: operands that stand for it get their own copy.</summary>
     private void Unalias(int slot)
     {
-        if (slot >= Slots)
+        if (slot >= Slots && slot < _extent)
         {
             return;
         }
@@ -216,7 +217,7 @@ internal sealed unsafe partial class FunctionCompiler
             PushDouble(from);
             _il.Store(DoubleOf(to));
         }
-        else if (value.Kind != (int)Tag.Null)
+        else if (value.Kind != (int)Tag.Null && value.Virtual == 0)
         {
             if (value.Kind == AbstractValue.Any)
             {
@@ -421,12 +422,23 @@ internal sealed unsafe partial class FunctionCompiler
             FrameState kept = _state;
             _state = now;
 
+            VirtualState* objects = StoreParts();
+
             // Not before: what a call would have to keep, the register allocator spills where it was made.
-            FlushAll();
+            for (int s = 0; s < now.Top; s++)
+            {
+                // Where the machine makes what the code has not, it writes the slot, too.
+                if (Resolve(s).Virtual == 0)
+                {
+                    Flush(s);
+                }
+            }
+
             note?.Invoke();
             PushMachine();
             Site* site = NewSite(i, exit, now.Top - Slots);
             site->Guard = guard;
+            site->Objects = objects;
             _il.Address(site);
             PushFrame();
             PushSlots();

@@ -95,6 +95,7 @@ internal sealed unsafe partial class FunctionCompiler
     /// <summary>The machine may have been called: a new segment begins behind the instruction.</summary>
     private int EndSegment(int i)
     {
+        EscapeAll();
         _block.ChangesLists = true;
         _found = null;
         _isSealed = true;
@@ -169,9 +170,19 @@ internal sealed unsafe partial class FunctionCompiler
         long cost = 0;
         for (int i = from; i < to; i++)
         {
-            cost += At(i)->Cost;
+            cost += At(i)->Cost + CostOfCaptures(i);
         }
 
         return cost;
+    }
+
+    /// <summary>What the rule of an instruction that compiled code does without a call or a cell takes for captures, besides its own cost.</summary>
+    private long CostOfCaptures(int i)
+    {
+        bool isKnown = _closures.ContainsKey(i) || ((Op)At(i)->Op == Op.CallFunction && _inlined.ContainsKey(i));
+        return isKnown
+            ? (long)CapturesOf(_program.Functions + ((Op)At(i)->Op == Op.CallFunction ? At(i)->A : At(i)->B))
+                << Fuel.Shift
+            : 0;
     }
 }

@@ -61,6 +61,15 @@ internal sealed unsafe partial class FunctionCompiler
         public int Base { get; init; }
         public int Depth => Caller is null ? 0 : Caller.Depth + 1;
 
+        /// <summary>The slot that its result goes to: behind the operands below its arguments, or the callee among them.</summary>
+        public int Result { get; init; }
+
+        /// <summary>What tells it from all others of the function.</summary>
+        public required string Path { get; init; }
+
+        /// <summary>Its parameters and locals that closures capture, in their order.</summary>
+        public List<VirtualObject> Variables { get; } = [];
+
         /// <summary>The slot of its first operand.</summary>
         public int Operands => Base + Function->Slots;
 
@@ -76,10 +85,14 @@ internal sealed unsafe partial class FunctionCompiler
     /// <summary>The deepest activation of the method.</summary>
     private int Depth => _activations.Max(it => it.Depth);
 
-    /// <summary>Slots and operands of the method and of all that is compiled into it.</summary>
-    private int Extent => _activations.Max(it => it.Base + it.Function->FrameSize);
-
-    private Activation Add(FunctionCode* function, Activation? caller = null, int call = 0, int slot = 0)
+    private Activation Add(
+        FunctionCode* function,
+        Activation? caller = null,
+        int call = 0,
+        int slot = 0,
+        int result = 0,
+        string path = ""
+    )
     {
         Activation activation = new()
         {
@@ -88,16 +101,18 @@ internal sealed unsafe partial class FunctionCompiler
             Call = call,
             Offset = _owners.Count,
             Base = slot,
+            Result = result,
+            Path = path,
         };
         _activations.Add(activation);
         _owners.AddRange(Enumerable.Repeat(activation, function->CodeLength));
         return activation;
     }
 
-    /// <summary>Short, without loops, handlers and variables that a closure can hold.</summary>
+    /// <summary>Short, without loops and handlers.</summary>
     private static bool IsInlinable(FunctionCode* function)
     {
-        if (function->CodeLength > LargestInlinedCount || function->HasCells || (Op)function->Code->Op == Op.End)
+        if (function->CodeLength > LargestInlinedCount || (Op)function->Code->Op == Op.End)
         {
             return false;
         }
@@ -117,30 +132,171 @@ internal sealed unsafe partial class FunctionCompiler
     private void ConsiderInlining(int i, Activation caller)
     {
         Instr* at = At(i);
-        if ((Op)at->Op != Op.CallFunction || !_mayInline || caller.Depth == DeepestInlining)
+        if (!_mayInline || caller.Depth == DeepestInlining)
         {
             return;
         }
 
-        FunctionCode* callee = _program.Functions + at->A;
-        if (IsInlinable(callee) && _owners.Count + callee->CodeLength <= _function->CodeLength + LargestInlinedTotal)
+        int number;
+        switch ((Op)at->Op)
         {
-            Activation activation = Add(callee, caller, i, caller.Operands + _heights[i] - at->B);
+            case Op.CallFunction:
+                number = at->A;
+                break;
+            case Op.CallLocal:
+            case Op.CallCell:
+            case Op.CallGlobal:
+            case Op.CallTop:
+                // The one closure that has been called here.
+                number = _mayVirtualize && _seen[i].Varies == 0 ? _seen[i].Callee - 1 : -1;
+                break;
+            default:
+                return;
+        }
+
+        if (number < 0)
+        {
+            return;
+        }
+
+        FunctionCode* callee = _program.Functions + number;
+        string key = KeyOf(caller, i);
+        if (
+            IsInlinable(callee)
+            && _owners.Count + callee->CodeLength <= _function->CodeLength + LargestInlinedTotal
+            && (
+                callee->CapturedCount == 0
+                || (_mayVirtualize && HasRoomFor(callee->CapturedCount, callee->CapturedCount))
+            )
+            && !_excluded.Contains(key)
+        )
+        {
+            int arguments = caller.Operands + _heights[i] - at->B;
+            int result = (Op)at->Op == Op.CallTop ? arguments - 1 : arguments;
+            Activation activation = Add(callee, caller, i, arguments, result, key);
+            for (int c = 0; c < callee->CapturedCount; c++)
+            {
+                activation.Variables.Add(NewVirtual(key, null, 1));
+            }
+
             _ = FindHeights(activation);
             _inlined.Add(i, activation);
         }
     }
 
-    /// <summary>Control goes on in the callee.</summary>
+    /// <summary>CALL_FUNC_CONST: control goes on in the callee.</summary>
     private int EnterInlined(int i, Activation callee)
     {
         RequireRoom(i);
-        CloseSegment(i + 1);
         Count(ShortWay.CallInlined);
-        int passed = Math.Min(At(i)->B, callee.Function->Parameters);
-        for (int s = callee.Base + passed; s < callee.Operands; s++)
+        return Enter(i, callee, (capture, slot) => MoveCell(Base + _program.CaptureSlots[At(i)->C + capture], slot));
+    }
+
+    /// <summary>
+    /// A call of what has been one closure so far: control goes on in its function. Of a virtual closure the function is known; else it is
+    /// asked.
+    /// </summary>
+    /// <param name="i">The instruction.</param>
+    /// <param name="callee">The function's activation.</param>
+    /// <param name="slot">The variable or operand that has the closure; null when it is in memory.</param>
+    /// <param name="address">Pushes its address there.</param>
+    private int EnterClosure(int i, Activation callee, int? slot, Action? address)
+    {
+        RequireRoom(i);
+        AbstractValue value = slot is { } at ? Resolve(at) : AbstractValue.OfKind(AbstractValue.Any);
+        if (value.Virtual > 0 && _virtuals[value.Virtual].Function == callee.Function)
         {
-            Values[s] = AbstractValue.OfKind((int)Tag.Null);
+            Count(ShortWay.CallVirtual);
+            VirtualObject closure = _virtuals[value.Virtual];
+            return Enter(i, callee, (capture, to) => Move(Part(closure, capture), to));
+        }
+
+        if (value.Virtual > 0 || value.Kind is not ((int)Tag.Function or AbstractValue.Any))
+        {
+            // Something else is called on this way: by the machine's rule.
+            _ = _escaped.Add(callee.Path);
+            return ByMachine(i);
+        }
+
+        LocalBuilder cell = _closure ??= _il.NewLocal(typeof(long));
+        Action note = () =>
+        {
+            _il.Address(&SeenAt(i)->Varies);
+            _il.Int(1);
+            _il.Op(OpCodes.Stind_I2);
+        };
+        if (value.Kind == AbstractValue.Any)
+        {
+            if (slot is { } known)
+            {
+                PushTag(known);
+            }
+            else
+            {
+                LoadFrom(address!, 0);
+            }
+
+            _il.Long((long)Tag.Function);
+            Guard(OpCodes.Bne_Un, i, ExitKind.Callee, note: note);
+        }
+
+        if (slot is { } held)
+        {
+            PushPayload(held);
+        }
+        else
+        {
+            LoadFrom(address!, Members.PayloadOffset);
+        }
+
+        _il.Store(cell);
+        LoadCapture(Members.ClosureFunctionOffset, OpCodes.Ldind_I4);
+        _il.Int(callee.Function->Number);
+        Guard(OpCodes.Bne_Un, i, ExitKind.Callee, note: note);
+        Count(ShortWay.CallClosureInlined);
+        return Enter(
+            i,
+            callee,
+            (capture, to) =>
+            {
+                LoadCapture(sizeof(FunctionCell) + (capture * sizeof(nint)), OpCodes.Ldind_I8);
+                _il.Store(PayloadOf(to));
+                Values[to] = AbstractValue.OfKind((int)Tag.Variable);
+            }
+        );
+
+        void LoadCapture(int offset, OpCode load)
+        {
+            _il.Load(cell);
+            _il.Op(OpCodes.Conv_I);
+            AddOffset(offset);
+            _il.Op(load);
+        }
+    }
+
+    private int Enter(int i, Activation callee, Action<int, int> passCapture)
+    {
+        CloseSegment(i + 1);
+        FunctionCode* function = callee.Function;
+        int passed = Math.Min(At(i)->B, function->Parameters);
+        EnterVariables(callee, passed);
+        for (int s = passed; s < function->Slots; s++)
+        {
+            int slot = callee.Base + s;
+            if (s >= function->FirstCapture && s < function->Variables)
+            {
+                passCapture(s - function->FirstCapture, slot);
+            }
+            else if (!new ReadOnlySpan<int>(function->Captured, function->CapturedCount).Contains(s))
+            {
+                Values[slot] = AbstractValue.OfKind((int)Tag.Null);
+            }
+        }
+
+        if (callee.Result < callee.Base)
+        {
+            // Nothing reads the callee below its arguments any more.
+            Values[callee.Result] = AbstractValue.OfKind((int)Tag.Null);
         }
 
         _state.Top = callee.Operands;
@@ -153,7 +309,7 @@ internal sealed unsafe partial class FunctionCompiler
     private void LeaveInlined(Block from)
     {
         Activation callee = _state.Activation;
-        int result = callee.Base;
+        int result = callee.Result;
         int top = _state.Top - 1;
         if (_state.Top == callee.Operands)
         {
@@ -201,13 +357,15 @@ internal sealed unsafe partial class FunctionCompiler
         }
 
         CallerFrame* frame = (CallerFrame*)NativeMemory.AllocZeroed((nuint)sizeof(CallerFrame));
-        _callerFrames.Add((nint)frame);
+        _records.Add((nint)frame);
         frame->Function = activation.Caller.Function;
         frame->Ip = At(activation.Call) + 1;
         frame->Distance = activation.Base - activation.Caller.Base;
+        frame->ResultBelow = activation.Base - activation.Result;
         frame->Outer = CallersOf(activation.Caller);
         return activation.Callers = frame;
     }
 
-    private readonly List<nint> _callerFrames = [];
+    /// <summary>What places point to, in native memory.</summary>
+    private readonly List<nint> _records = [];
 }

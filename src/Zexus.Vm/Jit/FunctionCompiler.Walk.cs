@@ -80,6 +80,7 @@ internal sealed unsafe partial class FunctionCompiler
         }
 
         _state = kept;
+        ForgetParts(arriving);
         AssumeLists(arriving, target);
         if (target.Entry is null)
         {
@@ -91,9 +92,11 @@ internal sealed unsafe partial class FunctionCompiler
         target.Joins++;
         bool changed = target.Entry.HasRoom && !arriving.HasRoom;
         target.Entry.HasRoom &= arriving.HasRoom;
-        for (int s = 0; s < arriving.Top; s++)
+        MeetVirtuals(target.Entry, arriving);
+        for (int s = 0; s < Width; s++)
         {
-            changed |= target.Entry.Values[s].Join(arriving.Values[s], widen: target.Joins > 3);
+            changed |=
+                IsInFrame(s, arriving) && target.Entry.Values[s].Join(arriving.Values[s], widen: target.Joins > 3);
         }
 
         if (changed)
@@ -102,13 +105,17 @@ internal sealed unsafe partial class FunctionCompiler
         }
     }
 
+    /// <summary>Is it a slot below the top, or a part?</summary>
+    private bool IsInFrame(int slot, FrameState state) => slot < state.Top || slot >= _extent;
+
     /// <summary>Does reaching a block take any code?</summary>
     private bool NeedsConversion(FrameState from, FrameState to)
     {
-        for (int s = 0; s < from.Top; s++)
+        for (int s = 0; s < Width; s++)
         {
             if (
-                to.Values[s].Kind != AbstractValue.Dead
+                IsInFrame(s, from)
+                && to.Values[s].Kind != AbstractValue.Dead
                 && (from.Values[s].Alias != Alias.None || from.Values[s].Kind != to.Values[s].Kind)
             )
             {
@@ -133,6 +140,16 @@ internal sealed unsafe partial class FunctionCompiler
             }
 
             Settle(s);
+            ConvertKind(s);
+        }
+
+        for (int s = _extent; s < Width; s++)
+        {
+            ConvertKind(s);
+        }
+
+        void ConvertKind(int s)
+        {
             if (to.Values[s].Kind == AbstractValue.Any && from.Values[s].Kind != AbstractValue.Any)
             {
                 AbstractValue value = from.Values[s];
@@ -186,7 +203,13 @@ internal sealed unsafe partial class FunctionCompiler
     /// <summary>Takes in the kind of one more result while the code is followed.</summary>
     private void JoinResult()
     {
-        int kind = _state.Top > Slots ? Resolve(_state.Top - 1).Kind : (int)Tag.Null;
+        int kind = (int)Tag.Null;
+        if (_state.Top > Slots)
+        {
+            kind = Resolve(_state.Top - 1).Kind;
+            Escape(_state, Resolve(_state.Top - 1).Virtual);
+        }
+
         int joined = kind == (int)Tag.Null || (_result is { } known && known != kind) ? AbstractValue.Any : kind;
         if (joined != _result)
         {
@@ -266,8 +289,7 @@ internal sealed unsafe partial class FunctionCompiler
                 return i + 1;
 
             case Op.LoadCell:
-                CellAddress(Variable(at->A));
-                PushFrom();
+                PushCell(Variable(at->A));
                 return i + 1;
 
             case Op.StoreLocal:
@@ -284,7 +306,7 @@ internal sealed unsafe partial class FunctionCompiler
                 return i + 1;
 
             case Op.StoreCell:
-                StoreTo(() => CellAddress(Variable(at->A)));
+                StoreToCell(Variable(at->A));
                 return i + 1;
 
             case Op.Pop:
@@ -392,11 +414,15 @@ internal sealed unsafe partial class FunctionCompiler
             case Op.CallLocal:
             {
                 int slot = Variable(at->A);
-                return CallVariable(i, () => SlotAddress(slot), () => PushTag(slot), () => PushPayload(slot));
+                return CallVariable(i, () => SlotAddress(slot), slot);
             }
 
             case Op.CallCell:
-                return CallVariable(i, () => CellAddress(Variable(at->A)));
+            {
+                int slot = Variable(at->A);
+                int part = PartIn(slot);
+                return CallVariable(i, () => CellAddress(slot), part < 0 ? null : part);
+            }
 
             case Op.CallGlobal:
                 return CallVariable(i, () => GlobalAddress(at->A));
@@ -593,12 +619,53 @@ internal sealed unsafe partial class FunctionCompiler
         }
     }
 
+    /// <summary>The address of what is in a variable's cell. The own function's cells are in memory, callees' where their frames are.</summary>
     private void CellAddress(int slot)
     {
-        LoadSlotPayload(slot);
+        PushCellOf(slot);
         _il.Int(Members.VariableValueOffset);
         _il.Op(OpCodes.Conv_I);
         _il.Op(OpCodes.Add);
+    }
+
+    private void PushCellOf(int slot)
+    {
+        if (slot < _function->Slots)
+        {
+            LoadSlotPayload(slot);
+        }
+        else
+        {
+            PushPayload(slot);
+        }
+    }
+
+    /// <summary>What is in a variable becomes an operand.</summary>
+    private void PushCell(int slot)
+    {
+        int part = PartIn(slot);
+        if (part >= 0)
+        {
+            PushLocal(part);
+            return;
+        }
+
+        CellAddress(slot);
+        PushFrom();
+    }
+
+    private void StoreToCell(int slot)
+    {
+        int part = PartIn(slot);
+        if (part < 0)
+        {
+            StoreTo(() => CellAddress(slot));
+            return;
+        }
+
+        int top = _state.Top - 1;
+        Pop();
+        Assign(part, top);
     }
 
     private void StoreTo(Action address)
@@ -645,7 +712,7 @@ internal sealed unsafe partial class FunctionCompiler
                 Assign(slot, top);
                 break;
             case PlaceKind.Cell:
-                StoreTo(() => CellAddress(slot));
+                StoreToCell(slot);
                 break;
             case PlaceKind.Global:
                 StoreTo(() => GlobalAddress(slot * sizeof(Value)));
@@ -664,14 +731,14 @@ internal sealed unsafe partial class FunctionCompiler
                 Assign(register, slot);
                 return i + 1;
             case PlaceKind.Cell:
-                CellAddress(slot);
+                PushCell(slot);
                 break;
             default:
                 GlobalAddress(slot * sizeof(Value));
+                PushFrom();
                 break;
         }
 
-        PushFrom();
         int top = _state.Top - 1;
         Pop();
         Assign(register, top);

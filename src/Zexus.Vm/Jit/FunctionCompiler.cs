@@ -79,6 +79,8 @@ internal sealed unsafe partial class FunctionCompiler
         (ElementGuess, ElementGuess)[] elements,
         bool assumeNothing,
         bool mayInline,
+        bool mayVirtualize,
+        IReadOnlySet<string> excluded,
         int piece
     )
     {
@@ -92,6 +94,7 @@ internal sealed unsafe partial class FunctionCompiler
         _isLoop = isLoop;
         _assumeNothing = assumeNothing;
         _mayInline = mayInline && !assumeNothing;
+        _excluded = excluded;
         _piece = piece;
         _result = isLoop ? AbstractValue.Any : null;
         _registers = isLoop ? [] : RegisterParameters();
@@ -113,7 +116,9 @@ internal sealed unsafe partial class FunctionCompiler
         Activation own = Add(function);
         _hasHandlers = FindHeights(own);
         _mayInline &= !_hasHandlers;
+        _mayVirtualize = _mayInline && mayVirtualize;
         FindBlocks(own, entry);
+        _extent = _activations.Max(it => it.Base + it.Function->FrameSize);
         if (_blocks.Count == 0)
         {
             throw new CompilationRefusedException("no instructions");
@@ -194,41 +199,72 @@ internal sealed unsafe partial class FunctionCompiler
         int piece
     )
     {
-        FunctionCompiler compiler = new(
-            jit,
-            function,
-            entry,
-            isLoop,
-            observed,
-            nonNegative,
-            elements,
-            assumeNothing,
-            mayInline,
-            piece
-        );
+        HashSet<string> excluded = [];
+        for (int round = 0; ; round++)
+        {
+            FunctionCompiler compiler = new(
+                jit,
+                function,
+                entry,
+                isLoop,
+                observed,
+                nonNegative,
+                elements,
+                assumeNothing,
+                mayInline,
+                mayVirtualize: round < MostRounds,
+                excluded,
+                piece
+            );
+            if (compiler.TryMake() is { } made)
+            {
+                return made;
+            }
+
+            excluded.UnionWith(compiler._escaped);
+        }
+    }
+
+    /// <summary>The piece; null when an object that was to be virtual is not.</summary>
+    private CompiledPiece? TryMake()
+    {
+        bool isMade = false;
         try
         {
-            compiler.FindLiveness();
-            compiler.Follow();
-            compiler.FindHoists();
-            compiler.FindGasAhead();
-            compiler.Emit();
-            return new CompiledPiece(
-                compiler._method,
-                function,
-                new Convention { Registers = compiler._registers, Result = compiler.ResultKind },
-                compiler._mismatch,
-                compiler._failingParameters,
-                [.. compiler._sites],
-                [.. compiler._callerFrames],
-                compiler._guards,
-                compiler._il.Count
+            FindLiveness();
+            Follow();
+            FindHoists();
+            if (_escaped.Count == 0)
+            {
+                FindGasAhead();
+                Emit();
+            }
+
+            if (_escaped.Count > 0)
+            {
+                return null;
+            }
+
+            CompiledPiece piece = new(
+                _method,
+                _function,
+                new Convention { Registers = _registers, Result = ResultKind },
+                _mismatch,
+                _failingParameters,
+                [.. _sites],
+                [.. _records],
+                _guards,
+                _il.Count
             );
+            isMade = true;
+            return piece;
         }
-        catch
+        finally
         {
-            compiler.FreeSites();
-            throw;
+            if (!isMade)
+            {
+                FreeSites();
+            }
         }
     }
 
@@ -322,6 +358,7 @@ internal sealed unsafe partial class FunctionCompiler
             }
 
             ConsiderInlining(i, activation);
+            ConsiderVirtual(i, activation);
             if (_inlined.ContainsKey(i))
             {
                 leaders.Add(i + 1);
@@ -413,7 +450,10 @@ internal sealed unsafe partial class FunctionCompiler
         {
             // Operands are all read.
             Activation activation = _owners[block.Start];
-            block.Live = [.. Enumerable.Range(0, Extent).Select(slot => _hasHandlers || !activation.HasVariable(slot))];
+            block.Live =
+            [
+                .. Enumerable.Range(0, _extent).Select(slot => _hasHandlers || !activation.HasVariable(slot)),
+            ];
         }
 
         bool changed = !_hasHandlers;
@@ -450,6 +490,11 @@ internal sealed unsafe partial class FunctionCompiler
                     if (other >= 0)
                     {
                         live[other] = true;
+                    }
+
+                    foreach (int slot in CellReads(i))
+                    {
+                        live[slot] = true;
                     }
 
                     if ((Op)At(i)->Op == Op.TakeCharges)
@@ -589,7 +634,8 @@ internal sealed unsafe partial class FunctionCompiler
     private FrameState EntryState(Block block)
     {
         int top = _function->Slots + _heights[_entry];
-        AbstractValue[] values = new AbstractValue[Extent];
+        AbstractValue[] values = new AbstractValue[Width];
+        Array.Fill(values, new AbstractValue { Kind = AbstractValue.Dead, Clean = true }, _extent, _parts);
         for (int s = 0; s < top; s++)
         {
             int kind;
@@ -772,9 +818,9 @@ internal sealed unsafe partial class FunctionCompiler
             System.Runtime.InteropServices.NativeMemory.Free((void*)site);
         }
 
-        foreach (nint frame in _callerFrames)
+        foreach (nint record in _records)
         {
-            System.Runtime.InteropServices.NativeMemory.Free((void*)frame);
+            System.Runtime.InteropServices.NativeMemory.Free((void*)record);
         }
     }
 }

@@ -9,6 +9,10 @@ namespace Zexus.Vm;
 /// </summary>
 internal sealed unsafe class JitProgram
 {
+    /// <summary>Closures and variables that compiled code had not allocated and an exit has.</summary>
+    internal const string MadeClosure = nameof(MadeClosure);
+    internal const string MadeVariable = nameof(MadeVariable);
+
     private readonly Lock _lock = new();
     private readonly Dictionary<(int Function, int Entry, bool Loop), EntryProfile> _profiles = [];
     private readonly List<CompiledPiece?> _pieces = [];
@@ -364,6 +368,7 @@ internal sealed unsafe class JitProgram
             Dictionary<string, long> exits = [];
             Dictionary<string, long> loopExits = [];
             Dictionary<string, long> inlinedExits = [];
+            Dictionary<string, long> made = new() { [MadeClosure] = 0, [MadeVariable] = 0 };
             long nestedExits = 0;
             Dictionary<string, long> opcodes = [];
             long entered = 0;
@@ -386,6 +391,12 @@ internal sealed unsafe class JitProgram
                 foreach (nint at in piece.Sites)
                 {
                     Site* site = (Site*)at;
+                    if (site->Objects != null && site->Taken > 0)
+                    {
+                        made[MadeClosure] += site->Taken * site->Objects->Closures;
+                        made[MadeVariable] += site->Taken * (site->Objects->ShapeCount - site->Objects->Closures);
+                    }
+
                     if (site->Exit != ExitKind.None)
                     {
                         string name = site->Exit.ToString();
@@ -418,6 +429,11 @@ internal sealed unsafe class JitProgram
                 {
                     opcodes[way.ToString()] = *WayCounter(way);
                 }
+            }
+
+            foreach ((string name, long count) in made.Where(it => it.Value > 0))
+            {
+                opcodes[name] = count;
             }
 
             return new JitStatistics
@@ -456,6 +472,8 @@ public sealed record JitStatistics
             .Where(op => op is not Op.End and not (>= Op.EqRegJump and <= Op.EnterThreaded))
             .Select(op => op.ToString()),
         .. Enum.GetNames<ShortWay>(),
+        JitProgram.MadeClosure,
+        JitProgram.MadeVariable,
     ];
 
     /// <summary>The kinds of side exits, as <see cref="Exits"/> names them.</summary>

@@ -31,6 +31,13 @@ internal sealed unsafe partial class Machine
     private Code _faultCode;
     private bool _unwinding;
 
+    /// <summary>What is in the objects that <see cref="Make"/> makes, then these; written by compiled code that leaves.</summary>
+    private Value* _virtualValues = (Value*)
+        NativeMemory.AllocZeroed(FunctionCompiler.VirtualRoom, (nuint)sizeof(Value));
+
+    /// <summary>How many of them a collection has to look at.</summary>
+    private int _virtualRoots;
+
     private const int StackReserve = 32 * 1024;
 
     /// <summary>
@@ -336,6 +343,7 @@ internal sealed unsafe partial class Machine
         {
             // The interpreter comes back to the caller as to one that it has called from itself.
             frame->Return = null;
+            frame->Result = slots - caller->ResultBelow;
             frame--;
             slots -= caller->Distance;
             frame->Function = caller->Function;
@@ -544,14 +552,83 @@ internal sealed unsafe partial class Machine
     internal static long LeaveCompiled(Machine machine, Site* site, Frame* frame, Value* slots, long counter)
     {
         machine.Publish(site, frame, slots, counter);
-        machine._ip = site->At;
         site->Taken++;
+        if (site->Objects != null)
+        {
+            machine.Make(site->Objects, slots);
+        }
+
+        machine._ip = site->At;
         if (site->Exit is not (ExitKind.Gas or ExitKind.Room))
         {
             machine._jit!.Exited(site);
         }
 
         return ExitStatus.Interpret;
+    }
+
+    /// <summary>
+    /// Makes the closures and variables that compiled code has done without, as the interpreter would have them by now. Each allocation may
+    /// collect: the values in them, and those that are made already, are roots meanwhile.
+    /// </summary>
+    private void Make(VirtualState* state, Value* slots)
+    {
+        Value* parts = _virtualValues;
+        Value* made = parts + state->PartCount;
+        for (int i = 0; i < state->PartCount; i++)
+        {
+            if (state->Parts[i] >= 0)
+            {
+                parts[i] = default;
+            }
+        }
+
+        new Span<Value>(made, state->ShapeCount).Clear();
+        for (int i = 0; i < state->SlotCount; i++)
+        {
+            slots[state->Slots[i].Slot] = default;
+        }
+
+        _virtualRoots = state->PartCount + state->ShapeCount;
+        try
+        {
+            for (int i = 0; i < state->ShapeCount; i++)
+            {
+                VirtualShape shape = state->Shapes[i];
+                if (shape.Function < 0)
+                {
+                    made[i] = Value.Of(_heap.NewVariable(default));
+                    continue;
+                }
+
+                FunctionCell* closure = _heap.NewFunction(shape.Function, shape.Count);
+                for (int c = 0; c < shape.Count; c++)
+                {
+                    FunctionCell.Captured(closure)[c] = PartOf(shape.First + c).Variable;
+                }
+
+                made[i] = Value.Of(closure);
+            }
+        }
+        finally
+        {
+            _virtualRoots = 0;
+        }
+
+        for (int i = 0; i < state->ShapeCount; i++)
+        {
+            if (state->Shapes[i].Function < 0)
+            {
+                made[i].Variable->Value = PartOf(state->Shapes[i].First);
+            }
+        }
+
+        for (int i = 0; i < state->SlotCount; i++)
+        {
+            slots[state->Slots[i].Slot] = made[state->Slots[i].Object];
+        }
+
+        Value PartOf(int part) => state->Parts[part] < 0 ? parts[part] : made[state->Parts[part]];
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

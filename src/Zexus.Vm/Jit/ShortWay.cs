@@ -12,6 +12,18 @@ internal enum ShortWay
     /// <summary>A call of the function table whose callee is compiled into the caller.</summary>
     CallInlined,
 
+    /// <summary>A call of a closure whose function is compiled into the caller.</summary>
+    CallClosureInlined,
+
+    /// <summary>The same of a closure that is not allocated, and so known.</summary>
+    CallVirtual,
+
+    /// <summary>A closure is not allocated: nothing but this method calls it.</summary>
+    VirtualClosure,
+
+    /// <summary>A callee's captured variable is not allocated.</summary>
+    VirtualVariable,
+
     /// <summary>A block's gas has been taken before the branch that leads to it.</summary>
     GasAhead,
 

@@ -23,6 +23,9 @@ internal enum ExitKind
     /// <summary>The slice of gas does not reach the end of the segment: the interpreter begins a new one, if there is gas.</summary>
     Gas,
 
+    /// <summary>Not the function is called that is compiled into the caller.</summary>
+    Callee,
+
     /// <summary>A call for which there may be no native stack, no frame or no room on the value stack: the interpreter does it.</summary>
     Room,
 }
@@ -42,6 +45,9 @@ internal unsafe struct CallerFrame
     /// <summary>Values from its first slot to the callee's.</summary>
     public int Distance;
 
+    /// <summary>Values from the slot for the callee's result to the callee's first.</summary>
+    public int ResultBelow;
+
     /// <summary>Its own caller's; null of the frame that the method was called for.</summary>
     public CallerFrame* Outer;
 }
@@ -58,6 +64,9 @@ internal unsafe struct Site
 
     /// <summary>The frames below that have no record yet; null outside of callees that are compiled into their callers.</summary>
     public CallerFrame* Callers;
+
+    /// <summary>Of an exit: closures and variables that have to be made there; null when there are none.</summary>
+    public VirtualState* Objects;
 
     /// <summary>Cells of the operand stack before the instruction.</summary>
     public int Height;
@@ -110,6 +119,9 @@ internal struct Seen
 
     /// <summary>One more than the number of the function that was called; -1 when there were several.</summary>
     public int Callee;
+
+    /// <summary>Not that function was called where it had been compiled into the caller: no other is from now on.</summary>
+    public ushort Varies;
 
     /// <summary>Bits by <see cref="ElementKind"/>: how the List stored its items; all of them when an item did not fit.</summary>
     public ushort Elements;
