@@ -56,3 +56,45 @@ public class Optimizing
     [Benchmark]
     public OptimizationResult FiveThousandFolds() => Optimizer.Optimize(_folds, Level);
 }
+
+/// <summary>
+/// How long the compiler to machine code takes for a function of about fifty instructions, .NET's compiler included: what a first execution that compiles it
+/// takes more than one that does not, program loaded anew each time.
+/// </summary>
+/// <remarks><c>dotnet run -c Release --project tests/Zexus.Benchmarks -- --filter '*Compiling*' --job short -i</c></remarks>
+public class Compiling
+{
+    private readonly Isa.Program _straight = Source.Assemble(Source.Long(48));
+    private readonly Isa.Program _loop = Source.Assemble(Source.Naive(3));
+
+    [Benchmark(Baseline = true)]
+    public ExecutionResult StraightInterpreted() => Execute(_straight, null);
+
+    [Benchmark]
+    public ExecutionResult StraightCompiled() => Execute(_straight, Now());
+
+    [Benchmark]
+    public ExecutionResult LoopInterpreted() => Execute(_loop, null);
+
+    [Benchmark]
+    public ExecutionResult LoopCompiled() => Execute(_loop, Now());
+
+    private static JitOptions Now() => new() { Background = false, CallThreshold = 0 };
+
+    private static ExecutionResult Execute(Isa.Program image, JitOptions? jit)
+    {
+        ZexusProgram program = ZexusProgram.Load(image);
+        using Vm.Vm vm = new(
+            new VmOptions
+            {
+                Jit = jit,
+                JitCache = new JitCache(),
+                Threaded = null,
+            }
+        );
+        ExecutionResult result = vm.Execute(program);
+        return jit is null || program.JitStatistics(jit)!.Pieces > 0
+            ? result
+            : throw new InvalidOperationException("nothing was compiled");
+    }
+}
