@@ -120,6 +120,8 @@ public sealed partial class DurableStore
         }
         catch (DamagedTreeException e)
         {
+            // What there is of it in memory may be half of a change.
+            _chain = null;
             throw Damaged("of its tree, " + e.Message, TreeHint);
         }
     }
