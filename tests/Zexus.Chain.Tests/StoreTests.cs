@@ -189,6 +189,68 @@ public sealed class StoreTests : IDisposable
         Assert.Null(model.Difference(store));
     }
 
+    /// <summary>Permissions mean nothing to root, whom tests may run as: the database itself refuses to write.</summary>
+    [Fact]
+    public void A_database_that_cannot_be_written_loses_nothing_and_says_so()
+    {
+        using DurableStore store = DurableStore.Create(Folder());
+        Model model = new();
+        model.AdvanceTo(20);
+        for (long i = 1; i <= 20; i++)
+        {
+            store.Commit(Workload.Execution(i));
+        }
+
+        store.ForbidWrites(true);
+        foreach (
+            Action write in (Action[])
+                [
+                    () => store.Commit(Workload.Execution(21)),
+                    () => store.Commit([.. Enumerable.Range(21, 20).Select(i => Workload.Execution(i))]),
+                    () => store.Prune(3),
+                ]
+        )
+        {
+            StoreException refused = Assert.Throws<StoreException>(write);
+            Assert.StartsWith($"cannot write {Folder()}: ", refused.Message, StringComparison.Ordinal);
+            Assert.Contains("readonly database", refused.Message, StringComparison.Ordinal);
+            Assert.Equal("A store is opened by who may write its directory and files.", refused.Hint);
+            Assert.Equal((20, 0), (store.Head.Number, store.Oldest));
+            Assert.Null(model.Difference(store));
+            Assert.Null(store.Verify().Problem);
+        }
+
+        store.ForbidWrites(false);
+        store.Commit(Workload.Execution(21));
+        model.AdvanceTo(21);
+        Assert.Null(model.Difference(store));
+    }
+
+    /// <summary>Where not even root can write.</summary>
+    [Fact]
+    public void A_directory_that_cannot_be_written_says_so()
+    {
+        File.WriteAllText(Folder("file"), "mine");
+        foreach (string directory in (string[])["/proc/store", Folder("file"), Path.Combine(Folder("file"), "store")])
+        {
+            Assert.StartsWith(
+                $"{directory} cannot be made a store: ",
+                Assert.Throws<StoreException>(() => DurableStore.Create(directory)).Message,
+                StringComparison.Ordinal
+            );
+        }
+
+        Assert.Equal("mine", File.ReadAllText(Folder("file")));
+        _ = Filled(3);
+        File.Delete(Path.Combine(Folder(), "lock"));
+        Directory.CreateDirectory(Path.Combine(Folder(), "lock"));
+        StoreException noLock = Assert.Throws<StoreException>(() => DurableStore.Open(Folder()));
+        Assert.Equal($"{Path.Combine(Folder(), "lock")} cannot be written", noLock.Message);
+        Directory.Delete(Path.Combine(Folder(), "lock"));
+        using DurableStore again = DurableStore.Open(Folder());
+        Assert.Equal(3, again.Head.Number);
+    }
+
     [Fact]
     public void Only_one_at_a_time_has_it_open()
     {
