@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.IO.Compression;
+using System.Security.Cryptography;
 using System.Text;
 using FsCheck.Xunit;
 using Microsoft.Data.Sqlite;
@@ -37,7 +38,7 @@ public sealed class StoreTests : IDisposable
             {
                 ExecutionRecord[] batch =
                 [
-                    .. Enumerable.Range(1, random.Next(1, 6)).Select(i => Workload.Execution(model.Number + i)),
+                    .. Enumerable.Range(1, random.Next(1, 13)).Select(i => Workload.Execution(model.Number + i)),
                 ];
                 IReadOnlyList<Receipt> inMemory = memory.Commit(batch);
                 IReadOnlyList<Receipt> onDisk = durable.Commit(batch);
@@ -188,6 +189,68 @@ public sealed class StoreTests : IDisposable
         Assert.Null(model.Difference(store));
     }
 
+    /// <summary>Permissions mean nothing to root, whom tests may run as: the database itself refuses to write.</summary>
+    [Fact]
+    public void A_database_that_cannot_be_written_loses_nothing_and_says_so()
+    {
+        using DurableStore store = DurableStore.Create(Folder());
+        Model model = new();
+        model.AdvanceTo(20);
+        for (long i = 1; i <= 20; i++)
+        {
+            store.Commit(Workload.Execution(i));
+        }
+
+        store.ForbidWrites(true);
+        foreach (
+            Action write in (Action[])
+                [
+                    () => store.Commit(Workload.Execution(21)),
+                    () => store.Commit([.. Enumerable.Range(21, 20).Select(i => Workload.Execution(i))]),
+                    () => store.Prune(3),
+                ]
+        )
+        {
+            StoreException refused = Assert.Throws<StoreException>(write);
+            Assert.StartsWith($"cannot write {Folder()}: ", refused.Message, StringComparison.Ordinal);
+            Assert.Contains("readonly database", refused.Message, StringComparison.Ordinal);
+            Assert.Equal("A store is opened by who may write its directory and files.", refused.Hint);
+            Assert.Equal((20, 0), (store.Head.Number, store.Oldest));
+            Assert.Null(model.Difference(store));
+            Assert.Null(store.Verify().Problem);
+        }
+
+        store.ForbidWrites(false);
+        store.Commit(Workload.Execution(21));
+        model.AdvanceTo(21);
+        Assert.Null(model.Difference(store));
+    }
+
+    /// <summary>Where not even root can write.</summary>
+    [Fact]
+    public void A_directory_that_cannot_be_written_says_so()
+    {
+        File.WriteAllText(Folder("file"), "mine");
+        foreach (string directory in (string[])["/proc/store", Folder("file"), Path.Combine(Folder("file"), "store")])
+        {
+            Assert.StartsWith(
+                $"{directory} cannot be made a store: ",
+                Assert.Throws<StoreException>(() => DurableStore.Create(directory)).Message,
+                StringComparison.Ordinal
+            );
+        }
+
+        Assert.Equal("mine", File.ReadAllText(Folder("file")));
+        _ = Filled(3);
+        File.Delete(Path.Combine(Folder(), "lock"));
+        Directory.CreateDirectory(Path.Combine(Folder(), "lock"));
+        StoreException noLock = Assert.Throws<StoreException>(() => DurableStore.Open(Folder()));
+        Assert.Equal($"{Path.Combine(Folder(), "lock")} cannot be written", noLock.Message);
+        Directory.Delete(Path.Combine(Folder(), "lock"));
+        using DurableStore again = DurableStore.Open(Folder());
+        Assert.Equal(3, again.Head.Number);
+    }
+
     [Fact]
     public void Only_one_at_a_time_has_it_open()
     {
@@ -239,14 +302,7 @@ public sealed class StoreTests : IDisposable
     [Fact]
     public void A_store_of_the_first_format_goes_on_in_the_present_one()
     {
-        Directory.CreateDirectory(Folder());
-        using (FileStream kept = File.OpenRead(Path.Combine(AppContext.BaseDirectory, "stores", "format-1.db.gz")))
-        using (GZipStream unpacked = new(kept, CompressionMode.Decompress))
-        using (FileStream database = File.Create(Path.Combine(Folder(), "chain.db")))
-        {
-            unpacked.CopyTo(database);
-        }
-
+        Unpack("format-1.db.gz");
         Model model = new(ofFirstFormat: 21);
         model.AdvanceTo(21);
         using (DurableStore store = DurableStore.Open(Folder()))
@@ -261,6 +317,35 @@ public sealed class StoreTests : IDisposable
         Assert.Null(later.Verify().Problem);
         Assert.Null(model.Difference(later));
         Assert.NotEmpty(later.Audit());
+    }
+
+    /// <summary>Eighty executions, twenty of them since its pages were written.</summary>
+    [Fact]
+    public void A_store_of_the_third_format_goes_on_in_the_present_one()
+    {
+        Unpack("format-3.db.gz");
+        Model model = new();
+        model.AdvanceTo(80);
+        using (DurableStore store = DurableStore.Open(Folder()))
+        {
+            Assert.Null(store.Verify().Problem);
+            Assert.Null(model.Difference(store));
+            store.Commit(Workload.Execution(81), Workload.Execution(82));
+        }
+
+        model.AdvanceTo(82);
+        using DurableStore later = DurableStore.Open(Folder());
+        Assert.Null(later.Verify().Problem);
+        Assert.Null(model.Difference(later));
+    }
+
+    private void Unpack(string name)
+    {
+        Directory.CreateDirectory(Folder());
+        using FileStream kept = File.OpenRead(Path.Combine(AppContext.BaseDirectory, "stores", name));
+        using GZipStream unpacked = new(kept, CompressionMode.Decompress);
+        using FileStream database = File.Create(Path.Combine(Folder(), "chain.db"));
+        unpacked.CopyTo(database);
     }
 
     /// <summary>What a key held before it was written again: the state as it is now does not show it.</summary>
@@ -369,6 +454,8 @@ public sealed class StoreTests : IDisposable
             "INSERT INTO tree SELECT 5, bytes FROM tree WHERE page = 1",
             "UPDATE recent SET leaves = zeroblob(64) WHERE number = (SELECT max(number) FROM recent)",
             "UPDATE recent SET leaves = x'00' WHERE number = (SELECT max(number) FROM recent)",
+            "UPDATE recent SET tops = zeroblob(33) WHERE number = (SELECT max(number) FROM recent)",
+            "UPDATE recent SET tops = x'00' WHERE number = (SELECT max(number) FROM recent)",
             "UPDATE recent SET number = number + 1000",
             "DELETE FROM recent",
             "UPDATE chain SET tree = tree - 1",
@@ -409,6 +496,197 @@ public sealed class StoreTests : IDisposable
         Assert.Null(rebuilt.Verify().Problem);
         model.AdvanceTo(200);
         Assert.Null(model.Difference(rebuilt));
+    }
+
+    private const int LeafTag = 1;
+    private const int PageTag = 3;
+
+    /// <summary>What is done to a page of the tree that then gets the checksum of its bytes, and how it is named. Null: its bytes of an earlier time.</summary>
+    public static TheoryData<string, Func<byte[], byte[]>?, bool, string> PageChanges =>
+        new()
+        {
+            { "another digest of a leaf", bytes => Flipped(bytes, LeafAt(bytes) + 64), false, "has the digest " },
+            { "another path of a leaf", bytes => Flipped(bytes, LeafAt(bytes) + 32), false, "another leaf at depth " },
+            { "a leaf without its end", bytes => bytes[..^40], false, " is cut off" },
+            { "a tag that there is not", bytes => [9, .. bytes[1..]], false, " has the tag 9 at depth 8" },
+            { "a page where none ends", bytes => [PageTag, .. bytes[1..]], false, " has the tag 3 at depth 8" },
+            {
+                "a leaf in the place of a node",
+                bytes => bytes[LeafAt(bytes)..(LeafAt(bytes) + 65)],
+                false,
+                "has the digest "
+            },
+            { "nothing in the place of a node", _ => [0], false, "has the digest " },
+            { "more than a tree", bytes => [.. bytes, 0], false, " has more than a tree" },
+            { "an earlier version", null, false, "has the digest " },
+            { "another digest of a page", bytes => Flipped(bytes, PageAt(bytes) + 32), true, "page 1 has the digest " },
+            {
+                "another digest of a leaf at the top",
+                bytes => Flipped(bytes, LeafAt(bytes) + 64),
+                true,
+                "page 1 has the digest "
+            },
+            {
+                "another path of a leaf at the top",
+                bytes => Flipped(bytes, LeafAt(bytes) + 32),
+                true,
+                "another leaf at depth "
+            },
+            { "an earlier version of the top", null, true, "page 1 has the digest " },
+        };
+
+    private static byte[] Flipped(byte[] bytes, int at)
+    {
+        byte[] flipped = [.. bytes];
+        flipped[at] ^= 1;
+        return flipped;
+    }
+
+    private static int LeafAt(byte[] page) => Find(page, LeafTag);
+
+    private static int PageAt(byte[] page) => Find(page, PageTag);
+
+    /// <summary>Where the first thing with a tag stands.</summary>
+    private static int Find(byte[] page, int tag)
+    {
+        int at = 0;
+        while (page[at] != tag)
+        {
+            at += page[at] switch
+            {
+                LeafTag => 65,
+                PageTag => 33,
+                _ => 1,
+            };
+        }
+
+        return at;
+    }
+
+    [Theory]
+    [MemberData(nameof(PageChanges))]
+    public void A_page_that_is_wrong_with_the_right_checksum_is_named(
+        string what,
+        Func<byte[], byte[]>? change,
+        bool isTop,
+        string problem
+    )
+    {
+        _ = what;
+        _ = Filled(200);
+        DurableStore.Rebuild(Folder());
+        Dictionary<long, byte[]> earlier = Pages(Folder());
+        using (DurableStore store = DurableStore.Open(Folder()))
+        {
+            for (long i = 201; i <= 260; i++)
+            {
+                store.Commit(Workload.Execution(i));
+            }
+        }
+
+        DurableStore.Rebuild(Folder());
+        Dictionary<long, byte[]> pages = Pages(Folder());
+        long page = isTop
+            ? 1
+            : pages.Keys.First(key => key > 1 && !pages[key].SequenceEqual(earlier.GetValueOrDefault(key, pages[key])));
+        byte[] changed = change is null ? earlier[page][..^8] : change(pages[page][..^8]);
+        Change(
+            Folder(),
+            $"UPDATE tree SET bytes = x'{Convert.ToHexString([.. changed, .. SHA256.HashData(changed)[..8]])}' WHERE page = {page}"
+        );
+        string found;
+        try
+        {
+            using DurableStore store = DurableStore.Open(Folder());
+            found = store.Verify().Problem ?? "nothing";
+        }
+        catch (StoreException e)
+        {
+            found = e.Message;
+        }
+
+        Assert.Contains(problem, found, StringComparison.Ordinal);
+        Assert.Contains("tree", found, StringComparison.Ordinal);
+        DurableStore.Rebuild(Folder());
+        using DurableStore rebuilt = DurableStore.Open(Folder());
+        Assert.Null(rebuilt.Verify().Problem);
+    }
+
+    private static Dictionary<long, byte[]> Pages(string folder)
+    {
+        using SqliteConnection connection = new($"Data Source={Path.Combine(folder, "chain.db")};Pooling=False");
+        connection.Open();
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = "SELECT page, bytes FROM tree ORDER BY page";
+        using SqliteDataReader reader = command.ExecuteReader();
+        Dictionary<long, byte[]> pages = [];
+        while (reader.Read())
+        {
+            pages.Add(reader.GetInt64(0), (byte[])reader.GetValue(1));
+        }
+
+        return pages;
+    }
+
+    /// <summary>More keys than a page has, written since the pages were: what waits for its page is checked with it.</summary>
+    [Theory]
+    [InlineData("", null)]
+    [InlineData(
+        "UPDATE recent SET leaves = CAST(substr(leaves, 1, 63) || x'00' || substr(leaves, 65) AS BLOB) WHERE number = 1",
+        " after what was written since, and not "
+    )]
+    [InlineData("UPDATE recent SET tops = x''", null)]
+    [InlineData("DELETE FROM recent WHERE number = 1", "tree")]
+    [InlineData(
+        "UPDATE recent SET tops = CAST(substr(tops, 1, 32) || x'00' || substr(tops, 34) AS BLOB) WHERE number = 1",
+        "its tree has the root "
+    )]
+    public void What_was_written_since_the_pages_is_in_the_tree_when_a_path_leads_there(string change, string? problem)
+    {
+        const int keys = 6000;
+        StatePair[] state = [.. Enumerable.Range(0, keys).Select(i => new StatePair("c", $"{i}", Data.NewInt(i)))];
+        ExecutionRecord execution = Workload.Execution(1) with
+        {
+            Writes = Enumerable.Range(0, 2 * keys).ToDictionary(i => $"{i}", i => Data.NewInt(-i)),
+        };
+        string left = Folder("left");
+        Directory.CreateDirectory(left);
+        using (DurableStore store = DurableStore.Create(Folder(), state))
+        {
+            store.Commit(execution);
+            Process.Start("cp", ["-r", Folder() + "/.", left]).WaitForExit();
+        }
+
+        if (change.Length > 0)
+        {
+            Change(left, change);
+        }
+
+        string found;
+        try
+        {
+            using DurableStore store = DurableStore.Open(left);
+            Assert.Equal(change.Contains("x''", StringComparison.Ordinal), store.PagesRead > 1);
+            found = store.Verify().Problem ?? "nothing";
+            if (problem is null)
+            {
+                store.Commit(Workload.Execution(2));
+                Assert.Null(store.Verify().Problem);
+                foreach (string key in (string[])["0", "5999", "11999", "12000"])
+                {
+                    StateVerdict verdict = store
+                        .Prove(execution.Summary.Contract, key)
+                        .Check(store.Head.StateRoot, execution.Summary.Contract, key);
+                    Assert.Equal(key != "12000", verdict is StateVerdict.Holds);
+                }
+            }
+        }
+        catch (StoreException e)
+        {
+            found = e.Message;
+        }
+
+        Assert.Contains(problem ?? "nothing", found, StringComparison.Ordinal);
     }
 
     [Fact]

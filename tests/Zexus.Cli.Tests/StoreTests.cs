@@ -233,6 +233,7 @@ public sealed class StoreTests : IDisposable
     )]
     [InlineData(3, "there is no file or store", "run", "PROGRAM", "--state", "STORE-not")]
     [InlineData(3, "is not empty, so no store can begin there", "state", "new", "STORE")]
+    [InlineData(3, "/proc/store cannot be made a store: ", "state", "new", "/proc/store")]
     [InlineData(3, "there is no directory", "ledger", "list", "STORE-not")]
     [InlineData(3, "there is no state after execution 7", "state", "prune", "STORE", "7")]
     public void What_cannot_be_done_is_said(int code, string message, params string[] arguments)

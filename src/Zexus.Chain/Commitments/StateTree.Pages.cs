@@ -50,13 +50,16 @@ public sealed partial class StateTree
     internal static StateTree InPages(Digest root, Func<long, byte[]> read)
     {
         StateTree tree = new(new PageState(read));
-        tree._root = tree.ReadPage(default, 0, root);
-        return tree;
+        tree._root = tree.ReadPage(PageOf(default, 0), 0);
+        return tree.Root == root
+            ? tree
+            : throw new DamagedTreeException($"page 1 has the digest {tree.Root}, and not {root}");
     }
 
     /// <summary>The pages that have changed since the last time: their numbers and bytes, null for one that is no longer.</summary>
     internal IEnumerable<(long Page, byte[]? Bytes)> TakeChangedPages()
     {
+        ReplayWaiting();
         long[] changed = [.. _pages!.Changed.Order()];
         _pages.Changed.Clear();
         ArrayBufferWriter<byte> bytes = new(16 * 1024);
@@ -84,30 +87,121 @@ public sealed partial class StateTree
         }
     }
 
-    /// <summary>What has been written since the last time, for <see cref="Replay"/>.</summary>
-    internal byte[] TakeLog()
+    /// <summary>What has been written since the last time, for <see cref="TreeLog"/>: leaves, and the nodes of depth 8 above them.</summary>
+    internal (byte[] Leaves, byte[] Tops) TakeLog()
     {
-        byte[] log = _pages!.Logged.WrittenSpan.ToArray();
+        byte[] leaves = _pages!.Logged.WrittenSpan.ToArray();
         _pages.Logged.ResetWrittenCount();
-        return log;
-    }
-
-    /// <summary>Writes what logs say, one behind the other.</summary>
-    /// <exception cref="DamagedTreeException">It is no log.</exception>
-    internal void Replay(ReadOnlySpan<byte> log)
-    {
-        if (log.Length % LoggedSize != 0)
+        ArrayBufferWriter<byte> tops = new(Math.Max(1, Math.Min(leaves.Length, TreeLog.Tops * TreeLog.TopSize)));
+        Span<bool> seen = stackalloc bool[TreeLog.Tops];
+        for (int i = 0; i < leaves.Length; i += LoggedSize)
         {
-            throw new DamagedTreeException("what was written since its pages were is cut off");
+            byte first = leaves[i];
+            if (seen[first])
+            {
+                continue;
+            }
+
+            seen[first] = true;
+            Link at = _root;
+            for (int depth = 0; depth < PageLevels && at.IsNode; depth++)
+            {
+                Node node = _nodes[at.Number];
+                at = (first >> (PageLevels - 1 - depth) & 1) == 1 ? node.Right : node.Left;
+            }
+
+            if (at.IsNode)
+            {
+                Span<byte> top = tops.GetSpan(TreeLog.TopSize);
+                top[0] = first;
+                _nodes[at.Number].Digest.CopyTo(top[1..]);
+                tops.Advance(TreeLog.TopSize);
+            }
         }
 
+        return (leaves, tops.WrittenSpan.ToArray());
+    }
+
+    /// <summary>
+    /// Goes on to what a log says. Below a node of depth 8 whose digest the log has, its leaves wait until a path first leads there, and are then
+    /// checked against that digest.
+    /// </summary>
+    internal void Replay(TreeLog log)
+    {
+        if (ReplayTops(_root, 0, 0, log))
+        {
+            HashStale();
+            _ = _pages!.Changed.Add(PageOf(default, 0));
+        }
+
+        Update(ChangesOf(log.Left()));
+        _pages!.Logged.ResetWrittenCount();
+    }
+
+    /// <summary>Has a digest below this node, or its own, become another?</summary>
+    private bool ReplayTops(Link at, int depth, int first, TreeLog log)
+    {
+        if (!at.IsNode)
+        {
+            return false;
+        }
+
+        if (depth < PageLevels)
+        {
+            bool left = ReplayTops(_nodes[at.Number].Left, depth + 1, first << 1, log);
+            bool right = ReplayTops(_nodes[at.Number].Right, depth + 1, (first << 1) | 1, log);
+            if (left || right)
+            {
+                (_stale[depth] ??= []).Add(at.Number);
+            }
+
+            return left || right;
+        }
+
+        if (!log.TryTake(first, out byte[]? leaves, out Digest top))
+        {
+            return false;
+        }
+
+        _pages!.Waiting.Add((1L << PageLevels) | (uint)first, leaves);
+        _nodes[at.Number].Digest = top;
+        return true;
+    }
+
+    /// <summary>Everything that still waits is in the tree after it.</summary>
+    private void ReplayWaiting()
+    {
+        Span<byte> bytes = stackalloc byte[Digest.Size];
+        bytes.Clear();
+        foreach (long page in _pages!.Waiting.Keys.ToArray())
+        {
+            bytes[0] = (byte)page;
+            Digest path = new(bytes);
+            Link at = _root;
+            for (int depth = 0; depth < PageLevels; depth++)
+            {
+                at = path.Bit(depth) ? _nodes[at.Number].Right : _nodes[at.Number].Left;
+            }
+
+            _ = Loaded(at.Number, PageLevels, path);
+        }
+    }
+
+    /// <summary>Is there something that was logged and has not been checked yet?</summary>
+    internal bool IsWaiting => _pages!.Waiting.Count > 0;
+
+    /// <summary>How many pages would be written.</summary>
+    internal int ChangedPages => _pages!.Changed.Count;
+
+    private static Change[] ChangesOf(ReadOnlySpan<byte> log)
+    {
         Dictionary<Digest, Digest> leaves = [];
         for (; log.Length > 0; log = log[LoggedSize..])
         {
             leaves[new Digest(log[..Digest.Size])] = new Digest(log[Digest.Size..LoggedSize]);
         }
 
-        Change[] changes =
+        return
         [
             .. leaves
                 .Select(leaf => new Change
@@ -118,8 +212,6 @@ public sealed partial class StateTree
                 })
                 .OrderBy(change => change.Path),
         ];
-        Update(changes);
-        _pages!.Logged.ResetWrittenCount();
     }
 
     /// <summary>Where, from the root, another tree is not the same; null when it is. Reads all pages of both.</summary>
@@ -156,21 +248,32 @@ public sealed partial class StateTree
             return node;
         }
 
-        Link read = ReadPage(path, depth, node.Digest);
-        if (!read.IsNode)
+        long page = PageOf(path, depth);
+        Link read = ReadPage(page, depth);
+        bool isBehind = _pages!.Waiting.TryGetValue(page, out byte[]? waiting);
+        if (isBehind && read.IsNode)
         {
-            throw new DamagedTreeException($"page {PageOf(path, depth):x} has no node");
+            // Nodes that are stale already are so with all that is below them: they may as well be hashed now.
+            read = ApplyToNode(read.Number, depth, ChangesOf(waiting), out _);
+            HashStale();
         }
 
+        if (!read.IsNode || _nodes[read.Number].Digest != node.Digest)
+        {
+            throw new DamagedTreeException(
+                $"page {page:x} has the digest {DigestOf(read)}{(isBehind ? " after what was written since" : "")}, and not {node.Digest}"
+            );
+        }
+
+        _ = _pages.Waiting.Remove(page);
         Node found = _nodes[read.Number];
         _nodes.GiveBack(read.Number);
         _nodes[number] = found;
         return found;
     }
 
-    private Link ReadPage(Digest path, int depth, Digest expected)
+    private Link ReadPage(long page, int depth)
     {
-        long page = PageOf(path, depth);
         ReadOnlySpan<byte> bytes = _pages!.Get(page);
         if (
             bytes.Length < ChecksumSize
@@ -182,10 +285,7 @@ public sealed partial class StateTree
 
         bytes = bytes[..^ChecksumSize];
         Link at = ReadLink(ref bytes, depth, depth, page);
-        return bytes.Length > 0 ? throw new DamagedTreeException($"page {page:x} has more than a tree")
-            : DigestOf(at) != expected
-                ? throw new DamagedTreeException($"page {page:x} has the digest {DigestOf(at)}, and not {expected}")
-            : at;
+        return bytes.Length > 0 ? throw new DamagedTreeException($"page {page:x} has more than a tree") : at;
     }
 
     private Link ReadLink(ref ReadOnlySpan<byte> bytes, int depth, int first, long page)
@@ -277,6 +377,9 @@ public sealed partial class StateTree
         public HashSet<long> Changed { get; } = [];
 
         public ArrayBufferWriter<byte> Logged { get; } = new();
+
+        /// <summary>Leaves that were logged and are not in the tree yet, by the page of depth 8 that they are in or below.</summary>
+        public Dictionary<long, byte[]> Waiting { get; } = [];
 
         public byte[] Get(long page)
         {

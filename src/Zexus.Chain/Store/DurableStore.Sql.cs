@@ -41,6 +41,9 @@ public sealed partial class DurableStore
     /// <summary>The database may have so many pages, and at least those that it has: a full disk, for tests.</summary>
     internal void LimitPages(long pages) => Execute($"PRAGMA max_page_count = {pages}");
 
+    /// <summary>The database refuses to write, as one on a medium that can only be read: for tests.</summary>
+    internal void ForbidWrites(bool isForbidden) => Execute($"PRAGMA query_only = {(isForbidden ? 1 : 0)}");
+
     private void Execute(string sql)
     {
         using SqliteCommand command = _connection.CreateCommand();
@@ -120,6 +123,8 @@ public sealed partial class DurableStore
         }
         catch (DamagedTreeException e)
         {
+            // What there is of it in memory may be half of a change.
+            _chain = null;
             throw Damaged("of its tree, " + e.Message, TreeHint);
         }
     }

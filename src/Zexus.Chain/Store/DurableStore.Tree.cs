@@ -1,5 +1,6 @@
 using System.Buffers;
 using Microsoft.Data.Sqlite;
+using SQLitePCL;
 
 namespace Zexus.Chain;
 
@@ -10,19 +11,27 @@ namespace Zexus.Chain;
 public sealed partial class DurableStore
 {
     /// <summary>
-    /// Keys written since the pages were: when there are so many, the pages are written with the next commit. Some 16,000 keys of a large state are in
-    /// nearly as many pages, so more of them would save little; and they are what opening has to catch up with.
+    /// Keys written since the pages were: when there are so many, the pages are written with the next commit if they are few. The keys of a large state
+    /// are in nearly as many pages, so there it is done after eight times as many.
     /// </summary>
     internal int PagesAfter { get; set; } = 16_384;
 
+    /// <summary>Pages are few when so many keys were written for each.</summary>
+    private const int KeysPerPage = 16;
+
     /// <summary>When a store is closed, fewer than these are left for the next time.</summary>
     private const int PagesWhenClosed = 64;
+
+    /// <summary>More pages are not written when a store is closed: they take seconds, and opening does not read them either.</summary>
+    private const int MostPagesWhenClosed = 1024;
 
     /// <summary>Pages of the tree that were read so far.</summary>
     internal int PagesRead => Chain.Tree.PagesRead;
 
     /// <summary>Keys written since the pages were.</summary>
     private long _behind;
+
+    private sqlite3_stmt? _pageStatement;
 
     /// <summary>What makes the tree of a directory's store again from its state; the rest stays as it is.</summary>
     /// <exception cref="StoreException">The state is not the one that the last receipt says, or the store cannot be opened or written.</exception>
@@ -55,11 +64,11 @@ public sealed partial class DurableStore
         }
 
         StateTree tree = StateTree.InPages(RootAfter(number), ReadPage);
-        ArrayBufferWriter<byte> log = new();
+        TreeLog log = new();
         foreach (
-            (long written, byte[] leaves) in Query(
-                "SELECT number, leaves FROM recent ORDER BY number",
-                row => (row.GetInt64(0), Blob(row, 1))
+            (long written, byte[] leaves, byte[] tops) in Query(
+                "SELECT number, leaves, tops FROM recent ORDER BY number",
+                row => (row.GetInt64(0), Blob(row, 1), Blob(row, 2))
             )
         )
         {
@@ -68,11 +77,11 @@ public sealed partial class DurableStore
                 throw Damaged($"execution {written} is not one that was written after its tree", TreeHint);
             }
 
-            log.Write(leaves);
+            log.Add(leaves, tops);
         }
 
-        tree.Replay(log.WrittenSpan);
-        _behind = log.WrittenCount / StateTree.LoggedSize;
+        _behind = log.Count;
+        tree.Replay(log);
         return tree.Root == head.StateRoot
             ? tree
             : throw Damaged(
@@ -83,15 +92,46 @@ public sealed partial class DurableStore
             );
     }
 
+    /// <summary>
+    /// By SQLite's own interface, since a commit may read several pages for each key: it costs half. Another thread may be using the connection, which
+    /// has a lock of its own.
+    /// </summary>
     private byte[] ReadPage(long page)
     {
-        foreach (byte[] bytes in Query("SELECT bytes FROM tree WHERE page = ?1", row => Blob(row, 0), page))
+        if (_pageStatement is null)
         {
-            return bytes;
+            Checked(
+                raw.sqlite3_prepare_v2(_connection.Handle, "SELECT bytes FROM tree WHERE page = ?1", out _pageStatement)
+            );
         }
 
-        throw new DamagedTreeException($"page {page:x} is not there");
+        try
+        {
+            Checked(raw.sqlite3_bind_int64(_pageStatement, 1, page));
+            int result = raw.sqlite3_step(_pageStatement);
+            return result switch
+            {
+                raw.SQLITE_ROW => raw.sqlite3_column_blob(_pageStatement, 0).ToArray(),
+                raw.SQLITE_DONE => throw new DamagedTreeException($"page {page:x} is not there"),
+                _ => throw Failed(result),
+            };
+        }
+        finally
+        {
+            _ = raw.sqlite3_reset(_pageStatement);
+        }
     }
+
+    private void Checked(int result)
+    {
+        if (result != raw.SQLITE_OK)
+        {
+            throw Failed(result);
+        }
+    }
+
+    private SqliteException Failed(int result) =>
+        new(raw.sqlite3_errmsg(_connection.Handle).utf8_to_string(), result & 0xFF, result);
 
     private Digest RootAfter(long number)
     {
@@ -109,15 +149,15 @@ public sealed partial class DurableStore
     /// <summary>Part of a commit, after its executions: what they wrote, or, once that is much, the pages.</summary>
     private void KeepTree(ChainState chain)
     {
-        byte[] log = chain.Tree.TakeLog();
-        _behind += log.Length / StateTree.LoggedSize;
-        if (_behind >= PagesAfter)
+        (byte[] leaves, byte[] tops) = chain.Tree.TakeLog();
+        _behind += leaves.Length / StateTree.LoggedSize;
+        if (_behind >= PagesAfter && (chain.Tree.ChangedPages <= _behind / KeysPerPage || _behind >= 8 * PagesAfter))
         {
             WritePages(chain.Tree, chain.Number);
         }
-        else if (log.Length > 0)
+        else if (leaves.Length > 0)
         {
-            Run("INSERT INTO recent VALUES (?1, ?2)", chain.Number, log);
+            Run("INSERT INTO recent VALUES (?1, ?2, ?3)", chain.Number, leaves, tops);
         }
     }
 
@@ -177,10 +217,13 @@ public sealed partial class DurableStore
         }
     }
 
-    /// <summary>The next opening has less to catch up with. Nothing is lost when it cannot be done.</summary>
+    /// <summary>The next opening has less to catch up with, unless that would take long. Nothing is lost when it cannot be done.</summary>
     private void KeepTreeWhenClosed()
     {
-        if (_chain is not { } chain || _behind < PagesWhenClosed)
+        if (
+            _chain is not { Tree.IsWaiting: false, Tree.ChangedPages: <= MostPagesWhenClosed } chain
+            || _behind < PagesWhenClosed
+        )
         {
             return;
         }

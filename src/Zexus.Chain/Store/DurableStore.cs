@@ -14,7 +14,12 @@ namespace Zexus.Chain;
 public sealed partial class DurableStore : IStateStore
 {
     /// <summary>Of the tables and of what is in them. A store of a later one is refused.</summary>
-    public const int FormatVersion = 3;
+    public const int FormatVersion = 4;
+
+    private const int FirstWithPages = 3;
+
+    /// <summary>In a block of so many executions, hashing is worth a thread of its own.</summary>
+    private const int AppliedBeside = 8;
 
     /// <summary>Locked while the store is open; its bytes are the number of the last execution that was acknowledged.</summary>
     private const string LockFile = "lock";
@@ -35,7 +40,7 @@ public sealed partial class DurableStore : IStateStore
         CREATE TABLE nonce (caller BLOB PRIMARY KEY, next INTEGER NOT NULL) WITHOUT ROWID;
         CREATE TABLE chain (oldest INTEGER NOT NULL, beginning BLOB NOT NULL, tree INTEGER NOT NULL);
         CREATE TABLE tree (page INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
-        CREATE TABLE recent (number INTEGER PRIMARY KEY, leaves BLOB NOT NULL);
+        CREATE TABLE recent (number INTEGER PRIMARY KEY, leaves BLOB NOT NULL, tops BLOB NOT NULL);
         """;
 
     /// <summary>What makes a store of an earlier format one of the next: its version, and statements.</summary>
@@ -54,6 +59,7 @@ public sealed partial class DurableStore : IStateStore
             ALTER TABLE chain ADD COLUMN tree INTEGER NOT NULL DEFAULT 0;
             """
         ),
+        (3, "ALTER TABLE recent ADD COLUMN tops BLOB NOT NULL DEFAULT x''"),
     ];
 
     private readonly string _directory;
@@ -250,8 +256,11 @@ public sealed partial class DurableStore : IStateStore
             Execute(statements);
         }
 
-        // No format before had pages.
-        WriteTree();
+        if (version < FirstWithPages)
+        {
+            WriteTree();
+        }
+
         Execute($"PRAGMA user_version = {FormatVersion}");
         return true;
     }
@@ -339,28 +348,63 @@ public sealed partial class DurableStore : IStateStore
 
     private List<Receipt> Store(ChainState chain, PreparedExecution[] executions, Dictionary<string, long> nonces)
     {
-        List<Receipt> receipts = [];
+        Applied[] applied;
+        if (executions.Length < AppliedBeside)
+        {
+            InsertWritten(chain.Number, executions);
+            applied = Apply(chain, executions);
+        }
+        else
+        {
+            // What is hashed, and the pages that are read for it, while the database takes the rows that have no digests.
+            long before = chain.Number;
+            Task<Applied[]> applying = Task.Run(() => Apply(chain, executions));
+            try
+            {
+                InsertWritten(before, executions);
+            }
+            finally
+            {
+                ((IAsyncResult)applying).AsyncWaitHandle.WaitOne();
+            }
+
+            applied = applying.GetAwaiter().GetResult();
+        }
+
+        InsertApplied(executions, applied);
+        foreach ((string caller, long next) in nonces)
+        {
+            Run("INSERT INTO nonce VALUES (?1, ?2) ON CONFLICT DO UPDATE SET next = ?2", Utf8(caller), next);
+        }
+
+        KeepTree(chain);
+        return [.. applied.Select(after => after.Linked.Receipt)];
+    }
+
+    /// <summary>What the chain made of an execution: its receipt, and the ledger's heads after each of its entries.</summary>
+    private readonly record struct Applied(LinkedReceipt Linked, List<Digest> Heads, long Position);
+
+    private static Applied[] Apply(ChainState chain, PreparedExecution[] executions)
+    {
+        Applied[] applied = new Applied[executions.Length];
+        for (int i = 0; i < executions.Length; i++)
+        {
+            long position = chain.Ledger.Count;
+            List<Digest> heads = [];
+            applied[i] = new Applied(chain.Apply(executions[i], heads), heads, position);
+        }
+
+        return applied;
+    }
+
+    private void InsertWritten(long number, PreparedExecution[] executions)
+    {
         foreach (PreparedExecution execution in executions)
         {
-            List<Digest> heads = [];
-            long position = chain.Ledger.Count;
-            LinkedReceipt linked = chain.Apply(execution, heads);
-            long number = linked.Receipt.Number;
+            number++;
             foreach ((string contract, string key, byte[] constant) in execution.Writes)
             {
                 Run("INSERT INTO state VALUES (?1, ?2, ?3, ?4)", Utf8(contract), Utf8(key), number, constant);
-            }
-
-            for (int i = 0; i < heads.Count; i++)
-            {
-                Run(
-                    "INSERT INTO ledger VALUES (?1, ?2, ?3, ?4, ?5)",
-                    ++position,
-                    number,
-                    Utf8(execution.Ledger[i].Contract),
-                    execution.Ledger[i].Constant,
-                    Bytes(heads[i])
-                );
             }
 
             foreach ((string contract, string name, byte[] payload) in execution.Events)
@@ -379,18 +423,28 @@ public sealed partial class DurableStore : IStateStore
             {
                 Run("INSERT INTO audit VALUES (?1, ?2, ?3, ?4)", ++_audit, number, Utf8(contract), entry);
             }
-
-            Run("INSERT INTO receipt VALUES (?1, ?2, ?3)", number, linked.Bytes, Bytes(linked.Link));
-            receipts.Add(linked.Receipt);
         }
+    }
 
-        foreach ((string caller, long next) in nonces)
+    private void InsertApplied(PreparedExecution[] executions, Applied[] applied)
+    {
+        foreach ((PreparedExecution execution, Applied after) in executions.Zip(applied))
         {
-            Run("INSERT INTO nonce VALUES (?1, ?2) ON CONFLICT DO UPDATE SET next = ?2", Utf8(caller), next);
-        }
+            long number = after.Linked.Receipt.Number;
+            for (int i = 0; i < after.Heads.Count; i++)
+            {
+                Run(
+                    "INSERT INTO ledger VALUES (?1, ?2, ?3, ?4, ?5)",
+                    after.Position + 1 + i,
+                    number,
+                    Utf8(execution.Ledger[i].Contract),
+                    execution.Ledger[i].Constant,
+                    Bytes(after.Heads[i])
+                );
+            }
 
-        KeepTree(chain);
-        return receipts;
+            Run("INSERT INTO receipt VALUES (?1, ?2, ?3)", number, after.Linked.Bytes, Bytes(after.Linked.Link));
+        }
     }
 
     /// <inheritdoc/>
@@ -502,6 +556,7 @@ public sealed partial class DurableStore : IStateStore
 
         KeepTreeWhenClosed();
         _disposed = true;
+        _pageStatement?.Dispose();
         foreach (SqliteCommand command in _commands.Values)
         {
             command.Dispose();

@@ -11,48 +11,49 @@ internal static class ReceiptForm
     public static byte[] Encode(Receipt receipt)
     {
         ExecutionSummary summary = receipt.Summary;
-        List<KeyValuePair<Data, Data>> fields = [];
-        Add("number", Int(receipt.Number));
-        Add("contract", Data.NewString(summary.Contract));
-        Add("program", Hex(summary.Program));
+        ReceiptWriter fields = new();
+        fields.Add("number", receipt.Number);
+        fields.Add("contract", summary.Contract);
+        fields.Add("program", summary.Program);
         if (summary.Called.Count > 0)
         {
-            Add(
+            fields.Add(
                 "called",
                 Data.NewMap([
                     .. summary
                         .Called.OrderBy(called => called.Key, StringComparer.Ordinal)
-                        .Select(called => new KeyValuePair<Data, Data>(Data.NewString(called.Key), Hex(called.Value))),
+                        .Select(called => new KeyValuePair<Data, Data>(
+                            Data.NewString(called.Key),
+                            Data.NewString(called.Value.ToString())
+                        )),
                 ])
             );
         }
 
-        Add("function", Int(summary.Function));
-        Add("arguments", Data.NewList([.. summary.Arguments]));
-        Add("caller", Data.NewString(summary.Caller));
-        Add("nonce", summary.Nonce is { } nonce ? Int(nonce) : Data.Null);
-        Add("timestamp", Data.NewInt(summary.Timestamp));
-        Add("height", Data.NewInt(summary.Height));
-        Add("gasLimit", Int(summary.GasLimit));
-        Add("gasUsed", Int(summary.GasUsed));
+        fields.Add("function", summary.Function);
+        fields.Add("arguments", Data.NewList([.. summary.Arguments]));
+        fields.Add("caller", summary.Caller);
+        fields.Add("nonce", summary.Nonce is { } nonce ? Data.NewInt(nonce) : Data.Null);
+        fields.Add("timestamp", Data.NewInt(summary.Timestamp));
+        fields.Add("height", Data.NewInt(summary.Height));
+        fields.Add("gasLimit", summary.GasLimit);
+        fields.Add("gasUsed", summary.GasUsed);
         if (summary.Value is { } value)
         {
-            Add("value", value);
+            fields.Add("value", value);
         }
 
-        Add("fault", summary.Fault is { } fault ? Data.NewString(fault) : Data.Null);
-        Add("faultFunction", Int(summary.FaultFunction));
-        Add("faultInstruction", Int(summary.FaultInstruction));
-        Add("events", Int(receipt.Events));
-        Add("eventsDigest", Hex(receipt.EventsDigest));
-        Add("audit", Int(receipt.Audit));
-        Add("auditDigest", Hex(receipt.AuditDigest));
-        Add("ledgerCount", Int(receipt.LedgerCount));
-        Add("ledgerHead", Hex(receipt.LedgerHead));
-        Add("stateRoot", Hex(receipt.StateRoot));
-        return Constants.Encode(Data.NewMap([.. fields]));
-
-        void Add(string name, Data value) => fields.Add(new(Data.NewString(name), value));
+        fields.Add("fault", summary.Fault is { } fault ? Data.NewString(fault) : Data.Null);
+        fields.Add("faultFunction", summary.FaultFunction);
+        fields.Add("faultInstruction", summary.FaultInstruction);
+        fields.Add("events", receipt.Events);
+        fields.Add("eventsDigest", receipt.EventsDigest);
+        fields.Add("audit", receipt.Audit);
+        fields.Add("auditDigest", receipt.AuditDigest);
+        fields.Add("ledgerCount", receipt.LedgerCount);
+        fields.Add("ledgerHead", receipt.LedgerHead);
+        fields.Add("stateRoot", receipt.StateRoot);
+        return fields.ToArray();
     }
 
     /// <exception cref="FormatException">It is no receipt.</exception>
@@ -163,8 +164,4 @@ internal static class ReceiptForm
             throw new FormatException("an entry of the audit log is no plain data: " + e.Message, e);
         }
     }
-
-    private static Data Int(long value) => Data.NewInt(value);
-
-    private static Data Hex(Digest digest) => Data.NewString(digest.ToString());
 }

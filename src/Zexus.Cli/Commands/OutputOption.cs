@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text;
 using Zexus.Cli.Files;
 
 namespace Zexus.Cli.Commands;
@@ -14,7 +13,19 @@ internal static class OutputOption
     {
         if (path is not null and not InputFile.Standard)
         {
-            OutputFile.Write(path, Encoding.UTF8.GetBytes(string.Join('\n', lines) + "\n"), terminal);
+            OutputFile.Write(
+                path,
+                stream =>
+                {
+                    using StreamWriter writer = new(stream, leaveOpen: true);
+                    foreach (string line in lines)
+                    {
+                        terminal.Cancellation.ThrowIfCancellationRequested();
+                        writer.Write(line);
+                        writer.Write('\n');
+                    }
+                }
+            );
             return;
         }
 

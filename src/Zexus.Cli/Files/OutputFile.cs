@@ -5,7 +5,6 @@ internal static class OutputFile
 {
     public static void Write(string path, ReadOnlySpan<byte> bytes, Terminal terminal)
     {
-        string shown = Terminal.Printable(path);
         if (path == InputFile.Standard)
         {
             terminal.Out.Flush();
@@ -13,6 +12,15 @@ internal static class OutputFile
             return;
         }
 
+        // A span is in no closure.
+        byte[] kept = bytes.ToArray();
+        Write(path, stream => stream.Write(kept));
+    }
+
+    /// <summary>The same of what is written bit by bit, however much it is; no standard output.</summary>
+    public static void Write(string path, Action<Stream> write)
+    {
+        string shown = Terminal.Printable(path);
         if (path == "")
         {
             throw Problem.Usage("the output's file name is empty");
@@ -35,11 +43,11 @@ internal static class OutputFile
             {
                 // A pipe or a device cannot be replaced, only written to.
                 using FileStream device = new(file.FullName, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, 0);
-                device.Write(bytes);
+                write(device);
                 return;
             }
 
-            Replace(file, bytes);
+            Replace(file, write);
         }
         catch (DirectoryNotFoundException)
         {
@@ -69,7 +77,7 @@ internal static class OutputFile
         return stream.CanSeek;
     }
 
-    private static void Replace(FileInfo file, ReadOnlySpan<byte> bytes)
+    private static void Replace(FileInfo file, Action<Stream> write)
     {
         if (!file.Directory!.Exists)
         {
@@ -81,7 +89,7 @@ internal static class OutputFile
         {
             using (FileStream stream = new(draft, FileMode.Create, FileAccess.Write, FileShare.None))
             {
-                stream.Write(bytes);
+                write(stream);
                 stream.Flush(flushToDisk: true);
             }
 
