@@ -163,8 +163,11 @@ public sealed class StoreTests : IDisposable
         }
     }
 
-    [Fact]
-    public void A_full_disk_loses_nothing_that_was_acknowledged()
+    /// <summary>In a block whose trees are hashed on a thread of their own, too.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(20)]
+    public void A_full_disk_loses_nothing_that_was_acknowledged(int block)
     {
         using DurableStore store = DurableStore.Create(Folder());
         Model model = new();
@@ -179,13 +182,19 @@ public sealed class StoreTests : IDisposable
         {
             Ledger = [new AppendedEntry("token", Data.NewString(new string('x', 1_000_000)))],
         };
-        StoreException full = Assert.Throws<StoreException>(() => store.Commit(large));
+        ExecutionRecord[] more =
+        [
+            large,
+            .. Enumerable.Range(22, block - 1).Select(number => Workload.Execution(number)),
+        ];
+        StoreException full = Assert.Throws<StoreException>(() => store.Commit(more));
         Assert.Equal($"cannot write {Folder()}: the disk is full", full.Message);
         Assert.Null(model.Difference(store));
         Assert.Null(store.Verify().Problem);
         store.LimitPages(1_000_000);
-        store.Commit(Workload.Execution(21));
-        model.AdvanceTo(21);
+        more[0] = Workload.Execution(21);
+        store.Commit(more);
+        model.AdvanceTo(20 + block);
         Assert.Null(model.Difference(store));
     }
 
@@ -298,45 +307,31 @@ public sealed class StoreTests : IDisposable
         static string Message(Action action) => Assert.Throws<StoreException>(action).Message;
     }
 
-    /// <summary>Executions of the workload, made when the audit log was not kept.</summary>
-    [Fact]
-    public void A_store_of_the_first_format_goes_on_in_the_present_one()
+    /// <summary>
+    /// Executions of the workload: in format 1, when the audit log was not kept; in format 2, before the tree had pages; in format 3, twenty of them since
+    /// its pages were written.
+    /// </summary>
+    [Theory]
+    [InlineData(1, 21)]
+    [InlineData(2, 30)]
+    [InlineData(3, 80)]
+    public void A_store_of_an_earlier_format_goes_on_in_the_present_one(int format, int executions)
     {
-        Unpack("format-1.db.gz");
-        Model model = new(ofFirstFormat: 21);
-        model.AdvanceTo(21);
+        Unpack($"format-{format}.db.gz");
+        Model model = new(format, earlier: executions);
+        model.AdvanceTo(executions);
         using (DurableStore store = DurableStore.Open(Folder()))
         {
             Assert.Null(store.Verify().Problem);
             Assert.Null(model.Difference(store));
-            store.Commit(Workload.Execution(22), Workload.Execution(23));
+            store.Commit(Workload.Execution(executions + 1), Workload.Execution(executions + 2));
         }
 
-        model.AdvanceTo(23);
+        model.AdvanceTo(executions + 2);
         using DurableStore later = DurableStore.Open(Folder());
         Assert.Null(later.Verify().Problem);
         Assert.Null(model.Difference(later));
         Assert.NotEmpty(later.Audit());
-    }
-
-    /// <summary>Eighty executions, twenty of them since its pages were written.</summary>
-    [Fact]
-    public void A_store_of_the_third_format_goes_on_in_the_present_one()
-    {
-        Unpack("format-3.db.gz");
-        Model model = new();
-        model.AdvanceTo(80);
-        using (DurableStore store = DurableStore.Open(Folder()))
-        {
-            Assert.Null(store.Verify().Problem);
-            Assert.Null(model.Difference(store));
-            store.Commit(Workload.Execution(81), Workload.Execution(82));
-        }
-
-        model.AdvanceTo(82);
-        using DurableStore later = DurableStore.Open(Folder());
-        Assert.Null(later.Verify().Problem);
-        Assert.Null(model.Difference(later));
     }
 
     private void Unpack(string name)

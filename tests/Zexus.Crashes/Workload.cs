@@ -13,26 +13,14 @@ public static class Workload
     /// <summary>The execution of a number, from 1. Each of three callers counts its nonces.</summary>
     public static ExecutionRecord Execution(long number)
     {
-        // With dice of its own: stores of format 1, which the tests keep, have the same executions without it.
-        ExecutionRecord own = OfFirstFormat(number);
-        string contract = own.Summary.Contract;
-        Random random = new((int)(number * 104_729 % int.MaxValue));
-        List<AuditEntry> audit = [];
-        for (int i = random.Next(3); i > 0; i--)
-        {
-            audit.Add(
-                new AuditEntry(Value(random, 0), Data.NewString($"action {random.Next(4)}"), number)
-                {
-                    Contract = contract,
-                }
-            );
-        }
-
+        (ExecutionRecord own, Random random) = Audited(number);
         if (random.Next(3) > 0)
         {
-            return own with { Audit = audit };
+            return own;
         }
 
+        string contract = own.Summary.Contract;
+        List<AuditEntry> audit = [.. own.Audit];
         string called = Contracts[(Array.IndexOf(Contracts, contract) + 1 + random.Next(2)) % Contracts.Length];
         audit.Add(new AuditEntry(Value(random, 0), Data.NewString("called"), number) { Contract = called });
         own = own with
@@ -57,8 +45,36 @@ public static class Workload
             };
     }
 
-    /// <summary>The same without what stores of format 1 did not keep: the audit log, and what called contracts did.</summary>
-    public static ExecutionRecord OfFirstFormat(long number)
+    /// <summary>What was committed to a store when it had an earlier format, as far as that kept it.</summary>
+    public static ExecutionRecord OfFormat(int format, long number) =>
+        format switch
+        {
+            1 => OfFirstFormat(number),
+            2 => Audited(number).Execution,
+            _ => Execution(number),
+        };
+
+    /// <summary>An execution that calls no contract, and the dice that it leaves: its own, since the first format kept no audit log.</summary>
+    private static (ExecutionRecord Execution, Random Dice) Audited(long number)
+    {
+        ExecutionRecord own = OfFirstFormat(number);
+        Random random = new((int)(number * 104_729 % int.MaxValue));
+        List<AuditEntry> audit = [];
+        for (int i = random.Next(3); i > 0; i--)
+        {
+            audit.Add(
+                new AuditEntry(Value(random, 0), Data.NewString($"action {random.Next(4)}"), number)
+                {
+                    Contract = own.Summary.Contract,
+                }
+            );
+        }
+
+        return (own with { Audit = audit }, random);
+    }
+
+    /// <summary>An execution without an audit log, and without what called contracts did.</summary>
+    private static ExecutionRecord OfFirstFormat(long number)
     {
         Random random = new((int)(number * 7919 % int.MaxValue));
         bool faults = random.Next(7) == 0;
@@ -128,8 +144,9 @@ public static class Workload
 }
 
 /// <summary>What a store is to hold after some executions of the workload, by the plainest means.</summary>
-/// <param name="ofFirstFormat">The last execution that a store committed when it had format 1.</param>
-public sealed class Model(long ofFirstFormat = 0)
+/// <param name="format">What a store had at first.</param>
+/// <param name="earlier">The last execution that it committed then.</param>
+public sealed class Model(int format = 0, long earlier = 0)
 {
     private readonly List<ExecutionRecord> _executions = [];
 
@@ -145,7 +162,7 @@ public sealed class Model(long ofFirstFormat = 0)
         while (Number < number)
         {
             ExecutionRecord next =
-                Number < ofFirstFormat ? Workload.OfFirstFormat(Number + 1) : Workload.Execution(Number + 1);
+                Number < earlier ? Workload.OfFormat(format, Number + 1) : Workload.Execution(Number + 1);
             _executions.Add(next);
             foreach ((string key, Data value) in next.Writes)
             {

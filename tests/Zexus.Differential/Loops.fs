@@ -534,6 +534,17 @@ module Loops =
             | 1 -> w.Load counters[r.Below(depth + 1)]
             | _ -> w.Load(variable ())
 
+        /// A call with a list and an operand. The list is `l`, or as long as the loop and of Ints as far as anyone has seen.
+        let callOverList (depth: int) (callee: unit -> int) =
+            if r.Chance 500 then
+                w.Load "l"
+            else
+                constant w (Data.List(Array.init 24 Tree.ofInt))
+
+            operand depth
+            w.Emit(Opcode.CALL_FUNC_CONST, callee (), 2, 0, Guess.Any)
+            w.Store(variable ())
+
         let arithmetic = [|
             Opcode.ADD
             Opcode.ADD
@@ -695,27 +706,10 @@ module Loops =
             | 25
             | 26
             | 27
-            | 28 ->
-                if r.Chance 500 then
-                    w.Load "l"
-                else
-                    // As long as the loop is, and of Ints as far as anyone has seen.
-                    constant w (Data.List(Array.init 24 Tree.ofInt))
-
-                operand depth
-                w.Emit(Opcode.CALL_FUNC_CONST, around, 2, 0, Guess.Any)
-                w.Store(variable ())
+            | 28 -> callOverList depth (fun () -> around)
             | 29
             | 30
-            | 31 ->
-                if r.Chance 500 then
-                    w.Load "l"
-                else
-                    constant w (Data.List(Array.init 24 Tree.ofInt))
-
-                operand depth
-                w.Emit(Opcode.CALL_FUNC_CONST, r.Pick [| closing; switching |], 2, 0, Guess.Any)
-                w.Store(variable ())
+            | 31 -> callOverList depth (fun () -> r.Pick [| closing; switching |])
             | _ ->
                 w.Load(variable ())
                 operand depth

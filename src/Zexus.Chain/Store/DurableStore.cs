@@ -365,7 +365,7 @@ public sealed partial class DurableStore : IStateStore
             }
             finally
             {
-                ((IAsyncResult)applying).AsyncWaitHandle.WaitOne();
+                _ = Task.WaitAny(applying);
             }
 
             applied = applying.GetAwaiter().GetResult();
