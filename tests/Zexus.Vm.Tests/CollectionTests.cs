@@ -53,17 +53,18 @@ public unsafe class CollectionTests
     }
 
     [Fact]
-    public void Size_classes_fit_and_waste_at_most_a_fifth()
+    public void Size_classes_fit_waste_about_a_fifth_and_lie_in_all_sets_of_a_cache()
     {
         SizeClass[] classes = SizeClass.NewTable();
-        for (int bytes = 16; bytes <= 16 * 1024; bytes++)
+        for (int bytes = 16; bytes <= SizeClass.Largest; bytes++)
         {
             int number = SizeClass.Of(bytes);
-            Assert.InRange(classes[number].Bytes, bytes, Math.Max((bytes + 15) & ~15, bytes * 5 / 4));
+            Assert.InRange(classes[number].Bytes, bytes, Math.Max((bytes + 15) & ~15, (bytes * 5 / 4) + 16));
             Assert.True(classes[number - 1].Bytes < bytes);
         }
 
-        Assert.Equal(SizeClass.Count - 1, SizeClass.Of(16 * 1024));
+        Assert.Equal(SizeClass.Count - 1, SizeClass.Of(SizeClass.Largest));
+        Assert.All(classes.Where(it => it.Bytes > 512), it => Assert.Equal(64, it.Bytes % 128));
     }
 
     [Fact]

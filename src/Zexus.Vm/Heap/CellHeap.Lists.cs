@@ -130,7 +130,7 @@ internal sealed unsafe partial class CellHeap
     private void Move(ListCell* list, ElementKind kind, int atLeast)
     {
         long room = (long)list->Capacity << list->Kind.Shift();
-        long wanted = Math.Max((long)atLeast << kind.Shift(), Math.Max(SmallestGrowth, room * 2));
+        long wanted = Math.Max((long)atLeast << kind.Shift(), Math.Max(SmallestGrowth, Doubled(room)));
         BufferCell* buffer = NewBuffer(wanted);
         ListCell old = *list;
         list->Header.Width = (byte)kind;

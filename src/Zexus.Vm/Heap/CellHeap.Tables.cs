@@ -221,8 +221,8 @@ internal sealed unsafe partial class CellHeap
 
     private void Reserve(TableCell* table, int atLeast)
     {
-        long wanted = Math.Max(atLeast, Math.Max(4L, table->Capacity * 2L));
-        BufferCell* buffer = NewBuffer(wanted * sizeof(Entry));
+        long wanted = Math.Max(Math.Max(atLeast, 4L) * sizeof(Entry), Doubled(table->Capacity * (long)sizeof(Entry)));
+        BufferCell* buffer = NewBuffer(wanted);
         Entry* entries = (Entry*)BufferCell.Data(buffer);
         long bytes = (long)table->Count * sizeof(Entry);
         Buffer.MemoryCopy(table->Entries, entries, bytes, bytes);

@@ -13,7 +13,7 @@ namespace Zexus.Vm;
 internal sealed unsafe partial class CellHeap : IDisposable
 {
     internal const int BlockBytes = 64 * 1024;
-    public const int LargestSmall = 16 * 1024;
+    public const int LargestSmall = SizeClass.Largest;
     private const int LargestArena = 4 * 1024 * 1024;
 
     /// <summary>Arenas beyond this are given back between executions.</summary>
@@ -345,10 +345,13 @@ internal sealed unsafe partial class CellHeap : IDisposable
     public BufferCell* NewBuffer(long bytes)
     {
         long total = Math.Max(64, bytes + sizeof(BufferCell));
-        BufferCell* cell = (BufferCell*)Allocate(CellKind.Buffer, 1L << (BitOperations.Log2((ulong)(total - 1)) + 1));
+        BufferCell* cell = (BufferCell*)Allocate(CellKind.Buffer, SizeClass.DoublingFor(total));
         cell->Used = 0;
         return cell;
     }
+
+    /// <summary>What a buffer that has so much room, or a little more, asks for when it grows, so that it gets the next larger size.</summary>
+    private static long Doubled(long room) => (room * 2) - SizeClass.CacheLine;
 
     /// <summary>Takes a buffer back from its only owner.</summary>
     public void FreeBuffer(BufferCell* buffer)
