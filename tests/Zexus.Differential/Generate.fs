@@ -169,7 +169,7 @@ module Generate =
 
     let private withCharge (r: Rng) (case: Case) =
         let amount =
-            r.Pick [| 262_144L; 262_144L; 262_144L; 524_288L; 1L <<< 38 |] - int64 (r.Below 500)
+            r.Pick [| 1_048_576L; 1_048_576L; 1_048_576L; 2_097_152L; 1L <<< 38 |] - int64 (r.Below 500)
 
         {
             case with

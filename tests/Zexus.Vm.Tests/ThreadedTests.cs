@@ -82,7 +82,7 @@ public class ThreadedTests
         Assert.Equal(4_999_950_000, (long)Same(program).Value.AsInteger);
         ThreadedStatistics statistics = program.ThreadedStatistics(Eager)!;
         Assert.InRange(statistics.Executed["Add"], 199_000, 200_000);
-        Assert.InRange(statistics.Executed["JumpLt"], 99_000, 100_001);
+        Assert.InRange(statistics.Executed["JumpLt"], 99_000, 100_010);
         Assert.InRange(statistics.Executed.Values.Sum(), 298_000, 300_010);
     }
 
@@ -397,7 +397,8 @@ public class ThreadedTests
         ExecutionResult expected = Run(program, null, vm.Options.GasLimit);
         Assert.Equal(Observables.Of(expected), Observables.Of(result));
         Assert.Equal(expected.Steps, result.Steps);
-        Assert.InRange(program.ThreadedStatistics(Eager)!.Exits["Hot"], 1, 3);
+        // At first, and where a slice of gas has ended.
+        Assert.InRange(program.ThreadedStatistics(Eager)!.Exits["Hot"], 1, 5);
         Assert.InRange(Executed(program, "JumpLt"), 900, 1_100);
         Assert.True(program.JitStatistics(jit)!.Executed["Add"] > 190_000);
     }

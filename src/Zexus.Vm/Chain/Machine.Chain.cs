@@ -69,6 +69,18 @@ internal sealed unsafe partial class Machine
         return code;
     }
 
+    /// <summary>
+    /// For compiled code: what stands in the state under a String and can be had as it is; null when nothing does, the host would have to be
+    /// asked, or it is a collection, which is copied.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static nint FindInState(Machine machine, long key)
+    {
+        Value text = new(Tag.String, key);
+        Value* item = machine._world.Peek(&text);
+        return item is not null && item->Tag <= Tag.String ? (nint)item : 0;
+    }
+
     /// <summary>For compiled code, without the way past every other instruction.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal static long StateReadAt(Machine machine, Site* site, Frame* frame, Value* slots, long counter)

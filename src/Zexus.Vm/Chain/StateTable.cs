@@ -42,10 +42,15 @@ internal sealed unsafe class StateTable : IDisposable
     /// <summary>What stands under a key, null when nothing does.</summary>
     public Value* Find(Value* key)
     {
+        Value* item = Peek(key);
+        return item is not null || _source is null ? item : FindInSource(key, _source);
+    }
+
+    /// <summary>The same without asking the source.</summary>
+    public Value* Peek(Value* key)
+    {
         int at = _entries is null ? -1 : CellHeap.Find(_entries, key);
-        return at >= 0 ? &_entries->At(at)->Item
-            : _source is null ? null
-            : FindInSource(key, _source);
+        return at >= 0 ? &_entries->At(at)->Item : null;
     }
 
     public void Dispose() => _heap?.Dispose();

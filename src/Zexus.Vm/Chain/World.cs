@@ -175,6 +175,15 @@ internal sealed unsafe class World(CellHeap heap) : IDisposable
             : ReadFromHost(key);
     }
 
+    /// <summary>The same without asking the host; null, too, when it would have to be asked.</summary>
+    public Value* Peek(Value* key)
+    {
+        int at = _written is null ? -1 : CellHeap.Find(_written, key);
+        return at >= 0 ? &_written->At(at)->Item
+            : _state.Table is { } table ? table.Peek(key)
+            : null;
+    }
+
     private Value* ReadFromHost(Value* key)
     {
         int at = _seen is null ? -1 : CellHeap.Find(_seen, key);

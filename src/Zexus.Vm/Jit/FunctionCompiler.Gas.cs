@@ -30,7 +30,8 @@ internal sealed unsafe partial class FunctionCompiler
         int end = _segmentEnds[i];
         long cost = CostOf(i, end);
         long gas = (cost + (end - i)) >> Fuel.Shift;
-        if (end - i > 31 * Math.Max(gas, 1))
+        int free = Enumerable.Range(i, end - i).Count(k => (Op)At(k)->Op == Op.Nop);
+        if (end - i - free > Fuel.MostFree * Math.Max(gas, 1))
         {
             throw new CompilationRefusedException("more instructions without gas than the step counter has room for");
         }
@@ -43,20 +44,30 @@ internal sealed unsafe partial class FunctionCompiler
             }
         }
 
+        if (i == _block.Start && _block.Turn > 0)
+        {
+            Count(ShortWay.LaterTurn);
+        }
+
         if (i == _block.Start && _block.IsPaidAhead)
         {
             Count(ShortWay.GasAhead);
-            return;
         }
-
-        if (_jit.Options.IsUnmetered)
+        else
         {
-            return;
+            TakeGas(i, cost + AheadOf(_block, i));
         }
 
-        cost += AheadOf(_block, i);
+        if (free > Fuel.MostFree * gas && !_jit.Options.IsUnmetered)
+        {
+            LeaveWithManySteps(i);
+        }
+    }
+
+    private void TakeGas(int i, long cost)
+    {
         AddToCounter(-cost);
-        if (cost <= 0)
+        if (cost <= 0 || _jit.Options.IsUnmetered)
         {
             // Free instructions take steps only.
             return;
@@ -68,6 +79,18 @@ internal sealed unsafe partial class FunctionCompiler
         _il.Long(0);
         _il.Branch(OpCodes.Blt, exit);
         Exit(exit, i, ExitKind.Gas, giveBack: cost);
+    }
+
+    /// <summary>Before NOPs that are many for their gas: as the interpreter does at each, asks whether the step counter is about to run over.</summary>
+    private void LeaveWithManySteps(int i)
+    {
+        Label exit = _il.NewLabel();
+        _il.Load(_counter);
+        _il.Long(Fuel.StepMask);
+        _il.Op(OpCodes.And);
+        _il.Long(Fuel.ManySteps);
+        _il.Branch(OpCodes.Bge, exit);
+        Exit(exit, i, ExitKind.Gas, giveBack: TakenFrom(i));
     }
 
     private void AddToCounter(long fuel)

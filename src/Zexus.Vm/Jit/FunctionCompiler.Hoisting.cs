@@ -274,7 +274,8 @@ internal sealed unsafe partial class FunctionCompiler
             {
                 PushTag(slot);
                 _il.Long((long)Tag.List);
-                Guard(OpCodes.Bne_Un, to.Start, ExitKind.Kind, giveBack: 0, note: NoteHoist(uses));
+                long taken = to.IsPaidAhead ? FirstCost(to) : 0;
+                Guard(OpCodes.Bne_Un, to.Start, ExitKind.Kind, giveBack: taken, note: NoteHoist(uses));
                 Refine(slot, (int)Tag.List);
             }
         }

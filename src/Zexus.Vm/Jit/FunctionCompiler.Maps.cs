@@ -296,7 +296,7 @@ internal sealed unsafe partial class FunctionCompiler
             },
             site
         );
-        int next = EndMapSegment(i);
+        int next = EndSegmentWithLists(i);
         _found = found;
         return next;
     }
@@ -348,14 +348,14 @@ internal sealed unsafe partial class FunctionCompiler
         _il.Mark(done);
         SlowPath(i, slow, done, _state.Copy(), static () => { }, site);
         Pop(2);
-        return EndMapSegment(i);
+        return EndSegmentWithLists(i);
     }
 
     /// <summary>
-    /// The machine may have been called, but only for a Map: its rule changes no List, and a collection moves neither cells nor buffers. What
-    /// was asked of Lists before the loop stays true.
+    /// The machine may have been called, but only for a Map or the state: their rules change no List, and a collection moves neither cells nor
+    /// buffers. What was asked of Lists before the loop stays true.
     /// </summary>
-    private int EndMapSegment(int i)
+    private int EndSegmentWithLists(int i)
     {
         bool before = _block.ChangesLists;
         int next = EndSegment(i);

@@ -38,7 +38,7 @@ internal sealed unsafe partial class FunctionCompiler
             return;
         }
 
-        Block target = _blockAt[to]!;
+        Block target = BlockAt(from, to);
         if (!_il.Enabled)
         {
             Propagate(target, state);
@@ -180,12 +180,13 @@ internal sealed unsafe partial class FunctionCompiler
             return -1;
         }
 
+        Block? next = (Op)target->Op == Op.End ? null : BlockAt(from, to);
         bool direct =
-            (Op)target->Op != Op.End
-            && TakenInVain(from, _blockAt[to]!) == 0
-            && !NeedsConversion(jumping, _blockAt[to]!.Entry!)
-            && !EntersLoop(from, _blockAt[to]!);
-        Label label = direct ? _blockAt[to]!.Label : _il.NewLabel();
+            next is not null
+            && TakenInVain(from, next) == 0
+            && !NeedsConversion(jumping, next.Entry!)
+            && !EntersLoop(from, next);
+        Label label = direct ? next!.Label : _il.NewLabel();
         _il.Branch(whenJumping, label);
         if (!direct)
         {
@@ -467,12 +468,11 @@ internal sealed unsafe partial class FunctionCompiler
                 return CallTop(i);
 
             case Op.StateRead:
-                MachineCall(i, nameof(Machine.StateReadAt), static () => { }, 1, 1, AbstractValue.Any);
-                return EndSegment(i);
+                return ReadState(i);
 
             case Op.StateWrite:
                 MachineCall(i, nameof(Machine.StateWriteAt), static () => { }, 2, 0, AbstractValue.Any);
-                return EndSegment(i);
+                return EndSegmentWithLists(i);
 
             // These three neither charge nor fault, and look at nothing of the frame.
             case Op.TxBegin:

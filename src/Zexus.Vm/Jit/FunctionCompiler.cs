@@ -179,10 +179,28 @@ internal sealed unsafe partial class FunctionCompiler
         public bool ChangesLists { get; set; }
 
         /// <summary>Of a loop's head: variables that are assumed to hold a List, and the instructions that use it.</summary>
-        public Dictionary<int, int[]> AssumedLists { get; } = [];
+        public Dictionary<int, int[]> AssumedLists { get; private init; } = [];
 
         /// <summary>By variable: what has been asked of its List before the loop that the block is in.</summary>
-        public Dictionary<int, Hoist> Hoists { get; } = [];
+        public Dictionary<int, Hoist> Hoists { get; private init; } = [];
+
+        /// <summary>The loop that the block is in, if that has several turns in the method, and the one of them that it is in.</summary>
+        public UnrolledLoop? Unrolled { get; set; }
+        public int Turn { get; private init; }
+
+        /// <summary>The same for another turn of its loop.</summary>
+        public Block Copy(int turn) =>
+            new(Start)
+            {
+                End = End,
+                Number = Number,
+                Entry = Entry,
+                LastSegment = LastSegment,
+                Live = Live,
+                AssumedLists = AssumedLists,
+                Hoists = Hoists,
+                Turn = turn,
+            };
     }
 
     /// <summary>The method and its places, ready to be called.</summary>
@@ -236,6 +254,7 @@ internal sealed unsafe partial class FunctionCompiler
             FindHoists();
             if (_escaped.Count == 0)
             {
+                UnrollLoops();
                 FindGasAhead();
                 Emit();
             }
@@ -430,7 +449,7 @@ internal sealed unsafe partial class FunctionCompiler
             }
             else
             {
-                successors.Add(_blockAt[i]!);
+                successors.Add(BlockAt(block, i));
             }
         }
 

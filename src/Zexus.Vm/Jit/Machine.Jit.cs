@@ -559,6 +559,12 @@ internal sealed unsafe partial class Machine
         }
 
         machine._ip = site->At;
+        if (site->Exit == ExitKind.Gas)
+        {
+            // The rest of the slice would be interpreted: so the next one has it.
+            _ = machine.Refill(0);
+        }
+
         if (site->Exit is not (ExitKind.Gas or ExitKind.Room))
         {
             machine._jit!.Exited(site);

@@ -30,6 +30,9 @@ internal enum ShortWay
     /// <summary>Gas that was taken before a branch and is not needed on the way taken is given back.</summary>
     GasBack,
 
+    /// <summary>A block of a loop that has several turns in the method, in another than the first.</summary>
+    LaterTurn,
+
     /// <summary>A call of a closure.</summary>
     CallClosure,
 
@@ -56,4 +59,7 @@ internal enum ShortWay
 
     /// <summary>The entry under a constant String is where the instruction found it last.</summary>
     ConstantEntry,
+
+    /// <summary>What stands in the state under a String, found without writing the frame.</summary>
+    StateRead,
 }

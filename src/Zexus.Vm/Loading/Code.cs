@@ -173,18 +173,28 @@ internal struct Instr
 /// <summary>
 /// Gas and steps in one counter: the gas left in the current slice above <see cref="Shift"/>, the steps since its
 /// start below. An instruction is one subtraction and one test of the sign; steps never reach the gas, because a slice
-/// has at most <see cref="Slice"/> of them that cost gas, and those that do not look at the counter themselves.
+/// has at most <see cref="Slice"/> of them that cost gas, and those that do not look at the counter themselves or are few beside it
+/// (<see cref="MostFree"/>).
 /// </summary>
 internal static class Fuel
 {
     public const int Shift = 24;
     public const long StepMask = (1L << Shift) - 1;
 
-    /// <summary>Gas between two looks at cancellation and guards.</summary>
-    public const long Slice = 1L << 18;
+    /// <summary>
+    /// Gas between two looks at cancellation and guards: at most a millisecond or so. Compiled code is left at the end of each, with all the
+    /// calls that it is in, so shorter ones cost recursion dearly.
+    /// </summary>
+    public const long Slice = 1L << 20;
 
     /// <summary>From so many steps on, an instruction that costs nothing asks for a new slice.</summary>
     public const long ManySteps = 1L << 23;
+
+    /// <summary>
+    /// Steps that a segment may have for each unit of its gas, where code takes gas and steps by the segment: with one step more
+    /// a slice of them stays within <see cref="ManySteps"/>.
+    /// </summary>
+    public const long MostFree = (ManySteps / Slice) - 1;
 
     /// <summary>The largest static charge that an instruction may carry.</summary>
     public const long LargestStatic = int.MaxValue;

@@ -36,6 +36,7 @@ internal sealed unsafe class WideTranslator
     private int _segmentTop;
     private long _cost;
     private int _steps;
+    private int _nops;
     private int _firstExit;
 
     /// <summary>The backward jump at whose place its loop's test is repeated; null while none is.</summary>
@@ -191,13 +192,14 @@ internal sealed unsafe class WideTranslator
         _segmentTop = Cell(_stack.Count);
         _cost = 0;
         _steps = 0;
+        _nops = 0;
         _firstExit = _exits.Count;
     }
 
     private void CloseSegment()
     {
         long gas = (_cost + _steps) >> Fuel.Shift;
-        if (_steps > 31 * Math.Max(gas, 1))
+        if (_steps - _nops > Fuel.MostFree * Math.Max(gas, 1))
         {
             Refusal ??= "more instructions without gas than the step counter has room for";
         }
@@ -208,6 +210,17 @@ internal sealed unsafe class WideTranslator
         {
             _exits[e].Exit.Rest = _cost - _exits[e].Exit.Rest;
         }
+    }
+
+    /// <summary>
+    /// Does a NOP, which costs no gas, look at the step counter? One in so many, and the last of a segment that costs nothing: else
+    /// a loop through many of them would have more steps than the counter has room for.
+    /// </summary>
+    private bool IsCounted(int i)
+    {
+        _nops++;
+        bool isFree = (_cost + _steps) >> Fuel.Shift == 0 && (_isLeader[i + 1] || IsEnd(i + 1));
+        return isFree || _nops % (Fuel.MostFree + 1) == 0;
     }
 
     /// <summary>A source instruction becomes part of the segment.</summary>
@@ -489,7 +502,7 @@ internal sealed unsafe class WideTranslator
                 return i + 1;
 
             case Op.Nop:
-                return i + 1;
+                return IsCounted(i) ? BySource(i) : i + 1;
 
             case Op.Inc:
             case Op.Dec:
