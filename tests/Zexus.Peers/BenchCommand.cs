@@ -107,10 +107,12 @@ internal static class BenchCommand
         void Progress(string text) => Console.Error.WriteLine(text);
 
         List<Figure> figures = [];
+        List<MeteringCost> metering = [];
         List<BreakEven> breakEvens = [];
         foreach (Kernel kernel in kernels)
         {
-            figures.AddRange(Measurement.Take(kernel, [.. Peer.All, .. Peer.Metering], isQuick, Progress));
+            figures.AddRange(Measurement.Take(kernel, Peer.All, isQuick, Progress));
+            metering.AddRange(Measurement.TakeMetering(kernel, isQuick, Progress));
             if (kernel.IsLinear && !isQuick)
             {
                 breakEvens.AddRange(Measurement.TakeBreakEven(kernel, Progress));
@@ -123,6 +125,7 @@ internal static class BenchCommand
             DateTime.UtcNow.ToString("yyyy-MM-dd HH:mm 'UTC'", CultureInfo.InvariantCulture),
             isQuick,
             figures,
+            metering,
             breakEvens,
             hasStartUp ? StartUp.Take(Root(), isQuick, Progress) : []
         );

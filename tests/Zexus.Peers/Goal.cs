@@ -24,10 +24,7 @@ internal sealed record Goal(string Engine, string Kernel, string Peer, double At
         double? Of(Func<Figure, bool> which) =>
             figures.Where(f => f.Kernel.Name == Kernel && which(f)).Select(f => (double?)f.Minimum).Min();
 
-        return Of(f =>
-                f.Peer.IsOurs
-                && !Peers.Peer.Metering.Contains(f.Peer)
-                && f.Peer.Name.StartsWith(Engine, StringComparison.Ordinal)
-            ) / Of(f => f.Peer.Name == Peer);
+        return Of(f => f.Peer.IsOurs && f.Peer.Name.StartsWith(Engine, StringComparison.Ordinal))
+            / Of(f => f.Peer.Name == Peer);
     }
 }

@@ -27,6 +27,21 @@ internal sealed record Figure(
 /// <param name="Size">Null when it never was.</param>
 internal sealed record BreakEven(Kernel Kernel, Peer Peer, long? Size);
 
+/// <summary>What metering costs a tier on a kernel.</summary>
+/// <param name="Ratios">The time of a metered run by that of the unmetered one beside it.</param>
+internal sealed record MeteringCost(Kernel Kernel, string Tier, IReadOnlyList<double> Ratios)
+{
+    /// <summary>The median, in per cent.</summary>
+    public double Percent => Quantile(0.5);
+
+    /// <summary>In per cent: below it is a quarter of the pairs, above it three.</summary>
+    public double LowerQuartile => Quantile(0.25);
+
+    public double UpperQuartile => Quantile(0.75);
+
+    private double Quantile(double part) => 100 * (Ratios.Order().ElementAt((int)(part * (Ratios.Count - 1))) - 1);
+}
+
 /// <summary>The measuring of one kernel.</summary>
 internal static class Measurement
 {
@@ -88,6 +103,43 @@ internal static class Measurement
         {
             processes.ForEach(process => process.Dispose());
         }
+    }
+
+    /// <summary>
+    /// Each tier with the meter and without it, in pairs that follow each other at once, since the machine's clock changes by more than a
+    /// meter costs. Which of them comes first changes from pair to pair.
+    /// </summary>
+    public static IReadOnlyList<MeteringCost> TakeMetering(Kernel kernel, bool isQuick, Action<string> progress)
+    {
+        (long size, long expected) = isQuick
+            ? (kernel.SmallSize, kernel.SmallExpected)
+            : (kernel.Size, kernel.Expected);
+        List<MeteringCost> costs = [];
+        foreach ((string tier, ZexusEngine metered, ZexusEngine unmetered) in ZexusEngine.Metering)
+        {
+            progress($"{kernel.Name}: metering of {tier}");
+            using PeerProcess with = new(Peer.OfOurs(metered), kernel);
+            using PeerProcess without = new(Peer.OfOurs(unmetered), kernel);
+            foreach (PeerProcess process in (PeerProcess[])[with, without])
+            {
+                process.Calibrate();
+                WarmUp(process, kernel);
+                process.Run(size, expected);
+                process.Calibrate();
+            }
+
+            List<double> ratios = [];
+            for (int i = 0; i < (isQuick ? 5 : 31); i++)
+            {
+                double first = (i % 2 == 0 ? with : without).Run(size, expected).TotalNanoseconds;
+                double second = (i % 2 == 0 ? without : with).Run(size, expected).TotalNanoseconds;
+                ratios.Add(i % 2 == 0 ? first / second : second / first);
+            }
+
+            costs.Add(new MeteringCost(kernel, tier, ratios));
+        }
+
+        return costs;
     }
 
     /// <summary>Each engine of ours against the first: programs never seen before, of growing size.</summary>

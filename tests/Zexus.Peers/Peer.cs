@@ -20,7 +20,7 @@ internal sealed record Peer(string Name, string Extension, string? Program, para
     /// <summary>All of them: our engines first, then whom they are compared with.</summary>
     public static IReadOnlyList<Peer> All { get; } =
     [
-        .. ZexusEngine.All.Select(engine => new Peer(engine.Name, "zxa", null)),
+        .. ZexusEngine.All.Select(OfOurs),
         new(CSharp, "cs", null),
         new(CSharpIdiomatic, "cs", null),
         new(LuaJit, "lua", "luajit", WorkerFile("worker.lua")),
@@ -34,16 +34,7 @@ internal sealed record Peer(string Name, string Extension, string? Program, para
         new("Wasmtime, fuel", "wat", null),
     ];
 
-    /// <summary>
-    /// Our engines once more for the cost of metering: those without a meter, and a metered one that is in no other table.
-    /// </summary>
-    public static IReadOnlyList<Peer> Metering { get; } =
-    [
-        .. ZexusEngine
-            .Metering.SelectMany(tier => (string[])[tier.Metered.Name, tier.Unmetered.Name])
-            .Where(name => All.All(peer => peer.Name != name))
-            .Select(name => new Peer(name, "zxa", null)),
-    ];
+    public static Peer OfOurs(ZexusEngine engine) => new(engine.Name, "zxa", null);
 
     /// <summary>Is it one of our engines?</summary>
     public bool IsOurs => Extension == "zxa";

@@ -13,6 +13,7 @@ internal sealed record Results(
     string Date,
     bool IsQuick,
     IReadOnlyList<Figure> Figures,
+    IReadOnlyList<MeteringCost> Metering,
     IReadOnlyList<BreakEven> BreakEvens,
     IReadOnlyList<StartUp> StartUps
 );
@@ -78,6 +79,15 @@ internal static class Report
                             FirstRunMilliseconds = f.FirstRun,
                         }),
                     }),
+                Metering = results.Metering.Select(m => new
+                {
+                    Kernel = m.Kernel.Name,
+                    m.Tier,
+                    m.Percent,
+                    m.LowerQuartile,
+                    m.UpperQuartile,
+                    m.Ratios,
+                }),
                 BreakEven = results.BreakEvens.Select(b => new
                 {
                     Kernel = b.Kernel.Name,
@@ -160,16 +170,20 @@ internal static class Report
         }
 
         yield return (
-            "Cost of metering: per cent that the minimum of a tier is above that of the same tier without taking the instructions' gas",
+            "Cost of metering: per cent that a tier takes longer than the same tier without taking the instructions' gas, median of pairs of runs, and the quartiles",
             ["", .. columns],
             [
-                .. ZexusEngine.Metering.Select(tier =>
-                    (List<string>)
-                        [
-                            tier.Tier,
-                            .. kernels.Select(k => CostOfMetering(results, k, tier) is { } cost ? Signed(cost) : ""),
-                        ]
-                ),
+                .. results
+                    .Metering.GroupBy(m => m.Tier)
+                    .Select(tier =>
+                        (List<string>)
+                            [
+                                tier.Key,
+                                .. kernels.Select(k =>
+                                    tier.FirstOrDefault(m => m.Kernel == k) is { } cost ? Signed(cost) : ""
+                                ),
+                            ]
+                    ),
             ]
         );
 
@@ -218,22 +232,17 @@ internal static class Report
             rows.Add(Row(start.Name, "start-up", "milliseconds", StartUp.AtMost, start.Minimum));
         }
 
-        foreach ((string Tier, ZexusEngine Metered, ZexusEngine Unmetered) tier in ZexusEngine.Metering)
+        foreach (IGrouping<string, MeteringCost> tier in results.Metering.GroupBy(m => m.Tier))
         {
-            (Kernel? kernel, double? cost) = kernels
-                .Select(k => (k, CostOfMetering(results, k, tier)))
-                .MaxBy(it => it.Item2);
-            if (cost is { } percent)
-            {
-                rows.Add([
-                    tier.Tier,
-                    $"{kernel.Name}, the worst",
-                    "per cent of metering",
-                    Short(MostForMetering),
-                    Short(percent),
-                    percent < MostForMetering ? "yes" : $"no: {Short(percent - MostForMetering)} too much",
-                ]);
-            }
+            MeteringCost worst = tier.MaxBy(m => m.Percent)!;
+            rows.Add([
+                tier.Key,
+                $"{worst.Kernel.Name}, the worst",
+                "per cent of metering",
+                Short(MostForMetering),
+                Short(worst.Percent),
+                worst.Percent < MostForMetering ? "yes" : $"no: {Short(worst.Percent - MostForMetering)} too much",
+            ]);
         }
 
         yield return ("Goals", ["engine", "kernel", "what", "at most", "measured", "met"], rows);
@@ -252,17 +261,8 @@ internal static class Report
     /// <summary>In per cent.</summary>
     private const double MostForMetering = 10;
 
-    private static double? CostOfMetering(
-        Results results,
-        Kernel kernel,
-        (string Tier, ZexusEngine Metered, ZexusEngine Unmetered) tier
-    )
-    {
-        double? Of(ZexusEngine engine) =>
-            results.Figures.FirstOrDefault(f => f.Kernel == kernel && f.Peer.Name == engine.Name)?.Minimum;
-
-        return 100 * ((Of(tier.Metered) / Of(tier.Unmetered)) - 1);
-    }
+    private static string Signed(MeteringCost cost) =>
+        $"{Signed(cost.Percent)} ({Signed(cost.LowerQuartile)} to {Signed(cost.UpperQuartile)})";
 
     private static string Signed(double percent) => percent.ToString("+0.0;-0.0;0.0", CultureInfo.InvariantCulture);
 

@@ -15,7 +15,9 @@ internal static class Worker
 
     public static int Serve(string peerName, string kernelName)
     {
-        Peer peer = Peer.All.Concat(Peer.Metering).Single(p => p.Name == peerName);
+        Peer peer = ZexusEngine.Find(peerName) is { } ours
+            ? Peer.OfOurs(ours)
+            : Peer.All.Single(p => p.Name == peerName);
         Kernel kernel = Kernel.Find(kernelName)!;
         Func<long, long>? run = null;
         Console.WriteLine("ready");
