@@ -8,6 +8,28 @@ public unsafe class HeapTests
 {
     private static Value Key(CellHeap heap, object value) => PlainData.ToValue(Assembly.ToData(value), heap);
 
+    [Theory]
+    [InlineData("a")]
+    [InlineData("日")]
+    [InlineData("😀")]
+    public void Texts_are_equal_when_every_scalar_is(string scalar)
+    {
+        using CellHeap heap = new();
+        for (int length = 0; length <= 40; length++)
+        {
+            string[] scalars = [.. Enumerable.Repeat(scalar, length)];
+            StringCell* text = heap.NewString(string.Concat(scalars));
+            Assert.True(Text.Equal(text, heap.NewString(string.Concat(scalars))));
+            Assert.False(Text.Equal(text, heap.NewString(string.Concat(scalars) + scalar)));
+            for (int at = 0; at < length; at++)
+            {
+                string[] other = [.. scalars];
+                other[at] = "b";
+                Assert.False(Text.Equal(text, heap.NewString(string.Concat(other))), $"{length}, {at}");
+            }
+        }
+    }
+
     [Fact]
     public void Equal_keys_are_one_key()
     {

@@ -76,8 +76,7 @@ internal sealed unsafe partial class Machine
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal static nint FindInState(Machine machine, long key)
     {
-        Value text = new(Tag.String, key);
-        Value* item = machine._world.Peek(&text);
+        Value* item = machine._world.Peek((StringCell*)key);
         return item is not null && item->Tag <= Tag.String ? (nint)item : 0;
     }
 

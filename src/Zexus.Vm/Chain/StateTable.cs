@@ -42,12 +42,12 @@ internal sealed unsafe class StateTable : IDisposable
     /// <summary>What stands under a key, null when nothing does.</summary>
     public Value* Find(Value* key)
     {
-        Value* item = Peek(key);
+        Value* item = Peek(key->String);
         return item is not null || _source is null ? item : FindInSource(key, _source);
     }
 
     /// <summary>The same without asking the source.</summary>
-    public Value* Peek(Value* key)
+    public Value* Peek(StringCell* key)
     {
         int at = _entries is null ? -1 : CellHeap.Find(_entries, key);
         return at >= 0 ? &_entries->At(at)->Item : null;

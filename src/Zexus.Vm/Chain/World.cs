@@ -176,7 +176,7 @@ internal sealed unsafe class World(CellHeap heap) : IDisposable
     }
 
     /// <summary>The same without asking the host; null, too, when it would have to be asked.</summary>
-    public Value* Peek(Value* key)
+    public Value* Peek(StringCell* key)
     {
         int at = _written is null ? -1 : CellHeap.Find(_written, key);
         return at >= 0 ? &_written->At(at)->Item

@@ -346,9 +346,16 @@ internal static unsafe class Text
         }
 
         // Widths are the least that fit, so equal texts have equal widths and equal bytes.
-        return a->Length == b->Length
-            && a->Header.Width == b->Header.Width
-            && new ReadOnlySpan<byte>(a->Data, a->Bytes).SequenceEqual(new ReadOnlySpan<byte>(b->Data, b->Bytes));
+        if (a->Length != b->Length || a->Header.Width != b->Header.Width)
+        {
+            return false;
+        }
+
+        int bytes = a->Bytes;
+        return bytes is >= sizeof(long) and <= 2 * sizeof(long)
+            ? *(long*)a->Data == *(long*)b->Data
+                && *(long*)(a->Data + bytes - sizeof(long)) == *(long*)(b->Data + bytes - sizeof(long))
+            : new ReadOnlySpan<byte>(a->Data, bytes).SequenceEqual(new ReadOnlySpan<byte>(b->Data, bytes));
     }
 
     public static bool Equal(StringCell* a, string text)

@@ -103,19 +103,18 @@ internal sealed unsafe partial class CellHeap
 
     /// <summary>The number of the entry under a key; -1 when there is none.</summary>
     public static int Find(TableCell* table, Value* key) =>
-        key->Tag == Tag.String ? FindText(table, key) : Find(table, key, HashKey(key));
+        key->Tag == Tag.String ? Find(table, key->String) : Find(table, key, HashKey(key));
 
     /// <summary>A String looks first where it was found last.</summary>
-    private static int FindText(TableCell* table, Value* key)
+    public static int Find(TableCell* table, StringCell* text)
     {
-        StringCell* text = key->String;
         int entry = text->Entry;
         if ((uint)entry < (uint)table->Count && IsKey(table->Entries + entry, text))
         {
             return entry;
         }
 
-        entry = Find(table, key, Text.Hash(text));
+        entry = Search(table, text);
         if (entry >= 0 && IsKey(table->Entries + entry, text) && (text->Header.Flags & Cell.Immortal) == 0)
         {
             text->Entry = entry;
@@ -126,6 +125,39 @@ internal sealed unsafe partial class CellHeap
 
     private static bool IsKey(Entry* entry, StringCell* text) =>
         entry->Key.Payload == (long)text && entry->Key.Tag == Tag.String;
+
+    private static int Search(TableCell* table, StringCell* text)
+    {
+        int hash = Text.Hash(text);
+        Entry* entries = table->Entries;
+        if (table->Mask == 0)
+        {
+            int count = table->Count;
+            for (int i = 0; i < count; i++)
+            {
+                if (Holds(entries + i))
+                {
+                    return i;
+                }
+            }
+
+            return -1;
+        }
+
+        int mask = table->Mask;
+        int* index = table->Index;
+        for (int slot = hash & mask; ; slot = (slot + 1) & mask)
+        {
+            int entry = index[slot] - 1;
+            if (entry < 0 || Holds(entries + entry))
+            {
+                return entry;
+            }
+        }
+
+        bool Holds(Entry* entry) =>
+            entry->Hash == hash && entry->Key.Tag == Tag.String && Text.Equal(entry->Key.String, text);
+    }
 
     private static int Find(TableCell* table, Value* key, int hash)
     {

@@ -296,7 +296,10 @@ internal sealed unsafe partial class CellHeap : IDisposable
         byte* block = kind == CellKind.Buffer ? TakeKept(bytes) : null;
         if (block is null)
         {
-            block = (byte*)NativeMemory.AlignedAlloc((nuint)bytes, 16);
+            block =
+                bytes < 2 * HugePages.Bytes
+                    ? (byte*)NativeMemory.AlignedAlloc((nuint)bytes, 16)
+                    : (byte*)HugePages.Allocate(bytes);
         }
 
         Cell* cell = (Cell*)(block + sizeof(LargePrefix) + CellChecks.Prefix);

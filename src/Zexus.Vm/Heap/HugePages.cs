@@ -3,16 +3,16 @@ using System.Runtime.InteropServices;
 namespace Zexus.Vm;
 
 /// <summary>
-/// Memory of which the system is asked to make pages of 2 MiB where it is large enough for one: marking jumps from page to
-/// page. Linux gives them on request (madvise(2), MADV_HUGEPAGE), elsewhere and where it refuses nothing is lost.
+/// Memory of which the system is asked to make pages of 2 MiB where it is large enough for one: marking and large tables jump from
+/// page to page. Linux gives them on request (madvise(2), MADV_HUGEPAGE), elsewhere and where it refuses nothing is lost.
 /// </summary>
 internal static unsafe partial class HugePages
 {
-    private const int Bytes = 2 * 1024 * 1024;
+    public const int Bytes = 2 * 1024 * 1024;
     private const int UseHugePages = 14;
 
     /// <summary>Memory at a multiple of 64 bytes, to be given back with <see cref="NativeMemory.AlignedFree"/>.</summary>
-    public static nint Allocate(int bytes)
+    public static nint Allocate(long bytes)
     {
         if (bytes < Bytes)
         {
