@@ -208,6 +208,54 @@ public class JitTests
     }
 
     [Fact]
+    public void Turns_have_ways_that_meet_again()
+    {
+        ZexusProgram program = Load(
+            """
+            .func main() locals i, odd, even
+                STORE_CONST i, 0
+                STORE_CONST odd, 0
+                STORE_CONST even, 0
+            loop:
+                LOAD_NAME i
+                LOAD_CONST 11
+                LT
+                JUMP_IF_FALSE done
+                LOAD_NAME i
+                LOAD_CONST 2
+                MOD
+                JUMP_IF_TRUE other
+                LOAD_NAME even
+                LOAD_CONST 3
+                ADD
+                STORE_NAME even
+                JUMP next
+            other:
+                LOAD_NAME odd
+                INC
+                STORE_NAME odd
+            next:
+                LOAD_NAME i
+                INC
+                STORE_NAME i
+                JUMP loop
+            done:
+                LOAD_NAME even
+                LOAD_NAME odd
+                MUL
+            .end
+            """
+        );
+        long all = Run(program, null).GasUsed;
+        for (long gas = 0; gas <= all + 100; gas++)
+        {
+            _ = Same(program, Eager, gas);
+        }
+
+        Assert.True(program.JitStatistics(Eager)!.Executed["LaterTurn"] > 1_000);
+    }
+
+    [Fact]
     public void State_is_read_where_it_stands()
     {
         ZexusProgram program = Load(
