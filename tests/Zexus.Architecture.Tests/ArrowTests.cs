@@ -21,7 +21,7 @@ public class ArrowTests
         ["Zexus.Vm"] = ["Zexus.Isa"],
         ["Zexus.Chain"] = ["Zexus.Isa", "Zexus.Vm"],
         ["Zexus.Proofs"] = ["Zexus.Isa", "Zexus.Spec", "Zexus.Vm"],
-        ["Zexus.Differential"] = ["Zexus.Isa", "Zexus.Spec", "Zexus.Vm"],
+        ["Zexus.Differential"] = ["Zexus.Isa", "Zexus.Spec", "Zexus.Vm", "Zexus.Chain"],
         ["zexus"] = ["Zexus.Isa", "Zexus.Spec", "Zexus.Vm", "Zexus.Chain", "Zexus.Differential", "Zexus.Proofs"],
     };
 

@@ -51,12 +51,15 @@ public sealed class CheckReportTests
             spilled
         );
 
-    private static CheckReport Report(LevelResult level, long programs = 1) =>
+    private static CheckReport Report(LevelResult level, long programs = 1, long limits = 1, long ranOut = 1) =>
         new(
             new CampaignResult(
                 seed: 1,
                 programs,
                 saved: 1,
+                calls: 1,
+                limits,
+                ranOut,
                 loops: 1,
                 accepted: programs,
                 refused: 0,
@@ -107,6 +110,8 @@ public sealed class CheckReportTests
     public void A_check_of_nothing_is_red()
     {
         Assert.False(Report(Level(Counts), programs: 0).IsGreen);
+        Assert.False(Report(Level(Counts), limits: 0, ranOut: 0).IsGreen);
+        Assert.False(Report(Level(Counts), limits: 2).IsGreen);
         Assert.False(Report(Level(Counts, steps: 0)).IsGreen);
         Assert.False(Report(Level(Counts, freed: 0)).IsGreen);
         Assert.False(Report(Level(Counts, registerSteps: 0)).IsGreen);

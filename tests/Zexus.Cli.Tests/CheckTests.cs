@@ -33,7 +33,11 @@ public sealed class CheckTests
         Assert.Equal(0, result.GetProperty("branches").GetProperty("missing").GetArrayLength());
         int saved = result.GetProperty("saved").GetInt32();
         Assert.True(saved >= Workshop.Examples.Count());
-        Assert.Equal(saved + 450, result.GetProperty("programs").GetInt32());
+        JsonElement contracts = result.GetProperty("calls");
+        int calls = contracts.GetProperty("calls").GetInt32();
+        Assert.Equal(saved + calls + 450, result.GetProperty("programs").GetInt32());
+        Assert.True(contracts.GetProperty("limits").GetInt64() > 100 * calls);
+        Assert.Equal(contracts.GetProperty("limits").GetInt64(), contracts.GetProperty("ranOut").GetInt64());
         Assert.True(result.GetProperty("steps").GetInt64() > 1000);
         JsonElement[] levels = [.. result.GetProperty("levels").EnumerateArray()];
         Assert.Equal([0, 1, 2, 3, 0, 3], levels.Select(level => level.GetProperty("level").GetInt32()));
@@ -106,12 +110,26 @@ public sealed class CheckTests
     }
 
     [Fact]
-    public void What_is_no_vector_is_an_error()
+    public void The_calls_of_a_scenario_can_be_checked_alone()
+    {
+        string file = Path.Combine(Workshop.Repository, "examples", "contracts", "vote-tie.scenario.json");
+        using System.Diagnostics.Process process = Workshop.Start("check", "--vector", file, "--json");
+        Outcome outcome = Workshop.Finish(process);
+        Assert.Equal(0, outcome.Code);
+        JsonElement calls = outcome.Json.GetProperty("calls");
+        Assert.Equal(calls.GetProperty("calls").GetInt32(), outcome.Json.GetProperty("programs").GetInt32());
+        Assert.True(calls.GetProperty("ranOut").GetInt64() > 1000);
+    }
+
+    [Theory]
+    [InlineData("bad.json", "vector")]
+    [InlineData("bad.scenario.json", "scenario")]
+    public void What_is_no_vector_is_an_error(string name, string what)
     {
         using Workshop workshop = new();
-        string file = workshop.Write("bad.json", "{}");
+        string file = workshop.Write(name, "{}");
         Outcome outcome = Workshop.Run("check", "--vector", file);
         Assert.Equal(3, outcome.Code);
-        Assert.StartsWith($"error: {file} is no vector: ", outcome.Error, StringComparison.Ordinal);
+        Assert.StartsWith($"error: {file} is no {what}: ", outcome.Error, StringComparison.Ordinal);
     }
 }

@@ -15,97 +15,23 @@ open Zexus.Differential
 
 let private folder = Path.Combine(AppContext.BaseDirectory, "contracts")
 
-let private names =
-    Directory.GetFiles(folder, "*.scenario.json")
-    |> Array.map (fun file -> Path.GetFileName(file).Replace(".scenario.json", ""))
-    |> Array.sort
+let private paths = Scenario.files folder
 
-let scenarios: obj[] seq = names |> Seq.map (fun name -> [| box name |])
+let scenarios: obj[] seq =
+    paths |> Seq.map (fun path -> [| box (Scenario.nameOf path) |])
 
-let private data (json: JsonElement) =
-    DataJson.Read(ReadOnlyMemory(Encoding.UTF8.GetBytes(json.GetRawText())))
+let private read (name: string) =
+    Scenario.read (paths |> Array.find (fun path -> Scenario.nameOf path = name))
 
-let private items (json: JsonElement) (name: string) = [|
-    for item in json.GetProperty(name).EnumerateArray() -> data item
-|]
-
-/// As examples/contracts/README.md describes its file.
-type private Scenario = {
-    Program: Program
-    Loaded: Loaded
-    Entries: string[]
-    State: IReadOnlyDictionary<string, Data>
-    Calls: JsonElement[]
-}
-
-let private read name =
-    let json =
-        JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, name + ".scenario.json"))).RootElement
-
-    let file = json.GetProperty("program").GetString()
-
-    let assembly =
-        Assembler.Assemble(File.ReadAllText(Path.Combine(folder, file)), file)
-
-    Assert.True(assembly.Succeeded, String.Join("\n", assembly.Diagnostics))
-
-    {
-        Program = assembly.Program
-        Loaded =
-            match Validation.validate Limits.Default assembly.Program with
-            | Ok loaded -> loaded
-            | Error refusal -> failwith (refusal.Describe assembly.Program)
-        Entries = [|
-            for entry in json.GetProperty("entries").EnumerateArray() -> entry.GetString()
-        |]
-        State = DataJson.ReadState(ReadOnlyMemory(Encoding.UTF8.GetBytes(json.GetProperty("state").GetRawText())))
-        Calls = [| for call in json.GetProperty("calls").EnumerateArray() -> call |]
-    }
-
-let private caseOf (scenario: Scenario) (state: IReadOnlyDictionary<string, Data>) (call: JsonElement) : Case =
-    let entry = call.GetProperty("entry").GetString()
-    Assert.Contains(entry, scenario.Entries)
-
-    {
-        Program = scenario.Program
-        Limits = Limits.Default
-        Entry = scenario.Program.Functions |> Array.findIndex (fun f -> f.Name = entry)
-        Arguments = items call "arguments"
-        GasLimit = Gas.DefaultLimit
-        GasShare = None
-        Block = {
-            Timestamp = call.GetProperty("timestamp").GetInt64()
-            Height = call.GetProperty("height").GetInt64()
-            Caller = call.GetProperty("caller").GetString()
-        }
-        State = Seq.toArray state
-        Hosts = [||]
-        Contract = ""
-        Contracts = [||]
-    }
-
-/// The oracle's execution, `visit` called with every state that an instruction is about to act on.
-let private trace (loaded: Loaded) (case: Case) (visit: State -> unit) : State * Machine.Ending =
-    let rec go s =
-        visit s
-
-        match Machine.step s with
-        | Machine.Step.Running next -> go next
-        | Machine.Step.Finished(last, ending) -> last, ending
-        | Machine.Step.Opaque(operation, _, _) -> invalidOp $"The operation {operation} on known values is opaque."
-
-    go (Machine.start loaded (Oracle.context case Map.empty (fun f _ _ -> failwith $"a contract calls {f.Name}")))
-
-let private run (loaded: Loaded) (case: Case) = trace loaded case ignore
+let private stateOf = Scenario.stateOf
+let private data = Scenario.data
+let private items = Scenario.items
 
 /// The value as plain data, whatever gas that would take.
 let private leaving (s: State) (value: Value) : Data =
     match Traversals.plain value { s with GasUsed = Zexus.Spec.Int.zero } with
     | [ Outcome.Ok(plain, _) ] -> Oracle.data plain
     | _ -> failwith "the value is no plain data"
-
-let private stateOf (s: State) : IReadOnlyDictionary<string, Data> =
-    Dictionary(s.World.State |> Seq.map (fun e -> KeyValuePair(e.Key, Oracle.data e.Value)))
 
 let private text (name: string) = Data.String name
 
@@ -136,9 +62,6 @@ let private same (where: string) (what: string) (expected: Data seq) (actual: Da
         (lines expected = lines actual),
         $"{where}: {what} should be\n{lines expected}\nand the oracle's is\n{lines actual}"
     )
-
-let private show (name: string) (index: int) (call: JsonElement) =
-    $"""{name}, call {index}: {call.GetProperty("caller").GetString()} {call.GetProperty("entry").GetString()}{call.GetProperty("arguments").GetRawText()}"""
 
 let private entriesOf (state: seq<KeyValuePair<string, Data>>) = [|
     for entry in state |> Seq.sortWith (fun a b -> String.CompareOrdinal(a.Key, b.Key)) ->
@@ -189,73 +112,28 @@ let private agree (lockStep: LockStep) (plan: LevelPlan) (where: string) (case: 
 
         Assert.Fail(Reporting.text report)
 
-/// Each call with its case; the state goes from one to the next.
-let private fold name (act: Scenario -> string -> JsonElement -> Case -> State) =
-    let scenario = read name
-    let mutable state = scenario.State
-
-    scenario.Calls
-    |> Array.iteri (fun index call ->
-        let case = caseOf scenario state call
-        state <- stateOf (act scenario (show name index call) call case))
-
 [<Theory; MemberData(nameof scenarios)>]
 let ``each call of a scenario gives what stands there, on the oracle and at every level of the engine`` (name: string) =
     use lockStep = new LockStep()
 
-    fold name (fun scenario where call case ->
-        let s, ending = run scenario.Loaded case
-        compare where call case s ending
-        agree lockStep (LevelPlan.every Levels.all) where case
-        s)
-
-/// Compiled before the first run, and kept: a limit that is reached is no reason to compile anew.
-let private compiler = {
-    Options =
-        JitOptions(Background = false, CallThreshold = 0, LoopThreshold = 0, ExitsBeforeRecompilation = Int32.MaxValue)
-    IsOnStack = false
-}
-
-let private atFullSpeed = {
-    LevelPlan.every Levels.all with
-        Stepwise = [||]
-        Collected = [||]
-        Compilers = [| compiler |]
-}
-
-/// Every limit below what the call uses. Of a long call those at which the execution ends at another instruction: what was used before
-/// each, so that it cannot pay its first charge, and one gas less, so that the one before could not pay its last.
-let private longest = 1500L
-
-let private limits (loaded: Loaded) (case: Case) : int64[] * int64 =
-    let reached = SortedSet<int64>()
-    let used (s: State) = int64 (Oracle.knownInt s.GasUsed)
-
-    let last, _ =
-        trace loaded case (fun s ->
-            reached.Add(used s) |> ignore
-            reached.Add(max 0L (used s - 1L)) |> ignore)
-
-    reached.Add(used last - 1L) |> ignore
-
-    if used last <= longest then
-        [| 0L .. used last - 1L |], used last
-    else
-        Seq.toArray reached, used last
+    read name
+    |> Scenario.play ignore (fun call s ending ->
+        compare call.Text call.Json call.Case s ending
+        agree lockStep (LevelPlan.every Levels.all) call.Text call.Case)
 
 [<Theory; MemberData(nameof scenarios)>]
 let ``a call that runs out of gas, wherever that is, leaves nothing`` (name: string) =
     use lockStep = new LockStep()
+    let plan = Exhaustion.plan Levels.all
 
-    fold name (fun scenario where _ case ->
-        let limits, used = limits scenario.Loaded case
+    for call in Scenario.calls (read name) do
+        let loaded = call.Scenario.Loaded
 
-        for limit in limits do
-            let case = { case with GasLimit = limit }
-            let where = $"{where}, with {limit} gas"
+        Exhaustion.each loaded call.Case (fun case isTooLittle ->
+            let where = $"{call.Text}, with {case.GasLimit} gas"
 
-            if limit < used then
-                let s, ending = run scenario.Loaded case
+            if isTooLittle then
+                let s, ending = Scenario.trace loaded case ignore
 
                 match ending with
                 | Machine.Ending.Faulted(Fault.OutOfGas, _, _, _, _) -> ()
@@ -266,20 +144,14 @@ let ``a call that runs out of gas, wherever that is, leaves nothing`` (name: str
                 same where "events" [] (eventsOf s)
                 same where "ledger" [] (ledgerOf s)
 
-            agree lockStep atFullSpeed where case
-
-        agree lockStep atFullSpeed where { case with GasLimit = used }
-        fst (run scenario.Loaded case))
+            agree lockStep plan where case)
 
 /// The scenarios of each contract.
 let contracts: obj[] seq =
-    names
-    |> Seq.groupBy (fun name ->
-        JsonDocument
-            .Parse(File.ReadAllText(Path.Combine(folder, name + ".scenario.json")))
-            .RootElement.GetProperty("program")
-            .GetString())
-    |> Seq.map (fun (program, names) -> [| box program; box (Seq.toArray names) |])
+    paths
+    |> Seq.map Scenario.read
+    |> Seq.groupBy _.File
+    |> Seq.map (fun (file, scenarios) -> [| box file; box [| for scenario in scenarios -> scenario.Name |] |])
 
 [<Theory; MemberData(nameof contracts)>]
 let ``the scenarios of a contract execute all of it, and fail each REQUIRE once`` (file: string) (names: string[]) =
@@ -287,19 +159,19 @@ let ``the scenarios of a contract execute all of it, and fail each REQUIRE once`
     let required = HashSet<struct (int * int * bool)>()
 
     for name in names do
-        fold name (fun scenario _ _ case ->
-            fst (
-                trace scenario.Loaded case (fun s ->
-                    let at = struct (s.Frame.Function, s.Frame.Instruction)
+        read name
+        |> Scenario.play
+            (fun s ->
+                let at = struct (s.Frame.Function, s.Frame.Instruction)
 
-                    match Machine.current s, s.Frame.Stack with
-                    | Some i, _ :: condition :: _ when i.Info.Opcode = Opcode.REQUIRE ->
-                        let struct (f, n) = at
-                        reached.Add at |> ignore
-                        required.Add(struct (f, n, Tree.isTrue (leaving s condition))) |> ignore
-                    | Some _, _ -> reached.Add at |> ignore
-                    | None, _ -> ())
-            ))
+                match Machine.current s, s.Frame.Stack with
+                | Some i, _ :: condition :: _ when i.Info.Opcode = Opcode.REQUIRE ->
+                    let struct (f, n) = at
+                    reached.Add at |> ignore
+                    required.Add(struct (f, n, Tree.isTrue (leaving s condition))) |> ignore
+                | Some _, _ -> reached.Add at |> ignore
+                | None, _ -> ())
+            (fun _ _ _ -> ())
 
     let program = (read names[0]).Program
 

@@ -118,12 +118,15 @@ type private Child(start: Func<ProcessStartInfo>) =
 type Origin =
     | Generated of seed: uint64 * index: int64
     | Saved of path: string
+    /// A call of a scenario: who calls what.
+    | Call of path: string * call: string
 
     /// The command that checks this case again.
     member this.Replay =
         match this with
         | Generated(seed, index) -> $"./zexus check --seed {seed} --program {index}"
-        | Saved path -> $"./zexus check --vector {path}"
+        | Saved path
+        | Call(path, _) -> $"./zexus check --vector {path}"
 
 /// A divergence, the smallest case that shows it, and where it was found.
 type Report = {
@@ -204,6 +207,11 @@ type CampaignResult = {
     Programs: int64
     /// Saved cases among the programs.
     Saved: int
+    /// Calls of scenarios among them.
+    Calls: int
+    /// Gas limits, each too small for its call, with which these ran once more, and at how many of them the oracle ran out of gas.
+    Limits: int64
+    RanOut: int64
     /// Loop-heavy programs among them.
     Loops: int64
     Accepted: int64
@@ -319,6 +327,8 @@ type CampaignOptions() =
     member val Workers = Environment.ProcessorCount with get, set
     /// Saved cases, which run first: path and text.
     member val Saved: KeyValuePair<string, string>[] = [||] with get, set
+    /// Scenarios and their paths: each call as it stands, and with every limit of gas at which it ends at another instruction.
+    member val Scenarios: KeyValuePair<string, Scenario>[] = [||] with get, set
     /// A program that takes longer than this hangs.
     member val Patience = TimeSpan.FromSeconds 20.0 with get, set
     /// Different divergences that are shrunk; when there are more, the campaign stops.
@@ -337,6 +347,7 @@ exception CampaignFailed of message: string with
 type private Job =
     | Range of first: int64 * past: int64
     | Saved of path: string * json: string
+    | Call of path: string * call: string * json: string
 
 /// A campaign: programs by seed, checked by child processes.
 [<RequireQualifiedAccess>]
@@ -382,6 +393,8 @@ module Campaign =
         let refusals = Dictionary<string, int64>()
         let mutable programs = 0L
         let mutable accepted = 0L
+        let mutable limits = 0L
+        let mutable ranOut = 0L
         let mutable divergences = 0L
         let clock = Stopwatch.StartNew()
 
@@ -394,6 +407,8 @@ module Campaign =
 
         member _.Programs = programs
         member _.Accepted = accepted
+        member _.Limits = limits
+        member _.RanOut = ranOut
         member _.Levels = options.Levels |> Array.map (fun level -> level, levels[level])
         member this.Steps = this.Levels |> Array.sumBy (fun (_, counts) -> counts.Steps)
         member _.Divergences = divergences
@@ -417,6 +432,8 @@ module Campaign =
             lock this (fun () ->
                 programs <- programs + e.GetProperty("programs").GetInt64()
                 accepted <- accepted + e.GetProperty("accepted").GetInt64()
+                limits <- limits + e.GetProperty("limits").GetInt64()
+                ranOut <- ranOut + e.GetProperty("ranOut").GetInt64()
 
                 for m in e.GetProperty("faults").EnumerateObject() do
                     addTo faults m.Name (m.Value.GetInt64())
@@ -488,7 +505,8 @@ module Campaign =
     let private caseOf (origin: Origin) (json: string) =
         match origin with
         | Origin.Generated(seed, index) -> Generate.case seed index
-        | Origin.Saved _ -> Vector.parse json
+        | Origin.Saved _
+        | Origin.Call _ -> Vector.parse json
 
     /// Works off jobs until there are none, in one child after another.
     let private work
@@ -504,12 +522,26 @@ module Campaign =
         let origin (name: string) =
             match job with
             | Job.Saved(path, _) -> Origin.Saved path
+            | Job.Call(path, call, _) -> Origin.Call(path, call)
             | Job.Range _ -> Origin.Generated(options.Seed, Int64.Parse name)
 
         let json () =
             match job with
-            | Job.Saved(_, json) -> json
+            | Job.Saved(_, json)
+            | Job.Call(_, _, json) -> json
             | Job.Range _ -> ""
+
+        /// The case of which a child said no more than that it begins it.
+        let announced (name: string) =
+            let case = caseOf (origin name) (json ())
+
+            match job with
+            | Job.Call _ -> {
+                case with
+                    GasLimit = Int64.Parse name
+              }
+            | Job.Saved _
+            | Job.Range _ -> case
 
         try
             while not cancel.IsCancellationRequested && not ledger.IsFull && jobs.TryDequeue(&job) do
@@ -521,6 +553,7 @@ module Campaign =
                     let how = if options.IsStepwiseEverywhere then "each" else "run"
                     child.Send $"{how} {Levels.text options.Levels} {options.Seed} {first} {past}"
                 | Job.Saved(_, json) -> child.Send $"saved {Levels.text options.Levels} {json}"
+                | Job.Call(_, _, json) -> child.Send $"call {Levels.text options.Levels} {json}"
 
                 let mutable current = ""
                 /// The first program that is announced and not yet counted.
@@ -539,7 +572,7 @@ module Campaign =
                     let at = origin current
                     let d = Divergence.bare trouble text
                     ledger.Lost()
-                    ledger.Diverged(at, Divergence.key d, (fun () -> caseOf at (json ())), (fun () -> d))
+                    ledger.Diverged(at, Divergence.key d, (fun () -> announced current), (fun () -> d))
 
                     match job, at with
                     | Job.Range(_, past), Origin.Generated(_, index) ->
@@ -582,7 +615,7 @@ module Campaign =
                             let case () =
                                 match e.TryGetProperty "case" with
                                 | true, c -> Vector.parse (c.GetRawText())
-                                | false, _ -> caseOf at (json ())
+                                | false, _ -> announced current
 
                             let divergence () =
                                 match e.TryGetProperty "divergence" with
@@ -678,7 +711,13 @@ module Campaign =
 
     /// Runs the campaign; CampaignFailed when its children cannot work, OperationCanceledException when it is cancelled.
     let run (options: CampaignOptions) : CampaignResult =
-        let total = options.Programs + options.Loops + int64 options.Saved.Length
+        let calls = [|
+            for scenario in options.Scenarios do
+                for call in Scenario.calls scenario.Value -> Job.Call(scenario.Key, call.Text, Vector.toLine call.Case)
+        |]
+
+        let total =
+            options.Programs + options.Loops + int64 options.Saved.Length + int64 calls.Length
 
         if total <= 0L then
             raise (CampaignFailed "A check of zero programs checks nothing.")
@@ -699,6 +738,7 @@ module Campaign =
                 jobs.Enqueue(Job.Range(first, min past (first + chunk)))
 
         // Those that take longest begin first, so that no worker waits for another at the end.
+        Array.iter jobs.Enqueue calls
         enqueue Generate.firstLoop (Generate.firstLoop + options.Loops) (chunk / 10L)
         enqueue options.First (options.First + options.Programs) chunk
 
@@ -781,6 +821,9 @@ module Campaign =
             Seed = options.Seed
             Programs = ledger.Programs
             Saved = options.Saved.Length
+            Calls = calls.Length
+            Limits = ledger.Limits
+            RanOut = ledger.RanOut
             Loops = options.Loops
             Accepted = ledger.Accepted
             Refused = ledger.Programs - ledger.Accepted

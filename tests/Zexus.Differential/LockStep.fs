@@ -1100,6 +1100,9 @@ type LockStep(engine: Engine) =
     let forcedInRuns =
         CollectionOptions(Stress = true, StressCollections = 200, StressRun = 4, Verify = true)
 
+    /// In lock step a cell is known by its address, which no other may have after it.
+    let uncollected = CollectionOptions(FirstTriggerBytes = (1L <<< 40))
+
     /// So few programs that what is compiled goes while others run, and is made anew.
     let cache = JitCache(maximumPrograms = 12)
 
@@ -1377,7 +1380,7 @@ type LockStep(engine: Engine) =
 
         try
             vm.Options <-
-                options case (callable case 0) CollectionOptions.Default null null (fun name arguments outcome ->
+                options case (callable case 0) uncollected null null (fun name arguments outcome ->
                     comparer.Called(name, arguments, outcome))
 
             comparer.Ended(vm.Execute(code.Image, entry case, &hook))

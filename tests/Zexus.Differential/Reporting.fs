@@ -192,6 +192,7 @@ module Reporting =
         match report.Origin with
         | Origin.Generated(seed, index) -> line $"  seed {seed}, program {index}; seen {report.Times} times"
         | Origin.Saved path -> line $"  saved case {path}; seen {report.Times} times"
+        | Origin.Call(path, call) -> line $"  {call} ({path}); seen {report.Times} times"
 
         line $"  again: {report.Replay}"
         out.ToString()
@@ -213,6 +214,7 @@ module Reporting =
             match report.Origin with
             | Origin.Generated(seed, index) -> $"{slug report.Divergence}-{seed}-{index}.json"
             | Origin.Saved path -> Path.GetFileName path
+            | Origin.Call(path, _) -> $"{slug report.Divergence}-{Scenario.nameOf path}.json"
 
         let path = Path.Combine(folder, name)
 

@@ -15,12 +15,15 @@ type Check = delegate of LevelCounts[] * LevelPlan * Case -> Verdict
 ///     run LEVELS SEED FIRST PAST    the programs from FIRST up to PAST, each announced as `@INDEX`, step by step at level 0 and one other, compiled at one, some with collections forced; then {"type": "done"}
 ///     each LEVELS SEED FIRST PAST   the same, step by step, with collections forced and compiled in every way at every level
 ///     saved LEVELS JSON             one case, announced as `@0`, step by step at every level; then {"type": "done"}
+///     call LEVELS JSON              the same, announced as `@LIMIT`, and then with each limit of `Exhaustion`, announced likewise; then {"type": "done"}
 ///     probe LEVELS JSON             one case for the shrinker, answered as {"type": "probe", "divergence": …}
 [<Sealed>]
 type Worker(check: Check, output: TextWriter) =
     let mutable levels = LevelCounts.ForAll()
     let mutable programs = 0L
     let mutable accepted = 0L
+    let mutable limits = 0L
+    let mutable ranOut = 0L
     let faults = Dictionary<string, int64>()
     let refusals = Dictionary<string, int64>()
     let clock = Stopwatch.StartNew()
@@ -54,6 +57,8 @@ type Worker(check: Check, output: TextWriter) =
                 w.WriteString("type", "counts")
                 w.WriteNumber("programs", programs)
                 w.WriteNumber("accepted", accepted)
+                w.WriteNumber("limits", limits)
+                w.WriteNumber("ranOut", ranOut)
                 sendTable w "faults" faults
                 sendTable w "refusals" refusals
                 w.WriteStartArray "levels"
@@ -96,6 +101,8 @@ type Worker(check: Check, output: TextWriter) =
         levels <- LevelCounts.ForAll()
         programs <- 0L
         accepted <- 0L
+        limits <- 0L
+        ranOut <- 0L
 
     let sendDivergence (verdict: Verdict) (d: Divergence) =
         let key = Divergence.key d
@@ -153,7 +160,7 @@ type Worker(check: Check, output: TextWriter) =
             ]
         | _ -> [ first ]
 
-    member private _.Case(name: string, plan: LevelPlan, case: Case) =
+    member private this.Case(name: string, plan: LevelPlan, case: Case) =
         send ("@" + name)
         programs <- programs + 1L
         let verdicts = Worker.Run(check, levels, plan, case)
@@ -164,10 +171,30 @@ type Worker(check: Check, output: TextWriter) =
         for verdict in verdicts do
             tally verdict
 
-        // What was counted before a child dies is counted; after a divergence at once, so that none is reported twice.
-        if clock.ElapsedMilliseconds > 200L || verdicts |> List.exists _.Divergence.IsSome then
+        this.Counted(verdicts |> List.exists _.Divergence.IsSome)
+
+    /// What was counted before a child dies is counted; after a divergence at once, so that none is reported twice.
+    member private _.Counted(hasDiverged: bool) =
+        if clock.ElapsedMilliseconds > 200L || hasDiverged then
             sendCounts ()
             clock.Restart()
+
+    /// A call that loads, with less gas than it uses: what it then comes to is no program of its own, and no fault that was looked for.
+    member private this.Exhausted(plan: LevelPlan, case: Case, isTooLittle: bool) =
+        send $"@{case.GasLimit}"
+        let verdict = check.Invoke(levels, plan, case)
+
+        if isTooLittle then
+            limits <- limits + 1L
+
+            if verdict.Fault = Exhaustion.fault then
+                ranOut <- ranOut + 1L
+
+        match verdict.Divergence with
+        | Some d -> sendDivergence verdict d
+        | None -> ()
+
+        this.Counted verdict.Divergence.IsSome
 
     member private _.Done() =
         sendCounts ()
@@ -204,6 +231,18 @@ type Worker(check: Check, output: TextWriter) =
                 this.Done()
             | [| "saved"; levels; json |] ->
                 this.Case("0", LevelPlan.saved (Levels.parse levels), Vector.parse json)
+                this.Done()
+            | [| "call"; levels; json |] ->
+                let levels = Levels.parse levels
+                let case = Vector.parse json
+                this.Case(string case.GasLimit, LevelPlan.saved levels, case)
+
+                match Zexus.Spec.Validation.validate case.Limits case.Program with
+                | Ok loaded ->
+                    Exhaustion.each loaded case (fun case isTooLittle ->
+                        this.Exhausted(Exhaustion.inTurn levels case.GasLimit, case, isTooLittle))
+                | Error _ -> ()
+
                 this.Done()
             | [| "probe"; levels; json |] ->
                 send "@0"

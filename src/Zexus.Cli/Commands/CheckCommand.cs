@@ -38,7 +38,8 @@ internal static class CheckCommand
         );
         Option<string?> vector = new("--vector")
         {
-            Description = "Check this one vector (.json) or program (.zxa, .zxb), and nothing else.",
+            Description =
+                "Check this one vector (.json), program (.zxa, .zxb) or scenario (.scenario.json), and nothing else.",
             HelpName = "FILE",
         };
         Option<long> workers = WholeNumber.Option(
@@ -108,7 +109,14 @@ internal static class CheckCommand
             if (path is not null)
             {
                 options.Programs = 0;
-                options.Saved = [CaseFile.Read(path, InputFile.Shown(path), terminal)];
+                if (ScenarioFile.IsOne(path))
+                {
+                    options.Scenarios = [new(InputFile.Shown(path), ScenarioFile.Read(path))];
+                }
+                else
+                {
+                    options.Saved = [CaseFile.Read(path, InputFile.Shown(path), terminal)];
+                }
             }
             else if (one is long index)
             {
@@ -127,6 +135,7 @@ internal static class CheckCommand
                         "Run ./zexus check in the repository."
                     );
                 options.Saved = CaseFile.OfRepository(root, terminal);
+                options.Scenarios = ScenarioFile.OfRepository(root);
             }
 
             CampaignResult result = Run(options, terminal);

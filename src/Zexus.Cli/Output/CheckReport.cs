@@ -47,6 +47,14 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
             ("seed", Json.Of(result.Seed)),
             ("programs", Json.Of(result.Programs)),
             ("saved", Json.Of(result.Saved)),
+            (
+                "calls",
+                Json.Object(
+                    ("calls", Json.Of(result.Calls)),
+                    ("limits", Json.Of(result.Limits)),
+                    ("ranOut", Json.Of(result.RanOut))
+                )
+            ),
             ("accepted", Json.Of(result.Accepted)),
             ("refused", Json.Of(result.Refused)),
             ("steps", Json.Of(result.Steps)),
@@ -123,6 +131,18 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
             }
         }
 
+        if (isWhole && result.RanOut == 0)
+        {
+            reds.Add("no call of a contract ran out of gas");
+        }
+
+        if (result.RanOut < result.Limits)
+        {
+            reds.Add(
+                $"{result.Limits - result.RanOut:N0} of {result.Limits:N0} executions with too little gas did not run out of it"
+            );
+        }
+
         // One level's programs do not reach all that threaded and compiled code can do; everything that is saved does.
         if (isWhole && result.NeverThreaded.Length > 0)
         {
@@ -148,7 +168,7 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
         [
             (
                 "programs",
-                $"{result.Programs:N0}: {result.Saved:N0} saved, {result.Programs - result.Saved:N0} generated (seed {result.Seed}), {result.Loops:N0} of them loop-heavy; "
+                $"{result.Programs:N0}: {result.Saved:N0} saved, {result.Calls:N0} calls of contracts, {result.Programs - result.Saved - result.Calls:N0} generated (seed {result.Seed}), {result.Loops:N0} of them loop-heavy; "
                     + $"{result.Accepted:N0} ran, {result.Refused:N0} refused"
             ),
             ("steps compared", $"{result.Steps:N0}"),
@@ -196,6 +216,16 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
                     "running loops",
                     $"entered {result.CompiledCount("loop entered"):N0} times by {result.CompiledCount("loop executions entered"):N0} "
                         + $"of {result.CompiledCount("loop executions"):N0} executions of loop-heavy programs; left in the middle: {loopExits}"
+                )
+            );
+        }
+
+        if (result.Calls > 0)
+        {
+            rows.Add(
+                (
+                    "too little gas",
+                    $"{result.Calls:N0} calls of contracts, once more with {result.Limits:N0} limits that are too small: {result.RanOut:N0} ran out of gas"
                 )
             );
         }

@@ -8,10 +8,13 @@ internal sealed unsafe partial class CellHeap
     private const long SmallestGrowth = 7 * 16;
 
     /// <summary>A List of that many items, which the caller fills; its capacity is the same.</summary>
-    public ListCell* NewList(int count, ElementKind kind = ElementKind.Value)
+    public ListCell* NewList(int count, ElementKind kind = ElementKind.Value) => TakeList(count, kind);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private ListCell* TakeList(int count, ElementKind kind)
     {
-        ListCell* cell = (ListCell*)Allocate(CellKind.List, sizeof(ListCell) + ((long)count << kind.Shift()));
-        cell->Header.Width = (byte)kind;
+        long bytes = sizeof(ListCell) + ((long)count << kind.Shift());
+        ListCell* cell = (ListCell*)Allocate(CellKind.List, bytes, (byte)kind);
         cell->Count = count;
         cell->Capacity = count;
         cell->Items = (byte*)(cell + 1);
@@ -37,10 +40,32 @@ internal sealed unsafe partial class CellHeap
             kind = kind.Takes(((Value*)(at + ((long)i * distance)))->Tag) ? kind : ElementKind.Value;
         }
 
-        ListCell* list = NewList(count, kind);
-        for (int i = 0; i < count; i++)
+        ListCell* list = TakeList(count, kind);
+        byte* to = list->Items;
+        byte* end = to + ((long)count << kind.Shift());
+        switch (kind)
         {
-            list->Put(i, *(Value*)(at + ((long)i * distance)));
+            case ElementKind.Value:
+                for (; to != end; to += sizeof(Value), at += distance)
+                {
+                    Value.Copy((Value*)to, (Value*)at);
+                }
+
+                break;
+            case ElementKind.Bool:
+                for (; to != end; to++, at += distance)
+                {
+                    *to = (byte)((Value*)at)->Payload;
+                }
+
+                break;
+            default:
+                for (; to != end; to += sizeof(long), at += distance)
+                {
+                    *(long*)to = ((Value*)at)->Payload;
+                }
+
+                break;
         }
 
         return list;
@@ -100,14 +125,18 @@ internal sealed unsafe partial class CellHeap
     [MethodImpl(MethodImplOptions.NoInlining)]
     private void Admit(ListCell* list, Value item)
     {
-        int mark = Protect(Value.Of(list));
-        Protect(item);
         if (list->Count == 0)
         {
             list->Header.Width = (byte)ElementKinds.Of(item.Tag);
             list->Capacity = (int)(RoomFor(list) >> list->Kind.Shift());
+            if (list->Capacity > 0)
+            {
+                return;
+            }
         }
 
+        int mark = Protect(Value.Of(list));
+        Protect(item);
         if (!list->Kind.Takes(item.Tag))
         {
             Widen(list, list->Count + 1);

@@ -5,7 +5,8 @@ namespace Zexus.Vm;
 /// <summary>Sweeping: what has not the colour of the collection is free, and lies in runs again.</summary>
 internal sealed unsafe partial class CellHeap
 {
-    private void Sweep()
+    /// <summary>The second half of a collection.</summary>
+    internal void Sweep()
     {
         for (int i = 0; i < SizeClass.Count; i++)
         {
@@ -16,7 +17,13 @@ internal sealed unsafe partial class CellHeap
         int kept = 0;
         foreach (Block block in CollectionsMarshal.AsSpan(_blocks))
         {
-            if (Sweep(_classes + block.Class, (byte*)block.Start))
+            Tally* tally = TallyOf(_tallies, _tallyMask, block.Start);
+            if (tally->Found == 0)
+            {
+                Bury(block);
+                _spare.Add(block.Start);
+            }
+            else if (tally->Found == tally->Full || Sweep(_classes + block.Class, (byte*)block.Start))
             {
                 _blocks[kept++] = block;
             }
@@ -34,6 +41,15 @@ internal sealed unsafe partial class CellHeap
             {
                 FreeLarge(cell);
             }
+        }
+    }
+
+    /// <summary>Nothing in the block is in use: a check that looks at freed cells finds the pattern in it.</summary>
+    private void Bury(Block block)
+    {
+        if (_poison || CellChecks.Prefix > 0)
+        {
+            NativeMemory.Fill((void*)block.Start, BlockBytes, Poison);
         }
     }
 

@@ -122,9 +122,11 @@ internal sealed unsafe partial class CellHeap : IDisposable
         NativeMemory.Free(_protected);
         NativeMemory.Free(_pending);
         NativeMemory.Free(_stacked);
+        NativeMemory.Free(_tallies);
         _protected = null;
         _pending = null;
         _stacked = null;
+        _tallies = null;
     }
 
     private void FreeArenas()
@@ -155,13 +157,16 @@ internal sealed unsafe partial class CellHeap : IDisposable
         _largeBytes = 0;
     }
 
+    /// <summary>A cell with its header, of which the width is <see cref="Cell.Width"/>; what follows is whatever was there.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private Cell* Allocate(CellKind kind, long bytes)
+    private Cell* Allocate(CellKind kind, long bytes, byte width = 0)
     {
         bytes += CellChecks.Prefix;
         if (bytes > LargestSmall)
         {
-            return AllocateLarge(kind, bytes);
+            Cell* large = AllocateLarge(kind, bytes);
+            large->Width = width;
+            return large;
         }
 
         SizeClass* size = _classes + SizeClass.Of((int)bytes);
@@ -173,7 +178,7 @@ internal sealed unsafe partial class CellHeap : IDisposable
 
         size->Next = at + size->Bytes;
         Cell* cell = (Cell*)(at + CellChecks.Prefix);
-        *(ulong*)cell = size->Header | (byte)kind;
+        *(ulong*)cell = size->Header | (byte)kind | ((ulong)width << 16);
         CellChecks.Close(cell);
         return cell;
     }

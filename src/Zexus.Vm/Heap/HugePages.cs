@@ -11,12 +11,12 @@ internal static unsafe partial class HugePages
     public const int Bytes = 2 * 1024 * 1024;
     private const int UseHugePages = 14;
 
-    /// <summary>Memory at a multiple of 64 bytes, to be given back with <see cref="NativeMemory.AlignedFree"/>.</summary>
+    /// <summary>Memory at a multiple of a block's size, to be given back with <see cref="NativeMemory.AlignedFree"/>.</summary>
     public static nint Allocate(long bytes)
     {
         if (bytes < Bytes)
         {
-            return (nint)NativeMemory.AlignedAlloc((nuint)bytes, 64);
+            return (nint)NativeMemory.AlignedAlloc((nuint)bytes, CellHeap.BlockBytes);
         }
 
         void* start = NativeMemory.AlignedAlloc((nuint)bytes, Bytes);
