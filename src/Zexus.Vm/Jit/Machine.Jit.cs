@@ -46,6 +46,9 @@ internal sealed unsafe partial class Machine
 
     private const int StackReserve = 32 * 1024;
 
+    /// <summary>So many calls or jumps later it is asked again whether an execution has taken <see cref="VmOptions.InterpretedSteps"/>.</summary>
+    private const int TurnsBetweenLooks = 1_000;
+
     /// <summary>
     /// The least that a compiled frame that calls takes on the native stack: the return address, machine, frame and slots, which it
     /// needs afterwards, and the variable whose address it compares with <see cref="_callLimit"/>.
@@ -190,6 +193,11 @@ internal sealed unsafe partial class Machine
         {
             // A hook is looking on.
             return Math.Max(Math.Min(compiledAt ?? int.MaxValue, threadedAt ?? int.MaxValue), 8);
+        }
+
+        if (_steps + (_counter & Fuel.StepMask) < _options!.InterpretedSteps)
+        {
+            return TurnsBetweenLooks;
         }
 
         if (_threaded is not null && !warm && (_jit is null || threadedAt < compiledAt))
