@@ -80,6 +80,35 @@ public class JitTests
             .end
             """;
 
+    [Theory]
+    [InlineData(0, 1)]
+    [InlineData(50_000, 1)]
+    [InlineData(long.MaxValue, 0)]
+    public void Nothing_is_compiled_before_so_many_steps(long steps, int pieces)
+    {
+        ZexusProgram program = Load(CountTo(20_000, "0"));
+        JitOptions jit = Eager with { CallThreshold = int.MaxValue };
+        ThreadedOptions threaded = new() { CountExecutions = true };
+        VmOptions options = new()
+        {
+            GasLimit = long.MaxValue,
+            Jit = jit,
+            JitCache = new JitCache(),
+            Threaded = threaded,
+            InterpretedSteps = steps,
+        };
+        using Vm vm = new(options);
+        ExecutionResult result = vm.Execute(program);
+        Assert.Equal(Run(program, null).Steps, result.Steps);
+        JitStatistics statistics = program.JitStatistics(jit)!;
+        Assert.Equal(pieces, statistics.Pieces);
+
+        // A turn is 13 steps, two of them sums.
+        long sums = statistics.Executed.GetValueOrDefault("Add");
+        Assert.True(pieces == 0 ? sums == 0 : sums > 10_000, $"{sums} sums in compiled code");
+        Assert.InRange(sums * 13 / 2, 0, Math.Max(result.Steps - steps, 0));
+    }
+
     [Fact]
     public void A_loop_that_runs_once_is_entered_while_it_runs()
     {

@@ -24,6 +24,11 @@ internal sealed record InterpreterOptions
 /// <summary>The engine of Zexus.Vm, on programs as they are, or optimized, or in register form.</summary>
 internal sealed class Interpreter(InterpreterOptions options) : IEngine
 {
+    /// <summary>
+    /// Steps, some milliseconds of them, that are only interpreted: making the first threaded code of a process, and compiling, takes tens of milliseconds.
+    /// </summary>
+    private const long ShortRun = 1_000_000;
+
     /// <summary>As --engine names it, and --help its default.</summary>
     public override string ToString() => "interpreter";
 
@@ -124,6 +129,7 @@ internal sealed class Interpreter(InterpreterOptions options) : IEngine
             {
                 Collection = new CollectionOptions { Profile = options.ProfilesHeap },
                 Jit = options.InterpretsOnly ? null : JitOptions.Default,
+                InterpretedSteps = ShortRun,
             };
 
         private Execution ExecutionOf(ExecutionResult result) =>

@@ -81,6 +81,12 @@ public sealed record VmOptions
     /// </summary>
     public ThreadedOptions? Threaded { get; init; } = ThreadedOptions.Default;
 
+    /// <summary>
+    /// Neither is threaded code made nor anything compiled before an execution has taken so many steps. For a process that may end soon: what
+    /// makes such code is slow when it is used for the first time.
+    /// </summary>
+    public long InterpretedSteps { get; init; }
+
     /// <summary>Where compiled code is kept and looked for. One of its own keeps a host's executions apart from all others.</summary>
     public JitCache JitCache { get; init; } = JitCache.Shared;
 
@@ -93,6 +99,7 @@ public sealed record VmOptions
         ArgumentNullException.ThrowIfNull(Contract);
         ArgumentOutOfRangeException.ThrowIfNegative(StepLimit ?? 0, nameof(StepLimit));
         ArgumentOutOfRangeException.ThrowIfNegative(MemoryLimit);
+        ArgumentOutOfRangeException.ThrowIfNegative(InterpretedSteps);
         ArgumentOutOfRangeException.ThrowIfLessThan(TimeLimit ?? TimeSpan.Zero, TimeSpan.Zero, nameof(TimeLimit));
         ArgumentNullException.ThrowIfNull(Collection);
         Collection.Check();

@@ -19,14 +19,23 @@ internal sealed record Convention
     /// <summary>The kind of the result, or <see cref="AbstractValue.Any"/>.</summary>
     public required int Result { get; init; }
 
-    public Type[] ParameterTypes() =>
-        [
-            typeof(Machine),
-            typeof(Frame*),
-            typeof(Value*),
-            typeof(long),
-            .. Enumerable.Repeat(typeof(long), Registers.Length),
-        ];
+    private static readonly Type[][] Parameters =
+    [
+        .. Enumerable
+            .Range(0, MostRegisters + 1)
+            .Select(count =>
+                (Type[])
+                    [
+                        typeof(Machine),
+                        typeof(Frame*),
+                        typeof(Value*),
+                        typeof(long),
+                        .. Enumerable.Repeat(typeof(long), count),
+                    ]
+            ),
+    ];
+
+    public Type[] ParameterTypes() => Parameters[Registers.Length];
 
     public bool Equals(Convention? other) =>
         other is not null && Result == other.Result && Registers.AsSpan().SequenceEqual(other.Registers.AsSpan());

@@ -60,7 +60,6 @@ internal sealed unsafe partial class FunctionCompiler
         if (bytes != 0)
         {
             _il.Int(bytes);
-            _il.Op(OpCodes.Conv_I);
             _il.Op(OpCodes.Add);
         }
     }

@@ -397,10 +397,15 @@ internal sealed unsafe partial class FunctionCompiler
 
     private void ClearSlots(int arguments, int from, int to)
     {
-        for (int s = from; s < to; s++)
+        if (from >= to)
         {
-            StoreTag(arguments + s, () => _il.Long((long)Tag.Null));
-            StorePayload(arguments + s, () => _il.Long(0));
+            return;
         }
+
+        // Cleared memory is a row of Nulls.
+        SlotAddress(arguments + from);
+        _il.Int(0);
+        _il.Int((to - from) * sizeof(Value));
+        _il.Op(OpCodes.Initblk);
     }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Reflection;
 using System.Reflection.Emit;
 using System.Runtime.InteropServices;
@@ -56,7 +57,6 @@ internal sealed unsafe partial class FunctionCompiler
         if (bytes != 0)
         {
             _il.Int(bytes);
-            _il.Op(OpCodes.Conv_I);
             _il.Op(OpCodes.Add);
         }
     }
@@ -421,38 +421,39 @@ internal sealed unsafe partial class FunctionCompiler
             _il.Mark(label);
             FrameState kept = _state;
             _state = now;
-
-            VirtualState* objects = StoreParts();
-
-            // Not before: what a call would have to keep, the register allocator spills where it was made.
-            for (int s = 0; s < now.Top; s++)
-            {
-                // Where the machine makes what the code has not, it writes the slot, too.
-                if (Resolve(s).Virtual == 0)
-                {
-                    Flush(s);
-                }
-            }
-
-            note?.Invoke();
-            PushMachine();
             Site* site = NewSite(i, exit, now.Top - Slots);
             site->Guard = guard;
-            site->Objects = objects;
-            _il.Address(site);
-            PushFrame();
-            PushSlots();
-            _il.Load(_counter);
-            if (back != 0)
-            {
-                _il.Long(back);
-                _il.Op(OpCodes.Add);
-            }
+            site->Back = back;
+            site->Depth = now.Activation.Depth;
+            site->Base = Base;
+            _exit = site;
 
-            _il.Call(Members.Exit);
-            _il.Op(OpCodes.Ret);
+            // No call before the last store: what a call would have to keep, the register allocator spills where it was made.
+            note?.Invoke();
+            site->Objects = StoreParts();
+            StoreSlots(site);
             _state = kept;
         });
+    }
+
+    /// <summary>The place of the exit whose code is being emitted.</summary>
+    private Site* _exit;
+
+    /// <summary>Is to be noted by whoever leaves: what of a value that the frame or, of a part, a variable of the method has.</summary>
+    private void NoteOnLeaving(ExitNote what, ushort* seen, int holder)
+    {
+        _exit->Note = what;
+        _exit->Noted = seen;
+        if (holder < _extent)
+        {
+            _exit->NotedSlot = holder;
+            return;
+        }
+
+        _exit->NotedSlot = -1;
+        PushMachine();
+        _il.Load(what == ExitNote.Kind ? TagOf(holder) : PayloadOf(holder));
+        _il.StoreField(Members.NotedValue);
     }
 
     /// <summary>Notes the kind that a guard found instead.</summary>
@@ -462,9 +463,7 @@ internal sealed unsafe partial class FunctionCompiler
         return () =>
         {
             Seen* seen = SeenAt(i);
-            _il.Address(first ? &seen->First : &seen->Second);
-            _il.Load(TagOf(holder));
-            _il.Call(Members.NoteKind);
+            NoteOnLeaving(ExitNote.Kind, first ? &seen->First : &seen->Second, holder);
         };
     }
 
@@ -475,16 +474,14 @@ internal sealed unsafe partial class FunctionCompiler
         return () =>
         {
             Seen* seen = SeenAt(i);
-            _il.Address(&seen->Elements);
             if (fits)
             {
-                _il.Load(PayloadOf(holder));
-                _il.Call(Members.Of(nameof(Machine.NoteElements)));
+                NoteOnLeaving(ExitNote.Elements, &seen->Elements, holder);
             }
             else
             {
-                _il.Int(ushort.MaxValue);
-                _il.Op(OpCodes.Stind_I2);
+                _exit->Note = ExitNote.AllElements;
+                _exit->Noted = &seen->Elements;
             }
         };
     }
@@ -493,9 +490,8 @@ internal sealed unsafe partial class FunctionCompiler
         () =>
         {
             Seen* seen = SeenAt(i);
-            _il.Address(overflow ? &seen->Overflow : &seen->Range);
-            _il.Int(1);
-            _il.Op(OpCodes.Stind_I2);
+            _exit->Note = ExitNote.Flag;
+            _exit->Noted = overflow ? &seen->Overflow : &seen->Range;
         };
 
     /// <summary>A call of a static method of the machine's that takes the machine first.</summary>
@@ -528,6 +524,10 @@ internal sealed unsafe partial class FunctionCompiler
 /// <summary>What compiled code refers to.</summary>
 internal static class Members
 {
+    // First: what stands below asks them.
+    private static readonly ConcurrentDictionary<string, MethodInfo> Methods = new();
+    private static readonly ConcurrentDictionary<string, FieldInfo> Fields = new();
+
     public static readonly int PayloadOffset = (int)Marshal.OffsetOf<Value>(nameof(Value.Payload));
     public static readonly int ElementKindOffset = (int)Marshal.OffsetOf<Cell>(nameof(Cell.Width));
     public static readonly int ListCountOffset = (int)Marshal.OffsetOf<ListCell>(nameof(ListCell.Count));
@@ -558,14 +558,18 @@ internal static class Members
         nameof(BitConverter.Int64BitsToDouble)
     )!;
     public static readonly MethodInfo Bits = Of(nameof(Machine.BitsOf));
-    public static readonly MethodInfo Exit = Of(nameof(Machine.LeaveCompiled));
-    public static readonly MethodInfo NoteKind = Of(nameof(Machine.NoteKind));
+    public static readonly FieldInfo ExitCounter = Field("_exitCounter");
+    public static readonly FieldInfo NotedValue = Field("_notedValue");
 
-    public static MethodInfo Of(string name) =>
+    public static MethodInfo Of(string name) => Methods.GetOrAdd(name, Find);
+
+    public static FieldInfo Field(string name) => Fields.GetOrAdd(name, FindField);
+
+    private static MethodInfo Find(string name) =>
         typeof(Machine).GetMethod(name, BindingFlags.Static | BindingFlags.NonPublic | BindingFlags.Public)
         ?? throw new InvalidOperationException($"the machine has no method {name}");
 
-    public static FieldInfo Field(string name) =>
+    private static FieldInfo FindField(string name) =>
         typeof(Machine).GetField(name, BindingFlags.Instance | BindingFlags.NonPublic)
         ?? throw new InvalidOperationException($"the machine has no field {name}");
 }

@@ -154,6 +154,9 @@ internal sealed unsafe partial class FunctionCompiler
         /// <summary>Behind its last instruction.</summary>
         public int End { get; set; }
 
+        /// <summary>Null before anybody has asked.</summary>
+        public List<Block>? Successors { get; set; }
+
         /// <summary>Its place among the blocks: a callee's are between the call and what follows. Only loops lead back.</summary>
         public int Number { get; set; }
 
@@ -414,7 +417,9 @@ internal sealed unsafe partial class FunctionCompiler
         }
     }
 
-    private IEnumerable<Block> Successors(Block block)
+    private List<Block> Successors(Block block) => block.Successors ??= SuccessorsOf(block);
+
+    private List<Block> SuccessorsOf(Block block)
     {
         int last = block.End - 1;
         List<Block> successors = [];
@@ -465,14 +470,19 @@ internal sealed unsafe partial class FunctionCompiler
     /// <summary>Backwards over the blocks. Where faults can be caught, a handler may read anything.</summary>
     private void FindLiveness()
     {
+        bool[][] reads = new bool[_blocks.Count][];
+        bool[][] writes = new bool[_blocks.Count][];
         foreach (Block block in _blocks)
         {
             // Operands are all read.
             Activation activation = _owners[block.Start];
-            block.Live =
-            [
-                .. Enumerable.Range(0, _extent).Select(slot => _hasHandlers || !activation.HasVariable(slot)),
-            ];
+            block.Live = new bool[_extent];
+            for (int s = 0; s < _extent; s++)
+            {
+                block.Live[s] = _hasHandlers || !activation.HasVariable(s);
+            }
+
+            (reads[block.Number], writes[block.Number]) = UsesOf(block);
         }
 
         bool changed = !_hasHandlers;
@@ -482,54 +492,68 @@ internal sealed unsafe partial class FunctionCompiler
             for (int b = _blocks.Count - 1; b >= 0; b--)
             {
                 Block block = _blocks[b];
-                Activation activation = _owners[block.Start];
-                bool[] live = [.. Enumerable.Range(0, block.Live.Length).Select(slot => !activation.HasVariable(slot))];
-                foreach (Block successor in Successors(block))
+                for (int s = 0; s < _extent; s++)
                 {
-                    Activation next = _owners[successor.Start];
-                    for (int s = 0; s < live.Length; s++)
+                    if (!block.Live[s] && (reads[b][s] || (!writes[b][s] && IsReadBehind(block, s))))
                     {
-                        live[s] |= successor.Live[s] && next.HasVariable(s);
+                        block.Live[s] = true;
+                        changed = true;
                     }
-                }
-
-                for (int i = block.End - 1; i >= block.Start; i--)
-                {
-                    (int written, int read, int other) = FrameUses(i);
-                    if (written >= 0)
-                    {
-                        live[written] = false;
-                    }
-
-                    if (read >= 0)
-                    {
-                        live[read] = true;
-                    }
-
-                    if (other >= 0)
-                    {
-                        live[other] = true;
-                    }
-
-                    foreach (int slot in CellReads(i))
-                    {
-                        live[slot] = true;
-                    }
-
-                    if ((Op)At(i)->Op == Op.TakeCharges)
-                    {
-                        // Sizes of variables: which, the list knows.
-                        Array.Fill(live, true);
-                    }
-                }
-
-                if (!live.AsSpan().SequenceEqual(block.Live))
-                {
-                    block.Live = live;
-                    changed = true;
                 }
             }
         }
+    }
+
+    private bool IsReadBehind(Block block, int slot)
+    {
+        foreach (Block successor in Successors(block))
+        {
+            if (successor.Live[slot] && _owners[successor.Start].HasVariable(slot))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>The variables and registers that a block reads before it writes them, and those that it writes.</summary>
+    private (bool[] Reads, bool[] Writes) UsesOf(Block block)
+    {
+        bool[] reads = new bool[_extent];
+        bool[] writes = new bool[_extent];
+        for (int i = block.End - 1; i >= block.Start; i--)
+        {
+            (int written, int read, int other) = FrameUses(i);
+            if (written >= 0)
+            {
+                reads[written] = false;
+                writes[written] = true;
+            }
+
+            if (read >= 0)
+            {
+                reads[read] = true;
+            }
+
+            if (other >= 0)
+            {
+                reads[other] = true;
+            }
+
+            foreach (int slot in CellReads(i))
+            {
+                reads[slot] = true;
+            }
+
+            if ((Op)At(i)->Op == Op.TakeCharges)
+            {
+                // Sizes of variables: which, the list knows.
+                Array.Fill(reads, true);
+            }
+        }
+
+        return (reads, writes);
     }
 
     /// <summary>The slots that an instruction writes and reads as variables or registers; -1 for none.</summary>

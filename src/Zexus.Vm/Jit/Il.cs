@@ -126,7 +126,15 @@ internal sealed class Il(ILGenerator generator)
     {
         if (Enabled)
         {
-            generator.Emit(OpCodes.Ldc_I4, value);
+            if (value is >= sbyte.MinValue and <= sbyte.MaxValue)
+            {
+                generator.Emit(OpCodes.Ldc_I4_S, (sbyte)value);
+            }
+            else
+            {
+                generator.Emit(OpCodes.Ldc_I4, value);
+            }
+
             Count++;
         }
     }
@@ -155,6 +163,15 @@ internal sealed class Il(ILGenerator generator)
         if (Enabled)
         {
             generator.Emit(OpCodes.Ldfld, field);
+            Count++;
+        }
+    }
+
+    public void StoreField(FieldInfo field)
+    {
+        if (Enabled)
+        {
+            generator.Emit(OpCodes.Stfld, field);
             Count++;
         }
     }

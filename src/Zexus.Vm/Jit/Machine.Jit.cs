@@ -38,7 +38,16 @@ internal sealed unsafe partial class Machine
     /// <summary>How many of them a collection has to look at.</summary>
     private int _virtualRoots;
 
+    /// <summary>The counter where compiled code is left at a place.</summary>
+    private long _exitCounter = 0;
+
+    /// <summary>A tag or payload that no slot of the frame has, for the exit that notes it.</summary>
+    private long _notedValue = 0;
+
     private const int StackReserve = 32 * 1024;
+
+    /// <summary>So many calls or jumps later it is asked again whether an execution has taken <see cref="VmOptions.InterpretedSteps"/>.</summary>
+    private const int TurnsBetweenLooks = 1_000;
 
     /// <summary>
     /// The least that a compiled frame that calls takes on the native stack: the return address, machine, frame and slots, which it
@@ -186,6 +195,11 @@ internal sealed unsafe partial class Machine
             return Math.Max(Math.Min(compiledAt ?? int.MaxValue, threadedAt ?? int.MaxValue), 8);
         }
 
+        if (_steps + (_counter & Fuel.StepMask) < _options!.InterpretedSteps)
+        {
+            return TurnsBetweenLooks;
+        }
+
         if (_threaded is not null && !warm && (_jit is null || threadedAt < compiledAt))
         {
             warm = true;
@@ -211,6 +225,11 @@ internal sealed unsafe partial class Machine
         nuint limit = _callLimit;
         _callLimit = CallLimit(frame);
         long status = Call(entry, frame);
+        if (ExitStatus.PlaceOf(status) is var exit && exit != null)
+        {
+            status = TakeExit(exit, frame, frame->Vars);
+        }
+
         _callLimit = limit;
         frame->Result = result;
         frame->Flags = flags;
@@ -528,6 +547,12 @@ internal sealed unsafe partial class Machine
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal static long AfterCall(Machine machine, Site* site, Frame* frame, Value* slots, long status)
     {
+        if (ExitStatus.PlaceOf(status) is var exit && exit != null)
+        {
+            Value* arguments = slots + site->Function->Slots + site->Height - site->At->B;
+            status = machine.TakeExit(exit, frame + 1, arguments);
+        }
+
         if (status == ExitStatus.Interpret)
         {
             // The called frame is current. This one's record is needed below it.
@@ -547,30 +572,78 @@ internal sealed unsafe partial class Machine
         return Unwind(code, site, frame);
     }
 
-    /// <summary>A side exit: the interpreter goes on at the site's instruction.</summary>
+    /// <summary>Compiled code has returned a place at a side exit: the interpreter goes on at its instruction.</summary>
+    /// <param name="site">The place.</param>
+    /// <param name="frame">The frame that was compiled.</param>
+    /// <param name="slots">Its first slot.</param>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    internal static long LeaveCompiled(Machine machine, Site* site, Frame* frame, Value* slots, long counter)
+    private long TakeExit(Site* site, Frame* frame, Value* slots)
     {
-        machine.Publish(site, frame, slots, counter);
+        for (SlotFill* fill = site->Fills; fill < site->Fills + site->FillCount; fill++)
+        {
+            Value* slot = slots + fill->Slot;
+            slot->Tag = fill->Tag;
+            if (fill->IsConstant)
+            {
+                slot->Payload = fill->Payload;
+            }
+            else if (fill->Tag == Tag.Float)
+            {
+                slot->Payload = BitsOf(slot->Float);
+            }
+        }
+
+        if (site->Note != ExitNote.None)
+        {
+            NoteExit(site, slots);
+        }
+
+        slots += site->Base;
+        Publish(site, frame + site->Depth, slots, _exitCounter + site->Back);
         site->Taken++;
         if (site->Objects != null)
         {
-            machine.Make(site->Objects, slots);
+            Make(site->Objects, slots);
         }
 
-        machine._ip = site->At;
+        _ip = site->At;
         if (site->Exit == ExitKind.Gas)
         {
             // The rest of the slice would be interpreted: so the next one has it.
-            _ = machine.Refill(0);
+            _ = Refill(0);
         }
 
         if (site->Exit is not (ExitKind.Gas or ExitKind.Room))
         {
-            machine._jit!.Exited(site);
+            _jit!.Exited(site);
         }
 
         return ExitStatus.Interpret;
+    }
+
+    private void NoteExit(Site* site, Value* slots)
+    {
+        long value = _notedValue;
+        switch (site->Note)
+        {
+            case ExitNote.Flag:
+                *site->Noted = 1;
+                break;
+            case ExitNote.Kind:
+                long kind = site->NotedSlot < 0 ? value : (long)slots[site->NotedSlot].Tag;
+                *site->Noted |= (ushort)(1 << (int)kind);
+                break;
+            case ExitNote.Elements:
+                long list = site->NotedSlot < 0 ? value : slots[site->NotedSlot].Payload;
+                *site->Noted |= (ushort)(1 << (int)new Value(Tag.List, list).List->Kind);
+                break;
+            case ExitNote.AllElements:
+                *site->Noted = ushort.MaxValue;
+                break;
+            case ExitNote.None:
+            default:
+                throw new InvalidOperationException("the exit notes nothing");
+        }
     }
 
     /// <summary>
@@ -646,13 +719,6 @@ internal sealed unsafe partial class Machine
     }
 
     internal static void DropHandlers(Machine machine, Frame* frame) => machine._handlerCount = frame->Handlers;
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    internal static void NoteKind(ushort* seen, long tag) => *seen |= (ushort)(1 << (int)tag);
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    internal static void NoteElements(ushort* seen, long list) =>
-        *seen |= (ushort)(1 << (int)new Value(Tag.List, list).List->Kind);
 
     /// <summary>The address of the entry under a String; null when there is none.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -30,6 +30,41 @@ internal enum ExitKind
     Room,
 }
 
+/// <summary>What an exit notes, so that the piece that is compiled next does not leave there.</summary>
+internal enum ExitNote
+{
+    /// <summary>Nothing, or the exit's own code has.</summary>
+    None,
+
+    /// <summary>That it was taken.</summary>
+    Flag,
+
+    /// <summary>The kind of a value, as a bit.</summary>
+    Kind,
+
+    /// <summary>How a List stores its items, as a bit.</summary>
+    Elements,
+
+    /// <summary>That a List stores its items in each way.</summary>
+    AllElements,
+}
+
+/// <summary>
+/// Of an exit: a slot whose tag, or all of it, compiled code knew. So it stores payloads only, and those that no constant is. Lives in native
+/// memory.
+/// </summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct SlotFill
+{
+    /// <summary>Counted from the method's first.</summary>
+    public int Slot;
+
+    /// <summary>Is the payload this one, or what compiled code has stored?</summary>
+    public bool IsConstant;
+    public Tag Tag;
+    public long Payload;
+}
+
 /// <summary>
 /// Of a place in a callee that is compiled into its caller: the caller's frame, which has no record until the machine needs one. Lives in
 /// native memory.
@@ -68,6 +103,22 @@ internal unsafe struct Site
     /// <summary>Of an exit: closures and variables that have to be made there; null when there are none.</summary>
     public VirtualState* Objects;
 
+    /// <summary>Of an exit: what it writes into the frame besides the values that compiled code has stored.</summary>
+    public SlotFill* Fills;
+    public int FillCount;
+
+    /// <summary>Of an exit: the activation's place among those of the method, and its first slot.</summary>
+    public int Depth;
+    public int Base;
+
+    /// <summary>Of an exit: gas, shifted, that was taken for what has not run.</summary>
+    public long Back;
+
+    /// <summary>Of an exit: what is noted, where, and the method's slot that has the value; -1 when <see cref="Machine"/> was given it.</summary>
+    public ExitNote Note;
+    public int NotedSlot;
+    public ushort* Noted;
+
     /// <summary>Cells of the operand stack before the instruction.</summary>
     public int Height;
 
@@ -95,13 +146,19 @@ internal unsafe struct Site
 }
 
 /// <summary>What compiled code returns instead of the gas left when the frame has not returned by itself.</summary>
-internal static class ExitStatus
+internal static unsafe class ExitStatus
 {
     /// <summary>The frame is the machine's current one, as the interpreter has it; it goes on there.</summary>
     public const long Interpret = -1;
 
     /// <summary>A fault has left the frame; the machine has it.</summary>
     public const long Unwound = -2;
+
+    /// <summary>Compiled code is left at a place, which <see cref="Machine.TakeExit"/> sees to. An address is positive, and none is so small.</summary>
+    public static long At(Site* site) => -(long)site;
+
+    /// <summary>The place that a status says; null when it says none.</summary>
+    public static Site* PlaceOf(long status) => status < Unwound ? (Site*)-status : null;
 }
 
 /// <summary>
