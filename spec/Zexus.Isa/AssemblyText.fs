@@ -302,4 +302,7 @@ type internal AssemblySource(file: string, text: string) =
 
     /// In the order of the text.
     member _.Diagnostics =
-        diagnostics |> Seq.sortBy (fun d -> d.Line, d.Column) |> Seq.toArray
+        if diagnostics.Count = 0 then
+            [||]
+        else
+            diagnostics |> Seq.sortBy (fun d -> d.Line, d.Column) |> Seq.toArray

@@ -1050,7 +1050,13 @@ type InstructionSet private () =
 
         table
 
-    static let byOpcode = rows |> Array.map (fun info -> info.Opcode, info) |> dict
+    static let byOpcode =
+        let table = Dictionary<Opcode, OpcodeInfo>()
+
+        for info in rows do
+            table.Add(info.Opcode, info)
+
+        table
 
     /// Every row, by number.
     static member Rows: IReadOnlyList<OpcodeInfo> = rows

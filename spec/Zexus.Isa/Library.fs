@@ -569,7 +569,13 @@ type Library private () =
 
         table
 
-    static let byRoutine = rows |> Array.map (fun info -> info.Routine, info) |> dict
+    static let byRoutine =
+        let table = Dictionary<Routine, RoutineInfo>()
+
+        for info in rows do
+            table.Add(info.Routine, info)
+
+        table
 
     /// Every row: builtins, then the methods by receiver.
     static member Rows: IReadOnlyList<RoutineInfo> = rows
