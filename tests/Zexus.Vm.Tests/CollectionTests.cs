@@ -181,6 +181,33 @@ public unsafe class CollectionTests
         Assert.Equal(1_000_000, statistics.AllocatedCells);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void One_cell_that_is_unlike_all_others_of_its_block_is_found(bool isGarbage)
+    {
+        using CellHeap heap = new();
+        Hand hand = new(heap, new CollectionOptions { FirstTriggerBytes = 1L << 40, Verify = true });
+        hand.Begin();
+        ListCell* held = heap.NewNullList(20_000);
+        hand.Hold(Value.Of(held));
+        int live = 1;
+        for (int i = 0; i < held->Count; i++)
+        {
+            VariableCell* cell = heap.NewVariable(default);
+            if (i % 1999 == 0 != isGarbage)
+            {
+                held->Values[i] = Value.Of(cell);
+                live++;
+            }
+        }
+
+        heap.Collect();
+        Assert.Equal(live, heap.Statistics().LiveCells);
+        heap.Collect();
+        Assert.Equal(live, heap.Statistics().LiveCells);
+    }
+
     [Fact]
     public void Cycles_are_freed_and_kept_as_a_whole()
     {
