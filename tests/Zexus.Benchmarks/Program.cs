@@ -1,3 +1,11 @@
 using BenchmarkDotNet.Running;
+using Zexus.Benchmarks;
 
-BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
+if (args is [StoreTurns.Command, ..])
+{
+    StoreTurns.Run(args);
+}
+else
+{
+    BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
+}

@@ -8,13 +8,13 @@ namespace Zexus.Benchmarks;
 
 /// <summary>
 /// Durable commits of a token transfer (two keys, a ledger entry, an event, the receipt) beside the database alone, which is given
-/// rows of the same sizes in one transaction, synced as often; one execution at a time, and blocks of a hundred. On the disk that holds
-/// the temporary folder.
+/// rows of the same sizes through the same interface in one transaction, synced as often; one execution at a time, and blocks of a hundred. On the
+/// disk that holds the temporary folder.
 /// </summary>
 /// <remarks><c>dotnet run -c Release --project tests/Zexus.Benchmarks -- --filter '*StoreBenchmarks*' --job short -i</c></remarks>
 public class StoreBenchmarks
 {
-    private const int Block = 100;
+    internal const int Block = 100;
 
     /// <summary>Keys of the state.</summary>
     [Params(10_000, 1_000_000)]
@@ -30,6 +30,7 @@ public class StoreBenchmarks
         "COMMIT",
     ];
 
+    private readonly byte[] _value = new byte[5];
     private readonly byte[] _receipt = new byte[560];
     private readonly byte[] _entry = new byte[48];
     private readonly byte[] _digest = new byte[32];
@@ -37,7 +38,7 @@ public class StoreBenchmarks
     private DurableStore _store = null!;
     private MemoryStore _memory = null!;
     private SqliteConnection _raw = null!;
-    private SqliteCommand[] _commands = [];
+    private Statement[] _statements = [];
     private long _number;
     private long _rawNumber;
 
@@ -64,28 +65,14 @@ public class StoreBenchmarks
             _ = command.ExecuteScalar();
         }
 
-        _commands =
-        [
-            .. Statements.Select(sql =>
-            {
-                SqliteCommand command = _raw.CreateCommand();
-                command.CommandText = sql;
-                for (int i = 1; sql.Contains($"?{i}", StringComparison.Ordinal); i++)
-                {
-                    command.Parameters.Add(new SqliteParameter($"?{i}", 0L));
-                }
-
-                command.Prepare();
-                return command;
-            }),
-        ];
+        _statements = [.. Statements.Select(sql => new Statement(_raw.Handle!, sql))];
     }
 
     [GlobalCleanup]
     public void Close()
     {
         _store.Dispose();
-        Array.ForEach(_commands, command => command.Dispose());
+        Array.ForEach(_statements, statement => statement.Dispose());
         _raw.Dispose();
         Directory.Delete(_folder, recursive: true);
     }
@@ -132,31 +119,27 @@ public class StoreBenchmarks
 
     private void Raw(int executions)
     {
-        _ = _commands[4].ExecuteNonQuery();
+        _statements[4].Run();
         for (int i = 0; i < executions; i++)
         {
             long number = ++_rawNumber;
             for (int key = 0; key < 2; key++)
             {
-                Run(0, "token"u8.ToArray(), Key(number, key), number, new byte[5]);
+                _statements[0].Bind(1, "token"u8).Bind(2, Key(number, key)).Bind(3, number).Bind(4, _value).Run();
             }
 
-            Run(1, number, number, "token"u8.ToArray(), _entry, _digest);
-            Run(2, number, number, "token"u8.ToArray(), "transfer"u8.ToArray(), _entry);
-            Run(3, number, _receipt, _digest);
+            _statements[1].Bind(1, number).Bind(2, number).Bind(3, "token"u8).Bind(4, _entry).Bind(5, _digest).Run();
+            _statements[2]
+                .Bind(1, number)
+                .Bind(2, number)
+                .Bind(3, "token"u8)
+                .Bind(4, "transfer"u8)
+                .Bind(5, _entry)
+                .Run();
+            _statements[3].Bind(1, number).Bind(2, _receipt).Bind(3, _digest).Run();
         }
 
-        _ = _commands[5].ExecuteNonQuery();
-    }
-
-    private void Run(int statement, params ReadOnlySpan<object> parameters)
-    {
-        for (int i = 0; i < parameters.Length; i++)
-        {
-            _commands[statement].Parameters[i].Value = parameters[i];
-        }
-
-        _ = _commands[statement].ExecuteNonQuery();
+        _statements[5].Run();
     }
 
     private byte[] Key(long number, int which) =>

@@ -266,7 +266,7 @@ public class StateTreeTests
 
             if (random.Next(2) == 0)
             {
-                kept = StateTree.InPages(keptRoot, page => pages[page]);
+                kept = StateTree.InPages(keptRoot, page => pages[page], kept.LastLeaf);
                 TreeLog logged = new();
                 log.ForEach(commit => logged.Add(commit.Leaves, commit.Tops));
                 kept.Replay(logged);
@@ -274,11 +274,11 @@ public class StateTreeTests
             }
 
             string asked = $"{random.Next(keys)}";
-            Assert.Equal(plain.Contains("c", asked), kept.Contains("c", asked));
+            Assert.Equal(plain.LeafOf("c", asked), kept.LeafOf("c", asked));
         }
 
         Write();
-        StateTree whole = StateTree.InPages(keptRoot, page => pages[page]);
+        StateTree whole = StateTree.InPages(keptRoot, page => pages[page], kept.LastLeaf);
         Assert.Null(whole.Difference(plain));
         Assert.Equal(pages.Count, whole.PagesRead);
 

@@ -82,7 +82,8 @@ public sealed class StoreTests : IDisposable
 
                 Assert.Throws<StoreException>(() => store.TryRead("", "", store.Head.Number + 1, out _));
                 Assert.Throws<StoreException>(() => store.TryRead("", "", store.Oldest - 1, out _));
-                foreach ((string contract, string key) in model.State.Keys.Append(("", "never")))
+                IEnumerable<(string, string)> never = Enumerable.Range(0, 20).Select(i => ("", $"never {i}"));
+                foreach ((string contract, string key) in model.State.Keys.Concat(never))
                 {
                     StateVerdict verdict = store.Prove(contract, key).Check(store.Head.StateRoot, contract, key);
                     Assert.Equal(
@@ -308,13 +309,14 @@ public sealed class StoreTests : IDisposable
     }
 
     /// <summary>
-    /// Executions of the workload: in format 1, when the audit log was not kept; in format 2, before the tree had pages; in format 3, twenty of them since
-    /// its pages were written.
+    /// Executions of the workload: in format 1, when the audit log was not kept; in format 2, before the tree had pages; in formats 3 and 4, twenty of them
+    /// since its pages were written.
     /// </summary>
     [Theory]
     [InlineData(1, 21)]
     [InlineData(2, 30)]
     [InlineData(3, 80)]
+    [InlineData(4, 80)]
     public void A_store_of_an_earlier_format_goes_on_in_the_present_one(int format, int executions)
     {
         Unpack($"format-{format}.db.gz");
@@ -447,7 +449,7 @@ public sealed class StoreTests : IDisposable
             "DELETE FROM tree WHERE page = 1",
             "DELETE FROM tree WHERE page = (SELECT max(page) FROM tree)",
             "INSERT INTO tree SELECT 5, bytes FROM tree WHERE page = 1",
-            "UPDATE recent SET leaves = zeroblob(64) WHERE number = (SELECT max(number) FROM recent)",
+            "UPDATE recent SET leaves = zeroblob(72) WHERE number = (SELECT max(number) FROM recent)",
             "UPDATE recent SET leaves = x'00' WHERE number = (SELECT max(number) FROM recent)",
             "UPDATE recent SET tops = zeroblob(33) WHERE number = (SELECT max(number) FROM recent)",
             "UPDATE recent SET tops = x'00' WHERE number = (SELECT max(number) FROM recent)",
@@ -455,6 +457,10 @@ public sealed class StoreTests : IDisposable
             "DELETE FROM recent",
             "UPDATE chain SET tree = tree - 1",
             "UPDATE chain SET tree = 1000",
+            "UPDATE leaf SET key = x'41' WHERE leaf = 3",
+            "UPDATE leaf SET leaf = 1000 WHERE leaf = 3",
+            "DELETE FROM leaf WHERE leaf = 3",
+            "INSERT INTO leaf VALUES (1000, x'41', x'41')",
         ];
 
     [Theory]
@@ -466,6 +472,15 @@ public sealed class StoreTests : IDisposable
         {
             store.PagesAfter = 50;
             while (store.Head.Number < 200)
+            {
+                store.Commit(Workload.Execution(store.Head.Number + 1));
+            }
+        }
+
+        // So few that closing leaves them.
+        using (DurableStore store = DurableStore.Open(Folder()))
+        {
+            while (store.Head.Number < 210)
             {
                 store.Commit(Workload.Execution(store.Head.Number + 1));
             }
@@ -489,7 +504,7 @@ public sealed class StoreTests : IDisposable
         DurableStore.Rebuild(Folder());
         using DurableStore rebuilt = DurableStore.Open(Folder());
         Assert.Null(rebuilt.Verify().Problem);
-        model.AdvanceTo(200);
+        model.AdvanceTo(210);
         Assert.Null(model.Difference(rebuilt));
     }
 
@@ -502,12 +517,18 @@ public sealed class StoreTests : IDisposable
         {
             { "another digest of a leaf", bytes => Flipped(bytes, LeafAt(bytes) + 64), false, "has the digest " },
             { "another path of a leaf", bytes => Flipped(bytes, LeafAt(bytes) + 32), false, "another leaf at depth " },
+            {
+                "another number of a leaf",
+                bytes => Flipped(bytes, LeafAt(bytes) + 65),
+                false,
+                "of the tree is not that of the key"
+            },
             { "a leaf without its end", bytes => bytes[..^40], false, " is cut off" },
             { "a tag that there is not", bytes => [9, .. bytes[1..]], false, " has the tag 9 at depth 8" },
             { "a page where none ends", bytes => [PageTag, .. bytes[1..]], false, " has the tag 3 at depth 8" },
             {
                 "a leaf in the place of a node",
-                bytes => bytes[LeafAt(bytes)..(LeafAt(bytes) + 65)],
+                bytes => bytes[LeafAt(bytes)..(LeafAt(bytes) + 73)],
                 false,
                 "has the digest "
             },
@@ -549,7 +570,7 @@ public sealed class StoreTests : IDisposable
         {
             at += page[at] switch
             {
-                LeafTag => 65,
+                LeafTag => 73,
                 PageTag => 33,
                 _ => 1,
             };
@@ -605,6 +626,24 @@ public sealed class StoreTests : IDisposable
         DurableStore.Rebuild(Folder());
         using DurableStore rebuilt = DurableStore.Open(Folder());
         Assert.Null(rebuilt.Verify().Problem);
+    }
+
+    /// <summary>What no digest binds: the path of a leaf and its number.</summary>
+    [Theory]
+    [InlineData(32)]
+    [InlineData(65)]
+    public void A_page_with_the_checksum_of_other_bytes_is_refused_when_it_is_read(int inLeaf)
+    {
+        _ = Filled(20);
+        DurableStore.Rebuild(Folder());
+        byte[] page = Pages(Folder())[1];
+        byte[] changed = Flipped(page, LeafAt(page) + inLeaf);
+        Change(Folder(), $"UPDATE tree SET bytes = x'{Convert.ToHexString(changed)}' WHERE page = 1");
+        Assert.Contains(
+            "page 1 has another checksum than its bytes give",
+            Assert.Throws<StoreException>(() => DurableStore.Open(Folder())).Message,
+            StringComparison.Ordinal
+        );
     }
 
     private static Dictionary<long, byte[]> Pages(string folder)
@@ -700,6 +739,7 @@ public sealed class StoreTests : IDisposable
     [Theory]
     [InlineData(10)]
     [InlineData(30_000)]
+    [InlineData(100_000)]
     public void Opening_reads_a_page_whatever_the_size_of_the_state(int keys)
     {
         StatePair[] state = [.. Enumerable.Range(0, keys).Select(i => new StatePair("c", $"{i}", Data.NewInt(i)))];
@@ -711,6 +751,95 @@ public sealed class StoreTests : IDisposable
         using DurableStore opened = DurableStore.Open(Folder());
         Assert.InRange(opened.PagesRead, 1, 15);
         Assert.Null(opened.Verify().Problem);
+    }
+
+    /// <summary>Where the path of a key that is not there ends at another's leaf, the key of that is found by its number.</summary>
+    [Fact]
+    public void A_proof_reads_the_pages_of_its_path()
+    {
+        const int keys = 30_000;
+        StatePair[] state = [.. Enumerable.Range(0, keys).Select(i => new StatePair("c", $"{i}", Data.NewInt(i)))];
+        DurableStore.Create(Folder(), state).Dispose();
+        for (int i = keys - 5; i < keys + 20; i++)
+        {
+            using DurableStore store = DurableStore.Open(Folder());
+            int before = store.PagesRead;
+            StateProof proof = store.Prove("c", $"{i}");
+            Assert.InRange(store.PagesRead - before, 1, 2);
+            Assert.Equal(i < keys, proof.Check(store.Head.StateRoot, "c", $"{i}") is StateVerdict.Holds);
+            Assert.Equal(i < keys, proof.End?.Key == $"{i}");
+        }
+
+        Change(Folder(), "UPDATE leaf SET key = x'41'");
+        AssertRefused("of its tree is of the key \"A\" of \"c\", which is not there");
+        Change(Folder(), $"UPDATE leaf SET key = x'{Convert.ToHexString("7"u8)}'");
+        AssertRefused("is not the one that the tree has there");
+        Change(Folder(), "DELETE FROM leaf");
+        AssertRefused("of its tree has no key");
+
+        void AssertRefused(string problem)
+        {
+            using DurableStore store = DurableStore.Open(Folder());
+            Assert.Contains(
+                problem,
+                Assert.Throws<StoreException>(() => store.Prove("c", "3")).Message,
+                StringComparison.Ordinal
+            );
+        }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_store_that_cannot_be_made_leaves_nothing(bool wasThere)
+    {
+        StatePair[] state = [.. Enumerable.Range(0, 70_000).Select(i => new StatePair("c", $"{i}", Data.NewInt(i)))];
+        if (wasThere)
+        {
+            Directory.CreateDirectory(Folder());
+        }
+
+        Digest other = StateTree.PathOf("", "");
+        Assert.Contains(
+            $"and it should be {other}",
+            Assert.Throws<ArgumentException>(() => DurableStore.Create(Folder(), state, other)).Message,
+            StringComparison.Ordinal
+        );
+        AssertNothing();
+        Assert.Contains(
+            "the key \"7\" of \"c\" stands there twice",
+            Assert.Throws<ArgumentException>(() => DurableStore.Create(Folder(), state.Append(state[7]))).Message,
+            StringComparison.Ordinal
+        );
+        AssertNothing();
+        Assert.Throws<TimeoutException>(() => DurableStore.Create(Folder(), Ending()));
+        AssertNothing();
+        Digest root;
+        using (DurableStore store = DurableStore.Create(Folder(), state))
+        {
+            root = store.Head.StateRoot;
+        }
+
+        Assert.Equal(["chain.db", "lock"], Directory.GetFiles(Folder()).Select(Path.GetFileName).Order());
+        Directory.Delete(Folder(), recursive: true);
+        using DurableStore again = DurableStore.Create(Folder(), state, root);
+        Assert.Equal(root, again.Head.StateRoot);
+
+        IEnumerable<StatePair> Ending()
+        {
+            foreach (StatePair pair in state)
+            {
+                yield return pair;
+            }
+
+            throw new TimeoutException();
+        }
+
+        void AssertNothing()
+        {
+            Assert.Equal(wasThere, Directory.Exists(Folder()));
+            Assert.True(!wasThere || !Directory.EnumerateFileSystemEntries(Folder()).Any());
+        }
     }
 
     [Fact]

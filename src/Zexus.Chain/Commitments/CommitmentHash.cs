@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using System.Text;
 using Zexus.Vm;
 
@@ -54,6 +55,7 @@ internal static class CommitmentHash
         return Hash(tag, head, text, null, constant);
     }
 
+    [SkipLocalsInit]
     public static Digest Node(Digest left, Digest right)
     {
         Span<byte> message = stackalloc byte[NodeSize];
@@ -72,9 +74,24 @@ internal static class CommitmentHash
     }
 
     /// <summary>Of many nodes at once, none of which is part of another: messages and digests one behind the other.</summary>
-    public static unsafe void Nodes(ReadOnlySpan<byte> messages, Span<byte> digests)
+    public static void Nodes(ReadOnlySpan<byte> messages, Span<byte> digests)
     {
         Sha256Batch batch = Sha256Batch.Best;
+        if (messages.Length >= batch.Fewest * NodeSize)
+        {
+            NodesInLanes(batch, ref messages, ref digests);
+        }
+
+        for (; messages.Length > 0; messages = messages[NodeSize..], digests = digests[Digest.Size..])
+        {
+            Sha256.Hash(messages[..NodeSize], digests);
+        }
+    }
+
+    /// <summary>As many as fill enough lanes; the rest is left.</summary>
+    [SkipLocalsInit]
+    private static unsafe void NodesInLanes(Sha256Batch batch, ref ReadOnlySpan<byte> messages, ref Span<byte> digests)
+    {
         int blocks = Sha256.Blocks(NodeSize);
         int padded = blocks * Sha256.BlockBytes;
         byte* rows = stackalloc byte[padded * batch.Lanes];
@@ -102,13 +119,9 @@ internal static class CommitmentHash
             messages = messages[(nodes * NodeSize)..];
             digests = digests[(nodes * Digest.Size)..];
         }
-
-        for (; messages.Length > 0; messages = messages[NodeSize..], digests = digests[Digest.Size..])
-        {
-            Sha256.Hash(messages[..NodeSize], digests);
-        }
     }
 
+    [SkipLocalsInit]
     private static Digest Hash(
         byte tag,
         ReadOnlySpan<byte> head,
@@ -141,7 +154,8 @@ internal static class CommitmentHash
         return new Digest(digest);
     }
 
-    private static int Bytes(string text, string what)
+    /// <summary>In UTF-8. Throws ArgumentException for half of a surrogate pair.</summary>
+    public static int Bytes(string text, string what)
     {
         try
         {

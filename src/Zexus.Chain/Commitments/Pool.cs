@@ -1,10 +1,15 @@
 namespace Zexus.Chain;
 
-/// <summary>Structs in one array, by number; numbers that were given back are given out again first.</summary>
+/// <summary>
+/// Structs by number, in blocks that stay where they are: a pool that grows copies nothing. Numbers that were given back are given out again first.
+/// </summary>
 internal struct Pool<T>
     where T : struct
 {
-    private T[] _items = [];
+    private const int BlockBits = 12;
+    private const int BlockSize = 1 << BlockBits;
+
+    private T[][] _blocks = [];
     private int[] _free = [];
     private int _freeCount;
 
@@ -15,8 +20,7 @@ internal struct Pool<T>
 
     public readonly int Count => Used - _freeCount;
 
-    /// <summary>Until the next <see cref="Take"/>, which may move them all.</summary>
-    public readonly ref T this[int number] => ref _items[number];
+    public readonly ref T this[int number] => ref _blocks[number >> BlockBits][number & (BlockSize - 1)];
 
     /// <summary>The number of an item, which holds whatever it held.</summary>
     public int Take()
@@ -26,9 +30,18 @@ internal struct Pool<T>
             return _free[--_freeCount];
         }
 
-        if (Used == _items.Length)
+        int block = Used >> BlockBits;
+        if (block == _blocks.Length)
         {
-            Array.Resize(ref _items, Math.Max(16, checked(Used * 2)));
+            Array.Resize(ref _blocks, Math.Max(1, checked(2 * block)));
+        }
+
+        // A small tree has a small block.
+        ref T[]? items = ref _blocks[block]!;
+        int at = Used & (BlockSize - 1);
+        if (items is null || at == items.Length)
+        {
+            Array.Resize(ref items, block == 0 ? Math.Clamp(2 * at, 16, BlockSize) : BlockSize);
         }
 
         return Used++;

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Buffers.Binary;
 using System.Security.Cryptography;
 
 namespace Zexus.Chain;
@@ -30,8 +31,8 @@ public sealed partial class StateTree
     private StateTree(PageState pages)
         : this() => _pages = pages;
 
-    /// <summary>A key's leaf in a log: its path and its digest, zero when it was removed.</summary>
-    internal const int LoggedSize = 2 * Digest.Size;
+    /// <summary>A key's leaf in a page or a log: its path, its digest, zero when it was removed, and its number in eight bytes, the lowest first.</summary>
+    internal const int LoggedSize = (2 * Digest.Size) + sizeof(long);
 
     /// <summary>Pages that were read.</summary>
     internal int PagesRead => _pages?.Read ?? 0;
@@ -47,9 +48,9 @@ public sealed partial class StateTree
 
     /// <summary>The tree of a root whose pages were kept; they are read when they are needed.</summary>
     /// <exception cref="DamagedTreeException">Its first page is not right, as later any other may be found to be.</exception>
-    internal static StateTree InPages(Digest root, Func<long, byte[]> read)
+    internal static StateTree InPages(Digest root, Func<long, byte[]> read, long lastLeaf)
     {
-        StateTree tree = new(new PageState(read));
+        StateTree tree = new(new PageState(read)) { LastLeaf = lastLeaf };
         tree._root = tree.ReadPage(PageOf(default, 0), 0);
         return tree.Root == root
             ? tree
@@ -134,7 +135,13 @@ public sealed partial class StateTree
             _ = _pages!.Changed.Add(PageOf(default, 0));
         }
 
-        Update(ChangesOf(log.Left()));
+        Add(log.Left());
+    }
+
+    /// <summary>Adds leaves, paths and digests as a log has them.</summary>
+    internal void Add(ReadOnlySpan<byte> leaves)
+    {
+        Update(ChangesOf(leaves));
         _pages!.Logged.ResetWrittenCount();
     }
 
@@ -195,23 +202,20 @@ public sealed partial class StateTree
 
     private static Change[] ChangesOf(ReadOnlySpan<byte> log)
     {
-        Dictionary<Digest, Digest> leaves = [];
+        Dictionary<Digest, Change> leaves = [];
         for (; log.Length > 0; log = log[LoggedSize..])
         {
-            leaves[new Digest(log[..Digest.Size])] = new Digest(log[Digest.Size..LoggedSize]);
+            (Digest path, Digest digest, long number) = ReadLeaf(log);
+            leaves[path] = new Change
+            {
+                Path = path,
+                Leaf = digest,
+                IsRemoval = digest == Digest.None,
+                Number = number,
+            };
         }
 
-        return
-        [
-            .. leaves
-                .Select(leaf => new Change
-                {
-                    Path = leaf.Key,
-                    Leaf = leaf.Value,
-                    IsRemoval = leaf.Value == Digest.None,
-                })
-                .OrderBy(change => change.Path),
-        ];
+        return [.. leaves.Values.OrderBy(change => change.Path)];
     }
 
     /// <summary>Where, from the root, another tree is not the same; null when it is. Reads all pages of both.</summary>
@@ -234,6 +238,20 @@ public sealed partial class StateTree
             || _leaves[here.Number].Digest != other._leaves[there.Number].Digest
                 ? $"another leaf at depth {depth} of path {path}"
             : null;
+    }
+
+    private static (Digest Path, Digest Digest, long Number) ReadLeaf(ReadOnlySpan<byte> bytes) =>
+        (
+            new Digest(bytes[..Digest.Size]),
+            new Digest(bytes[Digest.Size..(2 * Digest.Size)]),
+            BinaryPrimitives.ReadInt64LittleEndian(bytes[(2 * Digest.Size)..])
+        );
+
+    internal static void WriteLeaf(Span<byte> bytes, Digest path, Digest digest, long number)
+    {
+        path.CopyTo(bytes);
+        digest.CopyTo(bytes[Digest.Size..]);
+        BinaryPrimitives.WriteInt64LittleEndian(bytes[(2 * Digest.Size)..], number);
     }
 
     private static long PageOf(Digest path, int depth) =>
@@ -297,10 +315,8 @@ public sealed partial class StateTree
                 return default;
             case LeafTag:
             {
-                ReadOnlySpan<byte> leaf = Take(ref bytes, 2 * Digest.Size, page);
-                return NewLeaf(
-                    new Change { Path = new Digest(leaf[..Digest.Size]), Leaf = new Digest(leaf[Digest.Size..]) }
-                );
+                (Digest path, Digest digest, long number) = ReadLeaf(Take(ref bytes, LoggedSize, page));
+                return NewLeaf(path, digest, number);
             }
 
             case NodeTag when depth < MostDepth && !EndsPage(depth, first):
@@ -348,11 +364,11 @@ public sealed partial class StateTree
         }
         else if (at.IsLeaf)
         {
-            Span<byte> leaf = bytes.GetSpan(1 + (2 * Digest.Size));
-            leaf[0] = LeafTag;
-            _leaves[at.Number].Path.CopyTo(leaf[1..]);
-            _leaves[at.Number].Digest.CopyTo(leaf[(1 + Digest.Size)..]);
-            bytes.Advance(1 + (2 * Digest.Size));
+            Span<byte> bytesOfLeaf = bytes.GetSpan(1 + LoggedSize);
+            bytesOfLeaf[0] = LeafTag;
+            Leaf leaf = _leaves[at.Number];
+            WriteLeaf(bytesOfLeaf[1..], leaf.Path, leaf.Digest, leaf.Number);
+            bytes.Advance(1 + LoggedSize);
         }
         else if (EndsPage(depth, first))
         {
@@ -391,9 +407,7 @@ public sealed partial class StateTree
         {
             foreach (Change change in changes)
             {
-                Span<byte> leaf = Logged.GetSpan(LoggedSize);
-                change.Path.CopyTo(leaf);
-                change.Leaf.CopyTo(leaf[Digest.Size..]);
+                WriteLeaf(Logged.GetSpan(LoggedSize), change.Path, change.Leaf, change.Number);
                 Logged.Advance(LoggedSize);
             }
         }

@@ -1,12 +1,13 @@
 using System.Buffers;
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 
 namespace Zexus.Chain;
 
 /// <summary>
 /// The tree of digests over a state (docs/commitments.md), kept in memory and changed by batches of writes, in the cost of what
-/// changed: log2 of the pairs many nodes a write, those above several writes hashed once a batch. It has paths and digests, no values:
-/// 64 bytes a pair and 40 a node, of which there are some 1.44 a pair. Belongs to one thread.
+/// changed: log2 of the pairs many nodes a write, those above several writes hashed once a batch. It has paths and digests, no values, and numbers its
+/// leaves: 72 bytes a pair and 40 a node, of which there are some 1.44 a pair. Belongs to one thread.
 /// </summary>
 public sealed partial class StateTree
 {
@@ -20,6 +21,7 @@ public sealed partial class StateTree
     private readonly List<int>?[] _stale = new List<int>?[MostDepth];
     private Pool<Node> _nodes = new();
     private Pool<Leaf> _leaves = new();
+    private readonly List<(long Leaf, int Write)> _made = [];
     private Link _root;
 
     /// <summary>Of the empty state.</summary>
@@ -37,6 +39,12 @@ public sealed partial class StateTree
 
     /// <summary>Pairs.</summary>
     public int Count => _leaves.Count;
+
+    /// <summary>The number of the leaf that was made last: they are 1, 2 and so on. A leaf keeps its number until it is removed.</summary>
+    internal long LastLeaf { get; private set; }
+
+    /// <summary>The leaves that the last update has made, and the places of the writes that did.</summary>
+    internal IReadOnlyList<(long Leaf, int Write)> Made => _made;
 
     /// <summary>Nodes, leaves not counted.</summary>
     internal int NodeCount => _nodes.Count;
@@ -62,8 +70,9 @@ public sealed partial class StateTree
     }
 
     /// <summary>In the order of their paths, one a path.</summary>
-    private void Update(ReadOnlySpan<Change> changes)
+    private void Update(Span<Change> changes)
     {
+        _made.Clear();
         _root = Apply(_root, 0, changes, out bool changed);
         HashStale();
         if (_pages is not null && changed)
@@ -78,7 +87,11 @@ public sealed partial class StateTree
     /// that of the key or, if the key is not there, perhaps another's. Throws InvalidOperationException when that pair is not the one that
     /// the tree was given, and ArgumentException for half of a surrogate pair.
     /// </summary>
-    public StateProof Prove(string contract, string key, Func<Digest, StatePair> pairAt)
+    public StateProof Prove(string contract, string key, Func<Digest, StatePair> pairAt) =>
+        Prove(contract, key, (path, _) => pairAt(path));
+
+    /// <summary>The same for who knows pairs by the numbers of their leaves.</summary>
+    internal StateProof Prove(string contract, string key, Func<Digest, long, StatePair> pairAt)
     {
         Digest path = _pathOf(contract, key);
         ImmutableArray<Digest>.Builder siblings = ImmutableArray.CreateBuilder<Digest>();
@@ -96,7 +109,10 @@ public sealed partial class StateTree
     }
 
     /// <summary>Is there a pair of this contract and key?</summary>
-    public bool Contains(string contract, string key)
+    public bool Contains(string contract, string key) => LeafOf(contract, key) != 0;
+
+    /// <summary>The number of the leaf of a contract's key; 0 when there is none.</summary>
+    internal long LeafOf(string contract, string key)
     {
         Digest path = _pathOf(contract, key);
         Link at = _root;
@@ -106,7 +122,7 @@ public sealed partial class StateTree
             at = path.Bit(depth) ? node.Right : node.Left;
         }
 
-        return at.IsLeaf && _leaves[at.Number].Path == path;
+        return at.IsLeaf && _leaves[at.Number].Path == path ? _leaves[at.Number].Number : 0;
     }
 
     /// <summary>Throws InvalidOperationException, with what is wrong, unless every node is as the pairs below it demand.</summary>
@@ -121,9 +137,9 @@ public sealed partial class StateTree
         }
     }
 
-    private static StatePair PairOf(Leaf leaf, Func<Digest, StatePair> pairAt)
+    private static StatePair PairOf(Leaf leaf, Func<Digest, long, StatePair> pairAt)
     {
-        StatePair pair = pairAt(leaf.Path);
+        StatePair pair = pairAt(leaf.Path, leaf.Number);
         return CommitmentHash.Leaf(pair.Contract, pair.Key, Constants.Encode(pair.Value)) == leaf.Digest
             ? pair
             : throw new InvalidOperationException(
@@ -163,6 +179,7 @@ public sealed partial class StateTree
                         Leaf = write.IsRemoval
                             ? Digest.None
                             : CommitmentHash.Leaf(write.Contract, write.Key, write.Constant.Span),
+                        Write = order[i],
                     };
                 }
             }
@@ -202,7 +219,7 @@ public sealed partial class StateTree
         run.Sort((a, b) => paths[a].CompareTo(paths[b]) is not 0 and int byPath ? byPath : a.CompareTo(b));
 
     /// <summary>The subtree at this depth after the changes, all of which lie in it. What has to be hashed is put down as stale.</summary>
-    private Link Apply(Link at, int depth, ReadOnlySpan<Change> changes, out bool changed)
+    private Link Apply(Link at, int depth, Span<Change> changes, out bool changed)
     {
         if (changes.IsEmpty)
         {
@@ -218,7 +235,7 @@ public sealed partial class StateTree
         return at.IsLeaf ? ApplyToLeaf(at, depth, changes, out changed) : ApplyToNothing(depth, changes, out changed);
     }
 
-    private Link ApplyToNothing(int depth, ReadOnlySpan<Change> changes, out bool changed)
+    private Link ApplyToNothing(int depth, Span<Change> changes, out bool changed)
     {
         int first = FirstPut(changes);
         changed = first >= 0;
@@ -229,11 +246,11 @@ public sealed partial class StateTree
 
         changes = changes[first..];
         return FirstPut(changes[1..]) < 0
-            ? NewLeaf(changes[0])
+            ? NewLeaf(ref changes[0])
             : ApplyToNode(NewNode(default, default), depth, changes, out _);
     }
 
-    private Link ApplyToLeaf(Link at, int depth, ReadOnlySpan<Change> changes, out bool changed)
+    private Link ApplyToLeaf(Link at, int depth, Span<Change> changes, out bool changed)
     {
         Digest path = _leaves[at.Number].Path;
         bool isAlone = changes.Length == 1;
@@ -242,6 +259,16 @@ public sealed partial class StateTree
             ref Leaf leaf = ref _leaves[at.Number];
             changed = changes[0].IsRemoval || leaf.Digest != changes[0].Leaf;
             leaf.Digest = changes[0].Leaf;
+            if (changes[0].Number == 0)
+            {
+                changes[0].Number = leaf.Number;
+            }
+            else
+            {
+                // A log has of a leaf that went and came again only the last.
+                leaf.Number = changes[0].Number;
+            }
+
             if (!changes[0].IsRemoval)
             {
                 return at;
@@ -261,7 +288,7 @@ public sealed partial class StateTree
         return ApplyToNode(node, depth, changes, out changed);
     }
 
-    private Link ApplyToNode(int number, int depth, ReadOnlySpan<Change> changes, out bool changed)
+    private Link ApplyToNode(int number, int depth, Span<Change> changes, out bool changed)
     {
         int split = FirstRight(changes, depth);
         Node node = Loaded(number, depth, changes[0].Path);
@@ -325,6 +352,7 @@ public sealed partial class StateTree
     }
 
     /// <summary>The deepest first. Those of one depth do not depend on each other, so they are hashed many at a time.</summary>
+    [SkipLocalsInit]
     private void HashStale()
     {
         Span<byte> messages = stackalloc byte[HashedTogether * CommitmentHash.NodeSize];
@@ -373,10 +401,27 @@ public sealed partial class StateTree
         return number;
     }
 
-    private Link NewLeaf(Change change)
+    /// <summary>A leaf that is not known by a number gets the next.</summary>
+    private Link NewLeaf(ref Change change)
+    {
+        if (change.Number == 0)
+        {
+            change.Number = ++LastLeaf;
+            _made.Add((change.Number, change.Write));
+        }
+
+        return NewLeaf(change.Path, change.Leaf, change.Number);
+    }
+
+    private Link NewLeaf(Digest path, Digest digest, long leaf)
     {
         int number = _leaves.Take();
-        _leaves[number] = new Leaf { Path = change.Path, Digest = change.Leaf };
+        _leaves[number] = new Leaf
+        {
+            Path = path,
+            Digest = digest,
+            Number = leaf,
+        };
         return Link.ToLeaf(number);
     }
 
@@ -450,6 +495,7 @@ public sealed partial class StateTree
     {
         public Digest Path;
         public Digest Digest;
+        public long Number;
     }
 
     private struct Change
@@ -457,5 +503,11 @@ public sealed partial class StateTree
         public Digest Path;
         public Digest Leaf;
         public bool IsRemoval;
+
+        /// <summary>Of the leaf; 0 until it is known.</summary>
+        public long Number;
+
+        /// <summary>The place of the write.</summary>
+        public int Write;
     }
 }

@@ -10,7 +10,9 @@ internal sealed record PreparedExecution(
     (string Contract, string Name, byte[] Payload)[] Events,
     Digest EventsDigest,
     (string Contract, byte[] Entry)[] Audit,
-    Digest AuditDigest
+    Digest AuditDigest,
+    byte[] Arguments,
+    byte[]? Value
 )
 {
     /// <exception cref="ArgumentException">It has something that is no plain data.</exception>
@@ -18,9 +20,12 @@ internal sealed record PreparedExecution(
     {
         // Whatever has no form in bytes is refused before anything has gone on.
         ExecutionSummary summary = record.Summary;
-        foreach (string text in summary.Called.Keys.Append(summary.Caller).Append(summary.Fault ?? ""))
+        _ = CommitmentHash.Bytes(summary.Contract, "contract");
+        _ = CommitmentHash.Bytes(summary.Caller, "caller");
+        _ = CommitmentHash.Bytes(summary.Fault ?? "", "fault");
+        foreach (string called in summary.Called.Keys)
         {
-            _ = StateTree.PathOf(summary.Contract, text);
+            _ = CommitmentHash.Bytes(called, "contract");
         }
 
         if (record.CalledWrites.ContainsKey(summary.Contract))
@@ -28,28 +33,52 @@ internal sealed record PreparedExecution(
             throw new ArgumentException($"the contract \"{summary.Contract}\" has written as one that it called");
         }
 
-        _ = Constants.Encode(Data.NewList([.. summary.Arguments, summary.Value ?? Data.Null]));
         (string Contract, byte[] Entry)[] audit =
         [
             .. record.Audit.Select(entry => (entry.Contract, ReceiptForm.Encode(entry))),
         ];
+        (string Contract, string Name, byte[] Payload)[] events =
+        [
+            .. record.Events.Select(e => (e.Contract, e.Name, Constants.Encode(e.Payload))),
+        ];
         return new(
             record.Summary,
-            [
-                .. record
-                    .AllWrites.OrderBy(contract => contract.Key, StringComparer.Ordinal)
-                    .SelectMany(contract =>
-                        contract
-                            .Value.OrderBy(write => write.Key, StringComparer.Ordinal)
-                            .Select(write => (contract.Key, write.Key, Constants.Encode(write.Value)))
-                    ),
-            ],
+            WritesOf(record),
             [.. record.Ledger.Select(e => (e.Contract, Constants.Encode(e.Entry)))],
-            [.. record.Events.Select(e => (e.Contract, e.Name, Constants.Encode(e.Payload)))],
-            ReceiptForm.DigestOf(summary.Contract, record.Events),
+            events,
+            events.Aggregate(
+                Digest.None,
+                (digest, e) => ReceiptForm.LinkEvent(digest, summary.Contract, e.Contract, e.Name, e.Payload)
+            ),
             audit,
-            audit.Aggregate(Digest.None, (digest, entry) => ReceiptForm.LinkAudit(digest, entry.Contract, entry.Entry))
+            audit.Aggregate(Digest.None, (digest, entry) => ReceiptForm.LinkAudit(digest, entry.Contract, entry.Entry)),
+            ReceiptForm.EncodeField(Data.NewList([.. summary.Arguments])),
+            summary.Value is { } value ? ReceiptForm.EncodeField(value) : null
         );
+    }
+
+    /// <summary>In the order of contracts and keys.</summary>
+    private static (string Contract, string Key, byte[] Constant)[] WritesOf(ExecutionRecord record)
+    {
+        int count = record.Writes.Count + record.CalledWrites.Values.Sum(written => written.Count);
+        (string Contract, string Key, byte[] Constant)[] writes = new (string, string, byte[])[count];
+        int at = 0;
+        foreach ((string contract, IReadOnlyDictionary<string, Data> written) in record.AllWrites)
+        {
+            foreach ((string key, Data value) in written)
+            {
+                writes[at++] = (contract, key, Constants.Encode(value));
+            }
+        }
+
+        Array.Sort(
+            writes,
+            (a, b) =>
+                string.CompareOrdinal(a.Contract, b.Contract) is not 0 and int order
+                    ? order
+                    : string.CompareOrdinal(a.Key, b.Key)
+        );
+        return writes;
     }
 }
 
@@ -86,10 +115,20 @@ internal sealed class ChainState(StateTree tree, LedgerChain ledger, long number
         return nonces;
     }
 
+    /// <summary>The leaves of the keys that were not there before an execution, which was the last.</summary>
+    public (long Leaf, string Contract, string Key)[] Made(PreparedExecution execution) =>
+        [
+            .. tree.Made.Select(made =>
+                (made.Leaf, execution.Writes[made.Write].Contract, execution.Writes[made.Write].Key)
+            ),
+        ];
+
     /// <summary>Goes on by one execution; the heads of the ledger after each of its entries are added to a list.</summary>
     public LinkedReceipt Apply(PreparedExecution execution, List<Digest> heads)
     {
-        tree.Update([.. execution.Writes.Select(write => StateWrite.Put(write.Contract, write.Key, write.Constant))]);
+        tree.Update(
+            Array.ConvertAll(execution.Writes, write => StateWrite.Put(write.Contract, write.Key, write.Constant))
+        );
         foreach ((string contract, byte[] entry) in execution.Ledger)
         {
             heads.Add(ledger.Append(contract, entry));
@@ -106,7 +145,7 @@ internal sealed class ChainState(StateTree tree, LedgerChain ledger, long number
             ledger.Head,
             tree.Root
         );
-        byte[] bytes = ReceiptForm.Encode(receipt);
+        byte[] bytes = ReceiptForm.Encode(receipt, execution.Arguments, execution.Value);
         Number++;
         Receipts = ReceiptForm.Link(Receipts, bytes);
         return new LinkedReceipt(receipt, bytes, Receipts);

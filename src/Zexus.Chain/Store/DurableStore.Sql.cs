@@ -16,11 +16,11 @@ public sealed partial class DurableStore
 
     private T InTransaction<T>(Func<T> body)
     {
-        Run("BEGIN IMMEDIATE");
+        Fast("BEGIN IMMEDIATE").Run();
         try
         {
             T result = body();
-            Run("COMMIT");
+            Fast("COMMIT").Run();
             return result;
         }
         catch
@@ -53,6 +53,12 @@ public sealed partial class DurableStore
 
     private void Run(string sql, params ReadOnlySpan<object> parameters) =>
         _ = Prepared(sql, parameters).ExecuteNonQuery();
+
+    /// <summary>A statement that commits run again and again.</summary>
+    private Statement Fast(string sql) =>
+        _statements.TryGetValue(sql, out Statement? statement)
+            ? statement
+            : _statements.GetOrAdd(sql, new Statement(_connection.Handle!, sql));
 
     /// <summary>The first number of the first row; 0 when there is none.</summary>
     private long Scalar(string sql, params ReadOnlySpan<object> parameters) =>

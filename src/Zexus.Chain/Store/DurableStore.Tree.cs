@@ -1,6 +1,5 @@
 using System.Buffers;
 using Microsoft.Data.Sqlite;
-using SQLitePCL;
 
 namespace Zexus.Chain;
 
@@ -12,9 +11,12 @@ public sealed partial class DurableStore
 {
     /// <summary>
     /// Keys written since the pages were: when there are so many, the pages are written with the next commit if they are few. The keys of a large state
-    /// are in nearly as many pages, so there it is done after eight times as many.
+    /// are in nearly as many pages, so there it is done after <see cref="MostBehind"/> times as many.
     /// </summary>
     internal int PagesAfter { get; set; } = 16_384;
+
+    /// <summary>More would make pages still cheaper, and opening dearer: it reads what was written since.</summary>
+    private const int MostBehind = 16;
 
     /// <summary>Pages are few when so many keys were written for each.</summary>
     private const int KeysPerPage = 16;
@@ -25,13 +27,14 @@ public sealed partial class DurableStore
     /// <summary>More pages are not written when a store is closed: they take seconds, and opening does not read them either.</summary>
     private const int MostPagesWhenClosed = 1024;
 
+    /// <summary>When a tree is made, pages are written and forgotten once it has so many leaves in memory.</summary>
+    private const int LeavesTogether = 65_536;
+
     /// <summary>Pages of the tree that were read so far.</summary>
     internal int PagesRead => Chain.Tree.PagesRead;
 
     /// <summary>Keys written since the pages were.</summary>
     private long _behind;
-
-    private sqlite3_stmt? _pageStatement;
 
     /// <summary>What makes the tree of a directory's store again from its state; the rest stays as it is.</summary>
     /// <exception cref="StoreException">The state is not the one that the last receipt says, or the store cannot be opened or written.</exception>
@@ -63,7 +66,7 @@ public sealed partial class DurableStore
             throw Damaged($"its tree is of execution {number}, and the last is {head.Number}", TreeHint);
         }
 
-        StateTree tree = StateTree.InPages(RootAfter(number), ReadPage);
+        StateTree tree = StateTree.InPages(RootAfter(number), ReadPage, Scalar("SELECT max(leaf) FROM leaf"));
         TreeLog log = new();
         foreach (
             (long written, byte[] leaves, byte[] tops) in Query(
@@ -92,46 +95,30 @@ public sealed partial class DurableStore
             );
     }
 
-    /// <summary>
-    /// By SQLite's own interface, since a commit may read several pages for each key: it costs half. Another thread may be using the connection, which
-    /// has a lock of its own.
-    /// </summary>
-    private byte[] ReadPage(long page)
+    /// <summary>A commit may read several pages for each key.</summary>
+    private byte[] ReadPage(long page) =>
+        Fast("SELECT bytes FROM tree WHERE page = ?1").Bind(1, page).Blob()
+        ?? throw new DamagedTreeException($"page {page:x} is not there");
+
+    /// <summary>The pair of a leaf, which <see cref="StateTree.Prove(string, string, Func{Digest, long, StatePair})"/> compares with its digest.</summary>
+    private StatePair PairOf(long leaf)
     {
-        if (_pageStatement is null)
+        foreach (
+            (string contract, string key) in Query("SELECT contract, key FROM leaf WHERE leaf = ?1", ReadKey, leaf)
+        )
         {
-            Checked(
-                raw.sqlite3_prepare_v2(_connection.Handle, "SELECT bytes FROM tree WHERE page = ?1", out _pageStatement)
-            );
+            return Find(contract, key, long.MaxValue) is { } value
+                ? new StatePair(contract, key, value)
+                : throw Damaged(
+                    $"leaf {leaf} of its tree is of the key \"{key}\" of \"{contract}\", which is not there",
+                    TreeHint
+                );
         }
 
-        try
-        {
-            Checked(raw.sqlite3_bind_int64(_pageStatement, 1, page));
-            int result = raw.sqlite3_step(_pageStatement);
-            return result switch
-            {
-                raw.SQLITE_ROW => raw.sqlite3_column_blob(_pageStatement, 0).ToArray(),
-                raw.SQLITE_DONE => throw new DamagedTreeException($"page {page:x} is not there"),
-                _ => throw Failed(result),
-            };
-        }
-        finally
-        {
-            _ = raw.sqlite3_reset(_pageStatement);
-        }
+        throw Damaged($"leaf {leaf} of its tree has no key", TreeHint);
     }
 
-    private void Checked(int result)
-    {
-        if (result != raw.SQLITE_OK)
-        {
-            throw Failed(result);
-        }
-    }
-
-    private SqliteException Failed(int result) =>
-        new(raw.sqlite3_errmsg(_connection.Handle).utf8_to_string(), result & 0xFF, result);
+    private (string Contract, string Key) ReadKey(SqliteDataReader row) => (Text(Blob(row, 0)), Text(Blob(row, 1)));
 
     private Digest RootAfter(long number)
     {
@@ -151,13 +138,16 @@ public sealed partial class DurableStore
     {
         (byte[] leaves, byte[] tops) = chain.Tree.TakeLog();
         _behind += leaves.Length / StateTree.LoggedSize;
-        if (_behind >= PagesAfter && (chain.Tree.ChangedPages <= _behind / KeysPerPage || _behind >= 8 * PagesAfter))
+        if (
+            _behind >= PagesAfter
+            && (chain.Tree.ChangedPages <= _behind / KeysPerPage || _behind >= MostBehind * PagesAfter)
+        )
         {
             WritePages(chain.Tree, chain.Number);
         }
         else if (leaves.Length > 0)
         {
-            Run("INSERT INTO recent VALUES (?1, ?2, ?3)", chain.Number, leaves, tops);
+            Fast("INSERT INTO recent VALUES (?1, ?2, ?3)").Bind(1, chain.Number).Bind(2, leaves).Bind(3, tops).Run();
         }
     }
 
@@ -171,7 +161,10 @@ public sealed partial class DurableStore
             }
             else
             {
-                Run("INSERT INTO tree VALUES (?1, ?2) ON CONFLICT DO UPDATE SET bytes = ?2", page, bytes);
+                Fast("INSERT INTO tree VALUES (?1, ?2) ON CONFLICT DO UPDATE SET bytes = ?2")
+                    .Bind(1, page)
+                    .Bind(2, bytes)
+                    .Run();
             }
         }
 
@@ -183,38 +176,44 @@ public sealed partial class DurableStore
     /// <summary>All pages anew, from the state.</summary>
     private void WriteTree()
     {
-        const int together = 4096;
-        StateTree tree = StateTree.InPages();
-        List<StateWrite> batch = new(together);
+        using LeafSpool leaves = new(_directory);
+        Run("DELETE FROM leaf");
         foreach ((byte[] contract, byte[] key, byte[] value) in Latest(long.MaxValue))
         {
-            batch.Add(StateWrite.Put(Text(contract), Text(key), value));
-            if (batch.Count == together)
-            {
-                Write();
-            }
+            (string owner, string text) = (Text(contract), Text(key));
+            long leaf = leaves.Add(StateTree.PathOf(owner, text), CommitmentHash.Leaf(owner, text, value));
+            Fast(LeafRow).Bind(1, leaf).Bind(2, contract).Bind(3, key).Run();
         }
 
-        Write();
         ChainHead head = ReadHead();
-        if (tree.Root != head.StateRoot)
+        Run("DELETE FROM tree");
+        Digest root = WriteTree(leaves, head.Number);
+        if (root != head.StateRoot)
         {
             throw Damaged(
-                $"its state has the root {tree.Root}, and "
+                $"its state has the root {root}, and "
                     + (head.Number == 0 ? "began with" : $"receipt {head.Number} says")
                     + $" {head.StateRoot}"
             );
         }
+    }
 
-        Run("DELETE FROM tree");
-        WritePages(tree, head.Number);
-
-        void Write()
+    /// <summary>Pages of a tree of these leaves, a part of which is in memory at a time, and its root.</summary>
+    private Digest WriteTree(LeafSpool leaves, long number)
+    {
+        StateTree tree = StateTree.InPages();
+        for (int part = 0; part < LeafSpool.Parts; part++)
         {
-            tree.Update([.. batch]);
-            _ = tree.TakeLog();
-            batch.Clear();
+            tree.Add(leaves.Take(part));
+            if (tree.Count >= LeavesTogether)
+            {
+                WritePages(tree, number);
+                tree = StateTree.InPages(tree.Root, ReadPage, leaves.Count);
+            }
         }
+
+        WritePages(tree, number);
+        return tree.Root;
     }
 
     /// <summary>The next opening has less to catch up with, unless that would take long. Nothing is lost when it cannot be done.</summary>
@@ -254,12 +253,35 @@ public sealed partial class DurableStore
             }
 
             long pages = Scalar("SELECT count(*) FROM tree");
-            return pages == kept.PagesRead ? null : $"the tree has {kept.PagesRead} pages, and {pages} are kept";
+            return pages != kept.PagesRead
+                ? $"the tree has {kept.PagesRead} pages, and {pages} are kept"
+                : LeafProblem(kept);
         }
         catch (DamagedTreeException e)
         {
             return "the tree that is kept is damaged: " + e.Message;
         }
+    }
+
+    private string? LeafProblem(StateTree tree)
+    {
+        long count = 0;
+        foreach (
+            (long leaf, string contract, string key) in Rows(
+                "SELECT contract, key, leaf FROM leaf WHERE leaf >= ?1",
+                long.MinValue,
+                row => (row.GetInt64(2), ReadKey(row).Contract, ReadKey(row).Key)
+            )
+        )
+        {
+            count++;
+            if (tree.LeafOf(contract, key) != leaf)
+            {
+                return $"leaf {leaf} of the tree is not that of the key \"{key}\" of \"{contract}\", as is kept";
+            }
+        }
+
+        return count == tree.Count ? null : $"the tree has {tree.Count} leaves, and the keys of {count} are kept";
     }
 
     private const string TreeHint =

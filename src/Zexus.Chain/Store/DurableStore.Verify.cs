@@ -109,7 +109,8 @@ public sealed partial class DurableStore
                     digest = ReceiptForm.LinkEvent(
                         digest,
                         receipt.Summary.Contract,
-                        events.Current.Event,
+                        events.Current.Event.Contract,
+                        events.Current.Event.Name,
                         Constants.Encode(events.Current.Event.Payload)
                     );
                 }

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using Microsoft.Data.Sqlite;
@@ -14,9 +15,10 @@ namespace Zexus.Chain;
 public sealed partial class DurableStore : IStateStore
 {
     /// <summary>Of the tables and of what is in them. A store of a later one is refused.</summary>
-    public const int FormatVersion = 4;
+    public const int FormatVersion = 5;
 
-    private const int FirstWithPages = 3;
+    /// <summary>Leaves have numbers since then: pages before have not.</summary>
+    private const int FirstWithLeaves = 5;
 
     /// <summary>In a block of so many executions, hashing is worth a thread of its own.</summary>
     private const int AppliedBeside = 8;
@@ -41,7 +43,11 @@ public sealed partial class DurableStore : IStateStore
         CREATE TABLE chain (oldest INTEGER NOT NULL, beginning BLOB NOT NULL, tree INTEGER NOT NULL);
         CREATE TABLE tree (page INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
         CREATE TABLE recent (number INTEGER PRIMARY KEY, leaves BLOB NOT NULL, tops BLOB NOT NULL);
+        CREATE TABLE leaf (leaf INTEGER PRIMARY KEY, contract BLOB NOT NULL, key BLOB NOT NULL);
         """;
+
+    private const string StateRow = "INSERT INTO state VALUES (?1, ?2, ?3, ?4)";
+    private const string LeafRow = "INSERT INTO leaf VALUES (?1, ?2, ?3)";
 
     /// <summary>What makes a store of an earlier format one of the next: its version, and statements.</summary>
     private static readonly (long From, string Statements)[] Migrations =
@@ -60,12 +66,14 @@ public sealed partial class DurableStore : IStateStore
             """
         ),
         (3, "ALTER TABLE recent ADD COLUMN tops BLOB NOT NULL DEFAULT x''"),
+        (4, "CREATE TABLE leaf (leaf INTEGER PRIMARY KEY, contract BLOB NOT NULL, key BLOB NOT NULL)"),
     ];
 
     private readonly string _directory;
     private readonly FileStream _lock;
     private readonly SqliteConnection _connection;
     private readonly Dictionary<string, SqliteCommand> _commands = [];
+    private readonly ConcurrentDictionary<string, Statement> _statements = [];
     private ChainState? _chain;
     private long _events;
     private long _audit;
@@ -103,11 +111,18 @@ public sealed partial class DurableStore : IStateStore
     }
 
     /// <summary>A new store, in a directory that is not there or is empty, with a state at its beginning.</summary>
+    /// <param name="directory">Where it is to be.</param>
+    /// <param name="state">Read once, and not kept: a state may be larger than memory.</param>
+    /// <param name="root">That the state is to have; any when not given.</param>
     /// <exception cref="StoreException">There is something in the directory, or it cannot be written.</exception>
-    /// <exception cref="ArgumentException">A key stands there twice, or something is no plain data.</exception>
-    public static DurableStore Create(string directory, IEnumerable<StatePair>? state = null)
+    /// <exception cref="ArgumentException">
+    /// A key stands there twice, something is no plain data, or the state has another root; as after whatever else ends its making, nothing is
+    /// left in the directory.
+    /// </exception>
+    public static DurableStore Create(string directory, IEnumerable<StatePair>? state = null, Digest? root = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
+        bool wasThere = Directory.Exists(directory);
         try
         {
             Directory.CreateDirectory(directory);
@@ -124,7 +139,29 @@ public sealed partial class DurableStore : IStateStore
             throw new StoreException($"{directory} cannot be made a store: {e.Message}", "", e);
         }
 
-        return Open(directory, store => store.Initialize(state ?? []));
+        return Open(
+            directory,
+            store => store.Initialize(state ?? [], root),
+            () => Remove(directory, keepsDirectory: wasThere)
+        );
+    }
+
+    /// <summary>Takes away what was begun. What cannot be deleted is refused as no whole store later.</summary>
+    private static void Remove(string directory, bool keepsDirectory)
+    {
+        try
+        {
+            foreach (string file in (string[])[DatabaseFile, DatabaseFile + "-wal", LockFile])
+            {
+                File.Delete(Path.Combine(directory, file));
+            }
+
+            if (!keepsDirectory)
+            {
+                Directory.Delete(directory);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException) { }
     }
 
     /// <summary>The store of a directory.</summary>
@@ -147,7 +184,10 @@ public sealed partial class DurableStore : IStateStore
         }
     }
 
-    private static DurableStore Open(string directory, Action<DurableStore>? initialize)
+    /// <param name="directory">Where it is.</param>
+    /// <param name="initialize">Makes a new one.</param>
+    /// <param name="remove">What takes it away when it cannot be opened.</param>
+    private static DurableStore Open(string directory, Action<DurableStore>? initialize, Action? remove = null)
     {
         FileStream locked = Lock(directory);
         SqliteConnection connection = new(
@@ -182,6 +222,7 @@ public sealed partial class DurableStore : IStateStore
         catch
         {
             store.Dispose();
+            remove?.Invoke();
             throw;
         }
     }
@@ -256,7 +297,7 @@ public sealed partial class DurableStore : IStateStore
             Execute(statements);
         }
 
-        if (version < FirstWithPages)
+        if (version < FirstWithLeaves)
         {
             WriteTree();
         }
@@ -265,23 +306,9 @@ public sealed partial class DurableStore : IStateStore
         return true;
     }
 
-    private void Initialize(IEnumerable<StatePair> state)
+    private void Initialize(IEnumerable<StatePair> state, Digest? wanted)
     {
-        StateTree tree = StateTree.InPages();
-        List<(StatePair Pair, byte[] Constant)> pairs = [];
-        foreach (StatePair pair in state)
-        {
-            byte[] constant = Constants.Encode(pair.Value);
-            if (tree.Contains(pair.Contract, pair.Key))
-            {
-                throw new ArgumentException($"the key \"{pair.Key}\" of \"{pair.Contract}\" stands there twice");
-            }
-
-            tree.Update(StateWrite.Put(pair.Contract, pair.Key, constant));
-            pairs.Add((pair, constant));
-        }
-
-        _ = tree.TakeLog();
+        using LeafSpool leaves = new(_directory);
         Guard(
             "make",
             () =>
@@ -290,16 +317,39 @@ public sealed partial class DurableStore : IStateStore
                     Execute(Tables);
                     Execute($"PRAGMA application_id = {ApplicationId}");
                     Execute($"PRAGMA user_version = {FormatVersion}");
-                    Run("INSERT INTO chain VALUES (0, ?1, 0)", Bytes(tree.Root));
-                    WritePages(tree, 0);
-                    foreach ((StatePair pair, byte[] constant) in pairs)
+                    Run("INSERT INTO chain VALUES (0, ?1, 0)", Bytes(Digest.None));
+                    foreach (StatePair pair in state)
                     {
-                        Put(pair.Contract, pair.Key, 0, constant);
+                        byte[] constant = Constants.Encode(pair.Value);
+                        long leaf = leaves.Add(
+                            StateTree.PathOf(pair.Contract, pair.Key),
+                            CommitmentHash.Leaf(pair.Contract, pair.Key, constant)
+                        );
+                        byte[] contract = Utf8(pair.Contract);
+                        byte[] key = Utf8(pair.Key);
+                        Put(pair, contract, key, constant);
+                        Fast(LeafRow).Bind(1, leaf).Bind(2, contract).Bind(3, key).Run();
                     }
 
-                    return true;
+                    Digest root = WriteTree(leaves, 0);
+                    Run("UPDATE chain SET beginning = ?1", Bytes(root));
+                    return wanted is null || root == wanted
+                        ? true
+                        : throw new ArgumentException($"its keys have the root {root}, and it should be {wanted}");
                 })
         );
+    }
+
+    private void Put(StatePair pair, byte[] contract, byte[] key, byte[] constant)
+    {
+        try
+        {
+            Fast(StateRow).Bind(1, contract).Bind(2, key).Bind(3, 0).Bind(4, constant).Run();
+        }
+        catch (SqliteException e) when (e.SqliteErrorCode == SQLitePCL.raw.SQLITE_CONSTRAINT)
+        {
+            throw new ArgumentException($"the key \"{pair.Key}\" of \"{pair.Contract}\" stands there twice", e);
+        }
     }
 
     /// <inheritdoc/>
@@ -358,31 +408,48 @@ public sealed partial class DurableStore : IStateStore
         {
             // What is hashed, and the pages that are read for it, while the database takes the rows that have no digests.
             long before = chain.Number;
-            Task<Applied[]> applying = Task.Run(() => Apply(chain, executions));
+            int begun = 0;
+            Task<Applied[]?> applying = Task.Run(() =>
+                Interlocked.Exchange(ref begun, 1) == 0 ? Apply(chain, executions) : null
+            );
+            bool isMine;
             try
             {
                 InsertWritten(before, executions);
             }
             finally
             {
-                _ = Task.WaitAny(applying);
+                // On a busy machine the other thread may not have begun yet: then there is nothing to wait for.
+                isMine = Interlocked.Exchange(ref begun, 1) == 0;
+                if (!isMine)
+                {
+                    _ = Task.WaitAny(applying);
+                }
             }
 
-            applied = applying.GetAwaiter().GetResult();
+            applied = isMine ? Apply(chain, executions) : applying.GetAwaiter().GetResult()!;
         }
 
         InsertApplied(executions, applied);
         foreach ((string caller, long next) in nonces)
         {
-            Run("INSERT INTO nonce VALUES (?1, ?2) ON CONFLICT DO UPDATE SET next = ?2", Utf8(caller), next);
+            Fast("INSERT INTO nonce VALUES (?1, ?2) ON CONFLICT DO UPDATE SET next = ?2")
+                .Bind(1, Utf8(caller))
+                .Bind(2, next)
+                .Run();
         }
 
         KeepTree(chain);
         return [.. applied.Select(after => after.Linked.Receipt)];
     }
 
-    /// <summary>What the chain made of an execution: its receipt, and the ledger's heads after each of its entries.</summary>
-    private readonly record struct Applied(LinkedReceipt Linked, List<Digest> Heads, long Position);
+    /// <summary>What the chain made of an execution: its receipt, the ledger's heads after each of its entries, and the leaves of new keys.</summary>
+    private readonly record struct Applied(
+        LinkedReceipt Linked,
+        List<Digest> Heads,
+        long Position,
+        (long Leaf, string Contract, string Key)[] Made
+    );
 
     private static Applied[] Apply(ChainState chain, PreparedExecution[] executions)
     {
@@ -391,7 +458,8 @@ public sealed partial class DurableStore : IStateStore
         {
             long position = chain.Ledger.Count;
             List<Digest> heads = [];
-            applied[i] = new Applied(chain.Apply(executions[i], heads), heads, position);
+            LinkedReceipt linked = chain.Apply(executions[i], heads);
+            applied[i] = new Applied(linked, heads, position, chain.Made(executions[i]));
         }
 
         return applied;
@@ -404,24 +472,28 @@ public sealed partial class DurableStore : IStateStore
             number++;
             foreach ((string contract, string key, byte[] constant) in execution.Writes)
             {
-                Run("INSERT INTO state VALUES (?1, ?2, ?3, ?4)", Utf8(contract), Utf8(key), number, constant);
+                Fast(StateRow).Bind(1, Utf8(contract)).Bind(2, Utf8(key)).Bind(3, number).Bind(4, constant).Run();
             }
 
             foreach ((string contract, string name, byte[] payload) in execution.Events)
             {
-                Run(
-                    "INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5)",
-                    ++_events,
-                    number,
-                    Utf8(contract),
-                    Utf8(name),
-                    payload
-                );
+                Fast("INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5)")
+                    .Bind(1, ++_events)
+                    .Bind(2, number)
+                    .Bind(3, Utf8(contract))
+                    .Bind(4, Utf8(name))
+                    .Bind(5, payload)
+                    .Run();
             }
 
             foreach ((string contract, byte[] entry) in execution.Audit)
             {
-                Run("INSERT INTO audit VALUES (?1, ?2, ?3, ?4)", ++_audit, number, Utf8(contract), entry);
+                Fast("INSERT INTO audit VALUES (?1, ?2, ?3, ?4)")
+                    .Bind(1, ++_audit)
+                    .Bind(2, number)
+                    .Bind(3, Utf8(contract))
+                    .Bind(4, entry)
+                    .Run();
             }
         }
     }
@@ -433,17 +505,25 @@ public sealed partial class DurableStore : IStateStore
             long number = after.Linked.Receipt.Number;
             for (int i = 0; i < after.Heads.Count; i++)
             {
-                Run(
-                    "INSERT INTO ledger VALUES (?1, ?2, ?3, ?4, ?5)",
-                    after.Position + 1 + i,
-                    number,
-                    Utf8(execution.Ledger[i].Contract),
-                    execution.Ledger[i].Constant,
-                    Bytes(after.Heads[i])
-                );
+                Fast("INSERT INTO ledger VALUES (?1, ?2, ?3, ?4, ?5)")
+                    .Bind(1, after.Position + 1 + i)
+                    .Bind(2, number)
+                    .Bind(3, Utf8(execution.Ledger[i].Contract))
+                    .Bind(4, execution.Ledger[i].Constant)
+                    .Bind(5, Bytes(after.Heads[i]))
+                    .Run();
             }
 
-            Run("INSERT INTO receipt VALUES (?1, ?2, ?3)", number, after.Linked.Bytes, Bytes(after.Linked.Link));
+            foreach ((long leaf, string contract, string key) in after.Made)
+            {
+                Fast(LeafRow).Bind(1, leaf).Bind(2, Utf8(contract)).Bind(3, Utf8(key)).Run();
+            }
+
+            Fast("INSERT INTO receipt VALUES (?1, ?2, ?3)")
+                .Bind(1, number)
+                .Bind(2, after.Linked.Bytes)
+                .Bind(3, Bytes(after.Linked.Link))
+                .Run();
         }
     }
 
@@ -511,10 +591,7 @@ public sealed partial class DurableStore : IStateStore
     {
         try
         {
-            return Guard(
-                "read",
-                () => Chain.Tree.Prove(contract, key, path => StoreRules.PairAt(path, contract, key, this))
-            );
+            return Guard("read", () => Chain.Tree.Prove(contract, key, (_, leaf) => PairOf(leaf)));
         }
         catch (InvalidOperationException e) when (e is not ObjectDisposedException)
         {
@@ -556,7 +633,11 @@ public sealed partial class DurableStore : IStateStore
 
         KeepTreeWhenClosed();
         _disposed = true;
-        _pageStatement?.Dispose();
+        foreach (Statement statement in _statements.Values)
+        {
+            statement.Dispose();
+        }
+
         foreach (SqliteCommand command in _commands.Values)
         {
             command.Dispose();
@@ -651,9 +732,6 @@ public sealed partial class DurableStore : IStateStore
 
         return null;
     }
-
-    private void Put(string contract, string key, long number, byte[] constant) =>
-        Run("INSERT INTO state VALUES (?1, ?2, ?3, ?4)", Utf8(contract), Utf8(key), number, constant);
 
     /// <summary>Each key with what it held after an execution, in the order of contract and key.</summary>
     private IEnumerable<(byte[] Contract, byte[] Key, byte[] Value)> Latest(long number)

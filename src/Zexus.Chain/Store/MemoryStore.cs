@@ -16,6 +16,9 @@ public sealed class MemoryStore : IStateStore
     private readonly List<StoredEvent> _events = [];
     private readonly List<StoredAudit> _audit = [];
 
+    /// <summary>Of leaf 1, 2 and so on.</summary>
+    private readonly List<(string Contract, string Key)> _keys = [];
+
     /// <summary>With nothing in it.</summary>
     public MemoryStore()
         : this([]) { }
@@ -31,6 +34,7 @@ public sealed class MemoryStore : IStateStore
         {
             tree.Update(StateWrite.Put(pair.Contract, pair.Key, pair.Value));
             _state.Add((pair.Contract, pair.Key), [(0, pair.Value)]);
+            _keys.Add((pair.Contract, pair.Key));
         }
 
         _chain = new ChainState(tree, new LedgerChain(), 0, Digest.None);
@@ -78,6 +82,7 @@ public sealed class MemoryStore : IStateStore
         {
             List<Digest> heads = [];
             Receipt receipt = _chain.Apply(prepared[i], heads).Receipt;
+            _keys.AddRange(_chain.Made(prepared[i]).Select(made => (made.Contract, made.Key)));
             receipts.Add(receipt);
             _receipts.Add(receipt);
             ExecutionRecord execution = executions[i];
@@ -134,7 +139,15 @@ public sealed class MemoryStore : IStateStore
 
     /// <inheritdoc/>
     public StateProof Prove(string contract, string key) =>
-        _chain.Tree.Prove(contract, key, path => StoreRules.PairAt(path, contract, key, this));
+        _chain.Tree.Prove(
+            contract,
+            key,
+            (_, leaf) =>
+            {
+                (string Contract, string Key) found = _keys[(int)leaf - 1];
+                return new StatePair(found.Contract, found.Key, _state[found][^1].Value);
+            }
+        );
 
     /// <inheritdoc/>
     public void Prune(long number)
@@ -161,15 +174,9 @@ public sealed class MemoryStore : IStateStore
     }
 }
 
-/// <summary>What both stores refuse, and how both find a leaf's pair.</summary>
+/// <summary>What both stores refuse.</summary>
 internal static class StoreRules
 {
-    /// <summary>The pair of a leaf: the key that was asked for has its own mostly, and else every key is looked at.</summary>
-    public static StatePair PairAt(Digest path, string contract, string key, IStateStore store) =>
-        StateTree.PathOf(contract, key) == path && store.TryRead(contract, key, out Data? value)
-            ? new StatePair(contract, key, value)
-            : store.State().First(pair => StateTree.PathOf(pair.Contract, pair.Key) == path);
-
     public static void CheckNumber(long number, IStateStore store)
     {
         long last = store.Head.Number;

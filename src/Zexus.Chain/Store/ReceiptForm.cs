@@ -8,7 +8,23 @@ namespace Zexus.Chain;
 /// <summary>A receipt in bytes, a Map in the form of constants (docs/container.md), and the chain over receipts: docs/store.md.</summary>
 internal static class ReceiptForm
 {
-    public static byte[] Encode(Receipt receipt)
+    public static byte[] Encode(Receipt receipt) =>
+        Encode(
+            receipt,
+            EncodeField(Data.NewList([.. receipt.Summary.Arguments])),
+            receipt.Summary.Value is { } value ? EncodeField(value) : null
+        );
+
+    /// <summary>The value of a field in bytes.</summary>
+    /// <exception cref="ArgumentException">It has none.</exception>
+    public static byte[] EncodeField(Data value)
+    {
+        // In a List, since a field is as deep as an item: what a Map could not hold is refused.
+        return Constants.Encode(Data.NewList([value]))[2..];
+    }
+
+    /// <summary>The same of which the arguments and the value are in bytes already.</summary>
+    public static byte[] Encode(Receipt receipt, ReadOnlySpan<byte> arguments, byte[]? value)
     {
         ExecutionSummary summary = receipt.Summary;
         ReceiptWriter fields = new();
@@ -31,19 +47,19 @@ internal static class ReceiptForm
         }
 
         fields.Add("function", summary.Function);
-        fields.Add("arguments", Data.NewList([.. summary.Arguments]));
+        fields.AddEncoded("arguments", arguments);
         fields.Add("caller", summary.Caller);
-        fields.Add("nonce", summary.Nonce is { } nonce ? Data.NewInt(nonce) : Data.Null);
-        fields.Add("timestamp", Data.NewInt(summary.Timestamp));
-        fields.Add("height", Data.NewInt(summary.Height));
+        fields.Add("nonce", summary.Nonce);
+        fields.Add("timestamp", summary.Timestamp);
+        fields.Add("height", summary.Height);
         fields.Add("gasLimit", summary.GasLimit);
         fields.Add("gasUsed", summary.GasUsed);
-        if (summary.Value is { } value)
+        if (value is not null)
         {
-            fields.Add("value", value);
+            fields.AddEncoded("value", value);
         }
 
-        fields.Add("fault", summary.Fault is { } fault ? Data.NewString(fault) : Data.Null);
+        fields.Add("fault", summary.Fault);
         fields.Add("faultFunction", summary.FaultFunction);
         fields.Add("faultInstruction", summary.FaultInstruction);
         fields.Add("events", receipt.Events);
@@ -125,22 +141,22 @@ internal static class ReceiptForm
     /// <summary>The head of the chain of receipts after one more.</summary>
     public static Digest Link(Digest before, ReadOnlySpan<byte> receipt) => CommitmentHash.Receipt(before, receipt);
 
-    public static Digest DigestOf(string contract, IReadOnlyList<EmittedEvent> events)
-    {
-        Digest digest = Digest.None;
-        foreach (EmittedEvent emitted in events)
-        {
-            digest = LinkEvent(digest, contract, emitted, Constants.Encode(emitted.Payload));
-        }
-
-        return digest;
-    }
-
     /// <summary>The digest of a contract's execution's events after one more, its own or that of a contract that it called.</summary>
-    public static Digest LinkEvent(Digest before, string contract, EmittedEvent emitted, ReadOnlySpan<byte> payload) =>
-        emitted.Contract == contract
-            ? CommitmentHash.Event(before, emitted.Name, payload)
-            : CommitmentHash.CalledEvent(before, emitted.Contract, emitted.Name, payload);
+    /// <param name="before">The digest so far.</param>
+    /// <param name="contract">Whose execution it was.</param>
+    /// <param name="emitter">The contract that emitted it.</param>
+    /// <param name="name">Of the event.</param>
+    /// <param name="payload">Its constant.</param>
+    public static Digest LinkEvent(
+        Digest before,
+        string contract,
+        string emitter,
+        string name,
+        ReadOnlySpan<byte> payload
+    ) =>
+        emitter == contract
+            ? CommitmentHash.Event(before, name, payload)
+            : CommitmentHash.CalledEvent(before, emitter, name, payload);
 
     /// <summary>The digest of what an execution logged after one more entry.</summary>
     public static Digest LinkAudit(Digest before, string contract, ReadOnlySpan<byte> entry) =>

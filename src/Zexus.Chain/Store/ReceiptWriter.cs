@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.Diagnostics;
+using System.Numerics;
 using System.Text;
 using Zexus.Isa;
 using DataForm = Zexus.Vm.DataForm;
@@ -32,10 +33,18 @@ internal sealed class ReceiptWriter
         return bytes;
     }
 
-    public void Add(string name, string text)
+    /// <summary>Null when there is no text.</summary>
+    public void Add(string name, string? text)
     {
         Name(name);
-        Text(text);
+        if (text is null)
+        {
+            _fields.Write([DataForm.Null]);
+        }
+        else
+        {
+            Text(text);
+        }
     }
 
     /// <summary>64 hexadecimal digits.</summary>
@@ -49,6 +58,31 @@ internal sealed class ReceiptWriter
         target[1] = 2 * Digest.Size;
         _ = Convert.TryToHexStringLower(bytes, target[2..], out int digits);
         _fields.Advance(2 + digits);
+    }
+
+    /// <summary>Null when there is no number.</summary>
+    public void Add(string name, long? value)
+    {
+        if (value is { } number)
+        {
+            Add(name, number);
+            return;
+        }
+
+        Name(name);
+        _fields.Write([DataForm.Null]);
+    }
+
+    public void Add(string name, BigInteger value)
+    {
+        if (value >= long.MinValue && value <= long.MaxValue)
+        {
+            Add(name, (long)value);
+        }
+        else
+        {
+            AddEncoded(name, ReceiptForm.EncodeField(Data.NewInt(value)));
+        }
     }
 
     public void Add(string name, long value)
@@ -68,11 +102,13 @@ internal sealed class ReceiptWriter
     }
 
     /// <exception cref="ArgumentException">It has no form in bytes.</exception>
-    public void Add(string name, Data value)
+    public void Add(string name, Data value) => AddEncoded(name, ReceiptForm.EncodeField(value));
+
+    /// <summary>A value that is in bytes already.</summary>
+    public void AddEncoded(string name, ReadOnlySpan<byte> constant)
     {
         Name(name);
-        // In a List, since a field is as deep as an item: what a Map could not hold is refused.
-        _fields.Write(Constants.Encode(Data.NewList([value])).AsSpan(2));
+        _fields.Write(constant);
     }
 
     private void Write(byte tag, byte count)

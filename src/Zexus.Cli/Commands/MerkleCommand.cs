@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
-using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using System.Text.Unicode;
@@ -212,7 +211,7 @@ internal static class MerkleCommand
         Data? found = null;
         string shown = InputFile.Shown(path);
         Limits limits = Limits.Default;
-        Progress progress = new(terminal);
+        using CountProgress progress = new(terminal, "leaves");
 
         // A character takes up to four bytes; JSON has room for what is written around and instead of characters.
         int longest = form == TextLeaves ? 4 * limits.StringLength : 64 * limits.StringLength;
@@ -269,7 +268,6 @@ internal static class MerkleCommand
                 }
             }
         );
-        progress.End();
         return found;
     }
 
@@ -317,41 +315,4 @@ internal static class MerkleCommand
 
     private static Option<bool> JsonOption() =>
         new("--json") { Description = "One JSON document on standard output (docs/json.md)." };
-
-    /// <summary>How many leaves there are, after a second on a terminal and each second from then on; elsewhere every ten.</summary>
-    private sealed class Progress(Terminal terminal)
-    {
-        private readonly TimeSpan _between = TimeSpan.FromSeconds(terminal.ErrorIsTerminal ? 1 : 10);
-        private readonly Stopwatch _watch = Stopwatch.StartNew();
-        private bool _shown;
-
-        public void Show(int leaves)
-        {
-            // To ask what time it is takes as long as a leaf.
-            if (leaves % 1024 != 0 || _watch.Elapsed < _between)
-            {
-                return;
-            }
-
-            _watch.Restart();
-            string text = $"{leaves.ToString("N0", CultureInfo.InvariantCulture)} leaves";
-            if (terminal.ErrorIsTerminal)
-            {
-                _shown = true;
-                terminal.Error.Write("\r" + text);
-            }
-            else
-            {
-                terminal.Error.WriteLine(text);
-            }
-        }
-
-        public void End()
-        {
-            if (_shown)
-            {
-                terminal.Error.Write("\r\e[K");
-            }
-        }
-    }
 }

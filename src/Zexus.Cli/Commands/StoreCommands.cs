@@ -26,8 +26,16 @@ internal static class StoreCommands
         HelpWithExamples.Add(command, "./zexus state new chain", "./zexus state new copy --from chain.snapshot");
         command.SetAction(parsed =>
         {
-            IEnumerable<StatePair>? state = parsed.GetValue(from) is { } path ? Snapshot.Read(path, terminal) : null;
-            using DurableStore store = DurableStore.Create(parsed.GetRequiredValue(directory), state);
+            string made = parsed.GetRequiredValue(directory);
+            if (parsed.GetValue(from) is { } path)
+            {
+                Snapshot.Import(path, made, terminal);
+            }
+            else
+            {
+                DurableStore.Create(made).Dispose();
+            }
+
             return ExitCode.Completed;
         });
         return command;
@@ -253,6 +261,7 @@ internal static class Snapshot
     /// <summary>A value has at most 1,048,576 elements or scalars, at most 256 levels deep; a line of it is far shorter.</summary>
     private const int LongestLine = 1 << 30;
     private const int MostDepth = 2000;
+    private const string Hint = "A snapshot is what './zexus state export' writes.";
 
     public static IEnumerable<string> Lines(DurableStore store) =>
         store
@@ -274,59 +283,56 @@ internal static class Snapshot
             ("value", DataJson.Write(pair.Value))
         );
 
-    public static List<StatePair> Read(string path, Terminal terminal)
-    {
-        string shown = InputFile.Shown(path);
-        List<StatePair> pairs = [];
-        Digest root = default;
-        bool isEmpty = true;
-        LineFile.Read(
+    /// <summary>Makes a store of it as it is read, so whatever its size; when something is wrong with it, there is no store.</summary>
+    public static void Import(string path, string directory, Terminal terminal) =>
+        LineFile.Use(
             path,
             LongestLine,
             terminal,
-            (line, number) =>
+            lines =>
             {
-                isEmpty = false;
+                string shown = InputFile.Shown(path);
+                using IEnumerator<ReadOnlyMemory<byte>> line = lines.GetEnumerator();
+                Digest root = line.MoveNext()
+                    ? Parsed(line.Current, 1, shown, RootOf)
+                    : throw Problem.File($"{shown} is empty", Hint);
+                using CountProgress progress = new(terminal, "keys");
                 try
                 {
-                    using JsonDocument document = JsonDocument.Parse(
-                        line.ToArray(),
-                        new JsonDocumentOptions { MaxDepth = MostDepth }
-                    );
-                    if (number == 1)
-                    {
-                        root = RootOf(document.RootElement);
-                    }
-                    else
-                    {
-                        pairs.Add(PairOf(document.RootElement));
-                    }
+                    DurableStore.Create(directory, Pairs(line, shown, progress), root).Dispose();
                 }
-                catch (Exception e)
-                    when (e is JsonException or FormatException or KeyNotFoundException or InvalidOperationException)
+                catch (ArgumentException e)
                 {
-                    throw Problem.File(
-                        $"{shown}:{number}: {Terminal.Printable(e.Message)}",
-                        "A snapshot is what './zexus state export' writes."
-                    );
+                    throw Problem.File($"{shown}: {Terminal.Printable(e.Message)}");
                 }
             }
         );
 
-        StateTree tree = new();
-        foreach (StatePair pair in pairs)
+    private static IEnumerable<StatePair> Pairs(
+        IEnumerator<ReadOnlyMemory<byte>> line,
+        string shown,
+        CountProgress progress
+    )
+    {
+        for (long number = 2; line.MoveNext(); number++)
         {
-            if (tree.Contains(pair.Contract, pair.Key))
-            {
-                throw Problem.File($"{shown}: the key {Literal.Quoted(pair.Key)} stands there twice");
-            }
-
-            tree.Update(StateWrite.Put(pair.Contract, pair.Key, pair.Value));
+            progress.Show(number - 2);
+            yield return Parsed(line.Current, number, shown, PairOf);
         }
+    }
 
-        return isEmpty ? throw Problem.File($"{shown} is empty", "A snapshot is what './zexus state export' writes.")
-            : tree.Root != root ? throw Problem.File($"{shown}: its keys have the root {tree.Root}, and it says {root}")
-            : pairs;
+    private static T Parsed<T>(ReadOnlyMemory<byte> line, long number, string shown, Func<JsonElement, T> parse)
+    {
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(line, new JsonDocumentOptions { MaxDepth = MostDepth });
+            return parse(document.RootElement);
+        }
+        catch (Exception e)
+            when (e is JsonException or FormatException or KeyNotFoundException or InvalidOperationException)
+        {
+            throw Problem.File($"{shown}:{number}: {Terminal.Printable(e.Message)}", Hint);
+        }
     }
 
     private static Digest RootOf(JsonElement head) =>
@@ -338,6 +344,6 @@ internal static class Snapshot
         new(
             pair.GetProperty("contract").GetString() ?? "",
             pair.GetProperty("key").GetString() ?? "",
-            DataJson.Read(Encoding.UTF8.GetBytes(pair.GetProperty("value").GetRawText()))
+            new DataReader(Limits.Default).Value(pair.GetProperty("value"))
         );
 }

@@ -14,9 +14,29 @@ internal static class LineFile
     /// <param name="terminal">Whose standard input `-` is, and whose cancellation is heeded.</param>
     /// <param name="take">Called for each line.</param>
     public static void Read(string path, int longest, Terminal terminal, Take take) =>
-        InputFile.Use(path, terminal, stream => Read(stream, InputFile.Shown(path), longest, terminal, take));
+        Use(
+            path,
+            longest,
+            terminal,
+            lines =>
+            {
+                long number = 0;
+                foreach (ReadOnlyMemory<byte> line in lines)
+                {
+                    take(line.Span, ++number);
+                }
+            }
+        );
 
-    private static void Read(Stream stream, string shown, int longest, Terminal terminal, Take take)
+    /// <summary>As <see cref="Read"/>, for who fetches the lines: once, and each is there until the next.</summary>
+    public static void Use(
+        string path,
+        int longest,
+        Terminal terminal,
+        Action<IEnumerable<ReadOnlyMemory<byte>>> use
+    ) => InputFile.Use(path, terminal, stream => use(Lines(stream, InputFile.Shown(path), longest, terminal)));
+
+    private static IEnumerable<ReadOnlyMemory<byte>> Lines(Stream stream, string shown, int longest, Terminal terminal)
     {
         byte[] buffer = new byte[Block];
         int held = 0;
@@ -34,20 +54,21 @@ internal static class LineFile
             {
                 if (held > 0)
                 {
-                    take(buffer.AsSpan(0, held), ++number);
+                    yield return buffer.AsMemory(0, held);
                 }
 
-                return;
+                yield break;
             }
 
             // What was held has no line end.
-            ReadOnlySpan<byte> rest = buffer.AsSpan(0, held + count);
-            int end = rest[held..].IndexOf((byte)'\n') is var found and >= 0 ? held + found : -1;
+            ReadOnlyMemory<byte> rest = buffer.AsMemory(0, held + count);
+            int end = rest.Span[held..].IndexOf((byte)'\n') is var found and >= 0 ? held + found : -1;
             while (end >= 0)
             {
-                take(rest[..(end > 0 && rest[end - 1] == '\r' ? end - 1 : end)], ++number);
+                number++;
+                yield return rest[..(end > 0 && rest.Span[end - 1] == '\r' ? end - 1 : end)];
                 rest = rest[(end + 1)..];
-                end = rest.IndexOf((byte)'\n');
+                end = rest.Span.IndexOf((byte)'\n');
             }
 
             held = rest.Length;
