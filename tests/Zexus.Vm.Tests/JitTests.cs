@@ -357,7 +357,7 @@ public class JitTests
             Assert.Equal(Observables.Of(Execute(null, gas)), Observables.Of(Execute(Eager, gas)));
         }
 
-        Assert.True(program.JitStatistics(Eager)!.Executed["StateRead"] > 1_000);
+        Assert.True(program.JitStatistics(Eager)!.Executed["StateInPlace"] > 1_000);
 
         ExecutionResult Execute(JitOptions? jit, long gas)
         {

@@ -27,7 +27,7 @@ internal sealed unsafe partial class FunctionCompiler
         _il.Load(item);
         _il.Branch(OpCodes.Brfalse, slow);
         TakeKeyGas(key);
-        Count(ShortWay.StateRead);
+        Count(ShortWay.StateInPlace);
         FrameState before = _state.Copy();
         Pop(1);
         _il.Load(item);

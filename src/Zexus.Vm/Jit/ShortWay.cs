@@ -61,5 +61,5 @@ internal enum ShortWay
     ConstantEntry,
 
     /// <summary>What stands in the state under a String, found without writing the frame.</summary>
-    StateRead,
+    StateInPlace,
 }
