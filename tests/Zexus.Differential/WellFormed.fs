@@ -1194,7 +1194,13 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[], callees: 
                         if r.Chance 950 then
                             int64 (r.Below 200)
                         else
-                            r.Pick [| 1_048_576L; 1L <<< 38; (1L <<< 38) - 1L; Int64.MaxValue; Int64.MaxValue - 2L |]
+                            r.Pick [|
+                                1_048_576L
+                                1L <<< 38
+                                (1L <<< 38) - 1L
+                                Int64.MaxValue
+                                Int64.MaxValue - 2L
+                            |]
                     )
                 | 5 -> w.Emit(Opcode.CALL_BUILTIN, pool.Name "gas_left", 0, 0, Guess.Int)
                 | _ -> w.Emit Opcode.NOP
