@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using Zexus.Benchmarks;
+using Zexus.Vm;
 
 namespace Zexus.Peers;
 
@@ -107,7 +109,7 @@ internal static class Measurement
 
     /// <summary>
     /// Each tier with the meter and without it, in pairs that follow each other at once, since the machine's clock changes by more than a
-    /// meter costs. Which of them comes first changes from pair to pair.
+    /// meter costs; in this process, since two processes differ by more than that, too. Which of them comes first changes from pair to pair.
     /// </summary>
     public static IReadOnlyList<MeteringCost> TakeMetering(Kernel kernel, bool isQuick, Action<string> progress)
     {
@@ -118,21 +120,13 @@ internal static class Measurement
         foreach ((string tier, ZexusEngine metered, ZexusEngine unmetered) in ZexusEngine.Metering)
         {
             progress($"{kernel.Name}: metering of {tier}");
-            using PeerProcess with = new(Peer.OfOurs(metered), kernel);
-            using PeerProcess without = new(Peer.OfOurs(unmetered), kernel);
-            foreach (PeerProcess process in (PeerProcess[])[with, without])
-            {
-                process.Calibrate();
-                WarmUp(process, kernel);
-                process.Run(size, expected);
-                process.Calibrate();
-            }
-
+            using MeteredRun with = new(metered, kernel, size, expected);
+            using MeteredRun without = new(unmetered, kernel, size, expected);
             List<double> ratios = [];
             for (int i = 0; i < (isQuick ? 5 : 31); i++)
             {
-                double first = (i % 2 == 0 ? with : without).Run(size, expected).TotalNanoseconds;
-                double second = (i % 2 == 0 ? without : with).Run(size, expected).TotalNanoseconds;
+                double first = (i % 2 == 0 ? with : without).Take();
+                double second = (i % 2 == 0 ? without : with).Take();
                 ratios.Add(i % 2 == 0 ? first / second : second / first);
             }
 
@@ -140,6 +134,52 @@ internal static class Measurement
         }
 
         return costs;
+    }
+
+    /// <summary>A kernel on a machine of its own, warmed up.</summary>
+    private sealed class MeteredRun : IDisposable
+    {
+        private readonly ZexusEngine _engine;
+        private readonly Kernel _kernel;
+        private readonly Vm.Vm _vm;
+        private readonly ZexusProgram _program;
+        private readonly long _expected;
+
+        public MeteredRun(ZexusEngine engine, Kernel kernel, long size, long expected)
+        {
+            _engine = engine;
+            _kernel = kernel;
+            _vm = new Vm.Vm(engine.Options);
+            _program = engine.Load(kernel.Assembly(size));
+            _expected = expected;
+            ZexusProgram small = engine.Load(kernel.Assembly(kernel.SmallSize));
+            for (int round = 0; round < 2; round++)
+            {
+                for (int i = 0; i < WarmingRuns; i++)
+                {
+                    _ = Run(small, kernel.SmallExpected);
+                }
+
+                Thread.Sleep(150);
+            }
+
+            _ = Take();
+        }
+
+        /// <summary>The time of one run, in ticks.</summary>
+        public long Take() => Run(_program, _expected);
+
+        public void Dispose() => _vm.Dispose();
+
+        private long Run(ZexusProgram program, long expected)
+        {
+            long start = Stopwatch.GetTimestamp();
+            ExecutionResult result = _engine.Execute(_vm, program);
+            long taken = Stopwatch.GetTimestamp() - start;
+            return result.IsCompleted && (long)result.Value.AsInteger == expected
+                ? taken
+                : throw new PeerFailed($"{_engine.Name} gave a wrong answer to {_kernel.Name}");
+        }
     }
 
     /// <summary>Each engine of ours against the first: programs never seen before, of growing size.</summary>
