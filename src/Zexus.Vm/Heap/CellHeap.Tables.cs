@@ -103,7 +103,7 @@ internal sealed unsafe partial class CellHeap
 
     /// <summary>The number of the entry under a key; -1 when there is none.</summary>
     public static int Find(TableCell* table, Value* key) =>
-        key->Tag == Tag.String ? Find(table, key->String) : Find(table, key, HashKey(key));
+        key->Tag == Tag.String ? Find(table, key->String) : Search(table, HashKey(key), new SoughtKey(key));
 
     /// <summary>A String looks first where it was found last.</summary>
     public static int Find(TableCell* table, StringCell* text)
@@ -114,7 +114,7 @@ internal sealed unsafe partial class CellHeap
             return entry;
         }
 
-        entry = Search(table, text);
+        entry = Search(table, Text.Hash(text), new SoughtText(text));
         if (entry >= 0 && IsKey(table->Entries + entry, text) && (text->Header.Flags & Cell.Immortal) == 0)
         {
             text->Entry = entry;
@@ -126,40 +126,24 @@ internal sealed unsafe partial class CellHeap
     private static bool IsKey(Entry* entry, StringCell* text) =>
         entry->Key.Payload == (long)text && entry->Key.Tag == Tag.String;
 
-    private static int Search(TableCell* table, StringCell* text)
+    /// <summary>Is an entry's key the one that is looked for? A type of its own for each, so that a search is compiled for it.</summary>
+    private interface ISought
     {
-        int hash = Text.Hash(text);
-        Entry* entries = table->Entries;
-        if (table->Mask == 0)
-        {
-            int count = table->Count;
-            for (int i = 0; i < count; i++)
-            {
-                if (Holds(entries + i))
-                {
-                    return i;
-                }
-            }
-
-            return -1;
-        }
-
-        int mask = table->Mask;
-        int* index = table->Index;
-        for (int slot = hash & mask; ; slot = (slot + 1) & mask)
-        {
-            int entry = index[slot] - 1;
-            if (entry < 0 || Holds(entries + entry))
-            {
-                return entry;
-            }
-        }
-
-        bool Holds(Entry* entry) =>
-            entry->Hash == hash && entry->Key.Tag == Tag.String && Text.Equal(entry->Key.String, text);
+        bool IsSame(Value* key);
     }
 
-    private static int Find(TableCell* table, Value* key, int hash)
+    private readonly struct SoughtText(StringCell* text) : ISought
+    {
+        public bool IsSame(Value* key) => key->Tag == Tag.String && Text.Equal(key->String, text);
+    }
+
+    private readonly struct SoughtKey(Value* sought) : ISought
+    {
+        public bool IsSame(Value* key) => SameKey(key, sought);
+    }
+
+    private static int Search<TSought>(TableCell* table, int hash, TSought sought)
+        where TSought : struct, ISought
     {
         Entry* entries = table->Entries;
         if (table->Mask == 0)
@@ -167,7 +151,7 @@ internal sealed unsafe partial class CellHeap
             int count = table->Count;
             for (int i = 0; i < count; i++)
             {
-                if (entries[i].Hash == hash && SameKey(&entries[i].Key, key))
+                if (entries[i].Hash == hash && sought.IsSame(&entries[i].Key))
                 {
                     return i;
                 }
@@ -186,7 +170,7 @@ internal sealed unsafe partial class CellHeap
                 return -1;
             }
 
-            if (entries[entry].Hash == hash && SameKey(&entries[entry].Key, key))
+            if (entries[entry].Hash == hash && sought.IsSame(&entries[entry].Key))
             {
                 return entry;
             }

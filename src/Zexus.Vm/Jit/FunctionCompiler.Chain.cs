@@ -33,19 +33,7 @@ internal sealed unsafe partial class FunctionCompiler
         _il.Load(item);
         PushFrom();
         _il.Mark(done);
-        SlowPath(
-            i,
-            slow,
-            done,
-            before,
-            () =>
-            {
-                LoadSlotTag(key);
-                _il.Store(TagOf(key));
-                LoadSlotPayload(key);
-                _il.Store(PayloadOf(key));
-            }
-        );
+        SlowPath(i, slow, done, before, () => TakeOver(key));
         return EndSegmentWithLists(i);
     }
 }

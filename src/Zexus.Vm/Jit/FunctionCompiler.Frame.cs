@@ -61,6 +61,15 @@ internal sealed unsafe partial class FunctionCompiler
         }
     }
 
+    /// <summary>The machine has written a slot: its variables take over what is there, of whatever kind.</summary>
+    private void TakeOver(int slot)
+    {
+        LoadSlotTag(slot);
+        _il.Store(TagOf(slot));
+        LoadSlotPayload(slot);
+        _il.Store(PayloadOf(slot));
+    }
+
     private void LoadSlotTag(int slot)
     {
         SlotAddress(slot);

@@ -286,10 +286,7 @@ internal sealed unsafe partial class FunctionCompiler
             before,
             () =>
             {
-                LoadSlotTag(map);
-                _il.Store(TagOf(map));
-                LoadSlotPayload(map);
-                _il.Store(PayloadOf(map));
+                TakeOver(map);
                 _il.Long(0);
                 _il.Op(OpCodes.Conv_I);
                 _il.Store(_entryPointer!);
