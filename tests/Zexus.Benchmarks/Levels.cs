@@ -106,7 +106,7 @@ public unsafe class Compiling
             nonNegative: new bool[slots],
             elements: new (ElementGuess, ElementGuess)[slots],
             assumeNothing: false,
-            mayInline: true,
+            mayGrow: true,
             piece: 0
         );
         piece.Free();

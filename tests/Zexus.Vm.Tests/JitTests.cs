@@ -284,6 +284,40 @@ public class JitTests
         Assert.True(program.JitStatistics(Eager)!.Executed["LaterTurn"] > 1_000);
     }
 
+    /// <summary>With several turns of each loop it would be too large a method.</summary>
+    [Fact]
+    public void Many_short_loops_are_compiled_with_a_turn_each()
+    {
+        const int Loops = 60;
+        StringBuilder text = new(".func main() locals i, sum\n    STORE_CONST sum, 0\n");
+        for (int k = 0; k < Loops; k++)
+        {
+            text.Append(
+                CultureInfo.InvariantCulture,
+                $"""
+                    STORE_CONST i, 0
+                l{k}:
+                    LOAD_NAME sum
+                    LOAD_NAME i
+                    ADD
+                    STORE_NAME sum
+                    LOAD_NAME i
+                    INC
+                    STORE_NAME i
+                    LOAD_NAME i
+                    LOAD_CONST 5
+                    LT
+                    JUMP_IF_TRUE l{k}
+
+                """
+            );
+        }
+
+        ZexusProgram program = Load(text.Append("    LOAD_NAME sum\n.end\n").ToString());
+        Assert.Equal(10 * Loops, (long)Same(program, Eager).Value.AsInteger);
+        Assert.True(program.JitStatistics(Eager)!.Executed["Add"] >= 5 * Loops);
+    }
+
     [Fact]
     public void State_is_read_where_it_stands()
     {

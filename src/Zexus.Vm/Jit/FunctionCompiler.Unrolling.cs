@@ -32,7 +32,7 @@ internal sealed unsafe partial class FunctionCompiler
     /// <summary>Between following the code and emitting it, when what holds before the loops has been found.</summary>
     private void UnrollLoops()
     {
-        if (_assumeNothing)
+        if (!_mayGrow || _assumeNothing)
         {
             return;
         }
@@ -75,6 +75,11 @@ internal sealed unsafe partial class FunctionCompiler
             {
                 around.Body.UnionWith(copies.Values.SelectMany(it => it));
             }
+        }
+
+        if (_blocks.Count > LargestBlockCount)
+        {
+            throw new CompilationRefusedException("too many basic blocks");
         }
     }
 }

@@ -42,6 +42,9 @@ internal sealed unsafe partial class FunctionCompiler
     private readonly bool[] _nonNegative;
     private readonly (ElementGuess Elements, ElementGuess Inner)[] _elements;
     private readonly bool _assumeNothing;
+
+    /// <summary>May callees and several turns of loops make the method larger than the function by itself?</summary>
+    private readonly bool _mayGrow;
     private readonly int _piece;
     private readonly Il _il;
     private readonly DynamicMethod _method;
@@ -78,7 +81,7 @@ internal sealed unsafe partial class FunctionCompiler
         bool[] nonNegative,
         (ElementGuess, ElementGuess)[] elements,
         bool assumeNothing,
-        bool mayInline,
+        bool mayGrow,
         bool mayVirtualize,
         IReadOnlySet<string> excluded,
         int piece
@@ -93,7 +96,8 @@ internal sealed unsafe partial class FunctionCompiler
         _elements = elements;
         _isLoop = isLoop;
         _assumeNothing = assumeNothing;
-        _mayInline = mayInline && !assumeNothing;
+        _mayGrow = mayGrow;
+        _mayInline = mayGrow && !assumeNothing;
         _excluded = excluded;
         _piece = piece;
         _result = isLoop ? AbstractValue.Any : null;
@@ -216,7 +220,7 @@ internal sealed unsafe partial class FunctionCompiler
         bool[] nonNegative,
         (ElementGuess, ElementGuess)[] elements,
         bool assumeNothing,
-        bool mayInline,
+        bool mayGrow,
         int piece
     )
     {
@@ -232,7 +236,7 @@ internal sealed unsafe partial class FunctionCompiler
                 nonNegative,
                 elements,
                 assumeNothing,
-                mayInline,
+                mayGrow,
                 mayVirtualize: round < MostRounds,
                 excluded,
                 piece

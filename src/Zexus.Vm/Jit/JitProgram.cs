@@ -246,12 +246,12 @@ internal sealed unsafe class JitProgram
                 CompiledPiece piece;
                 try
                 {
-                    piece = Compile(mayInline: true);
+                    piece = Compile(mayGrow: true);
                 }
                 catch (CompilationRefusedException)
                 {
-                    // By itself it may be small enough.
-                    piece = Compile(mayInline: false);
+                    // By itself, without callees and with one turn of each loop, it may be small enough.
+                    piece = Compile(mayGrow: false);
                 }
 
                 _pieces[number] = piece;
@@ -283,7 +283,7 @@ internal sealed unsafe class JitProgram
                 _compileTicks += System.Diagnostics.Stopwatch.GetTimestamp() - start;
             }
 
-            CompiledPiece Compile(bool mayInline) =>
+            CompiledPiece Compile(bool mayGrow) =>
                 FunctionCompiler.Compile(
                     this,
                     function,
@@ -293,7 +293,7 @@ internal sealed unsafe class JitProgram
                     nonNegative,
                     elements,
                     assumeNothing: profile.Compilations >= Options.CompilationsPerEntry,
-                    mayInline,
+                    mayGrow,
                     number
                 );
         }
