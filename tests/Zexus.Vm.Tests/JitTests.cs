@@ -193,6 +193,120 @@ public class JitTests
         Assert.True(statistics.Executed["Add"] > 38_000);
     }
 
+    [Fact]
+    public void The_way_in_which_lists_store_items_is_learned()
+    {
+        ZexusProgram program = Load(
+            """
+            .func main() locals i, list
+                STORE_CONST list, [1, 2, 3]
+                STORE_CONST i, 0
+            loop:
+                LOAD_NAME i
+                LOAD_CONST 20
+                EQ
+                JUMP_IF_FALSE same
+                STORE_CONST list, [0.5, 1.5, 2.5]
+            same:
+                LOAD_NAME list
+                CALL_FUNC_CONST last, 1
+                POP
+                LOAD_NAME i
+                INC
+                STORE_NAME i
+                LOAD_NAME i
+                LOAD_CONST 40
+                LT
+                JUMP_IF_TRUE loop
+            .end
+            .func last(list) locals i, item, pushed
+                STORE_CONST i, 0
+                BUILD_LIST 0
+                STORE_NAME pushed
+            loop:
+                LOAD_NAME pushed
+                LOAD_NAME i
+                CALL_METHOD push, 1
+                POP
+                LOAD_NAME list
+                LOAD_NAME i
+                LOAD_CONST 3
+                MOD
+                INDEX
+                STORE_NAME item
+                LOAD_NAME i
+                INC
+                STORE_NAME i
+                LOAD_NAME i
+                LOAD_CONST 50
+                LT
+                JUMP_IF_TRUE loop
+                LOAD_NAME item
+            .end
+            """
+        );
+        _ = Same(program, Eager);
+        JitStatistics statistics = program.JitStatistics(Eager)!;
+        Assert.InRange(statistics.Exits["Elements"], 1, 4);
+        Assert.InRange(statistics.Pieces, 2, 10);
+    }
+
+    /// <summary>What the processor makes of the difference of two infinities is another NaN; a collection finds it in the frame or in the List.</summary>
+    [Fact]
+    public void A_nan_leaves_compiled_code_as_the_one_that_there_is()
+    {
+        ZexusProgram program = Load(
+            """
+            .func main() locals i, large, x, t, kept
+                STORE_CONST i, 0
+                STORE_CONST large, 1e308
+                STORE_CONST t, 1
+            loop:
+                LOAD_NAME large
+                LOAD_CONST 10.0
+                MUL
+                LOAD_NAME large
+                LOAD_CONST 10.0
+                MUL
+                SUB
+                STORE_NAME x
+                LOAD_NAME i
+                LOAD_CONST 20
+                EQ
+                JUMP_IF_FALSE keep
+                STORE_CONST t, "s"
+            keep:
+                LOAD_NAME t
+                LOAD_CONST 2
+                MUL
+                POP
+                LOAD_NAME x
+                BUILD_LIST 1
+                STORE_NAME kept
+                LOAD_NAME i
+                INC
+                STORE_NAME i
+                LOAD_NAME i
+                LOAD_CONST 30
+                LT
+                JUMP_IF_TRUE loop
+                LOAD_NAME kept
+            .end
+            """
+        );
+        using Vm vm = new(
+            new VmOptions
+            {
+                Jit = Eager,
+                JitCache = new JitCache(),
+                Threaded = null,
+                Collection = new CollectionOptions { Stress = true, Verify = true },
+            }
+        );
+        Assert.Equal(Observables.Of(Run(program, null)), Observables.Of(vm.Execute(program)));
+        Assert.True(program.JitStatistics(Eager)!.Exits["Kind"] > 0);
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(1)]
