@@ -498,6 +498,116 @@ public class JitTests
             },
             JitCache = new JitCache(),
         };
+        Assert.True(ExecutedAtEachGas(program, options, "ReadStateInPlace") > 1_000);
+    }
+
+    [Fact]
+    public void State_is_written_where_it_stands()
+    {
+        ZexusProgram program = Load(
+            """
+            .func main() locals i, list, key
+                STORE_CONST i, 0
+            loop:
+                LOAD_CONST 5
+                BUILD_LIST 1
+                STORE_NAME list
+                LOAD_CONST ["a", "a key whose length costs gas, since it has more than a few words in it"]
+                LOAD_NAME i
+                LOAD_CONST 2
+                MOD
+                INDEX
+                STORE_NAME key
+                TX_BEGIN
+                LOAD_NAME key
+                LOAD_CONST [1, "text", 1.5, null, 123456789012345678901234567890, -0.0, true]
+                LOAD_NAME i
+                LOAD_CONST 7
+                MOD
+                INDEX
+                STATE_WRITE
+                LOAD_CONST "list"
+                LOAD_NAME i
+                LOAD_CONST 3
+                MOD
+                JUMP_IF_FALSE number
+                LOAD_NAME list
+                JUMP write
+            number:
+                LOAD_NAME i
+            write:
+                STATE_WRITE
+                LOAD_NAME list
+                LOAD_NAME i
+                CALL_METHOD push, 1
+                POP
+                LOAD_NAME i
+                LOAD_CONST 4
+                MOD
+                JUMP_IF_FALSE revert
+                TX_COMMIT
+                JUMP next
+            revert:
+                TX_REVERT
+            next:
+                LOAD_CONST "last"
+                LOAD_NAME i
+                STATE_WRITE
+                LOAD_NAME i
+                INC
+                STORE_NAME i
+                LOAD_NAME i
+                LOAD_CONST 20
+                LT
+                JUMP_IF_TRUE loop
+            .end
+            """
+        );
+        VmOptions options = new()
+        {
+            State = new Dictionary<string, Data> { ["last"] = Data.NewString("before") },
+            JitCache = new JitCache(),
+        };
+        Assert.True(ExecutedAtEachGas(program, options, "WriteStateInPlace") > 1_000);
+    }
+
+    [Fact]
+    public void A_closure_is_not_written_to_the_state_in_place()
+    {
+        ZexusProgram program = Load(
+            """
+            .func main() locals i, value
+                STORE_CONST i, 0
+            loop:
+                LOAD_CONST "key"
+                LOAD_NAME i
+                LOAD_CONST 9
+                EQ
+                JUMP_IF_TRUE closure
+                LOAD_NAME i
+                JUMP write
+            closure:
+                STORE_FUNC value, main
+                LOAD_NAME value
+            write:
+                STATE_WRITE
+                LOAD_NAME i
+                INC
+                STORE_NAME i
+                LOAD_NAME i
+                LOAD_CONST 20
+                LT
+                JUMP_IF_TRUE loop
+            .end
+            """
+        );
+        Assert.Equal(Fault.TypeMismatch, Same(program, Eager).Fault);
+        Assert.True(program.JitStatistics(Eager)!.Executed["WriteStateInPlace"] > 5);
+    }
+
+    /// <summary>Executes with each limit of gas up to what the program takes, as the interpreter does; how often compiled code did something.</summary>
+    private static long ExecutedAtEachGas(ZexusProgram program, VmOptions options, string operation)
+    {
         ExecutionResult all = Execute(null, long.MaxValue);
         Assert.Null(all.Fault);
         for (long gas = 0; gas <= all.GasUsed; gas++)
@@ -505,7 +615,7 @@ public class JitTests
             Assert.Equal(Observables.Of(Execute(null, gas)), Observables.Of(Execute(Eager, gas)));
         }
 
-        Assert.True(program.JitStatistics(Eager)!.Executed["StateInPlace"] > 1_000);
+        return program.JitStatistics(Eager)!.Executed[operation];
 
         ExecutionResult Execute(JitOptions? jit, long gas)
         {

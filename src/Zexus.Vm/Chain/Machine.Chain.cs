@@ -80,6 +80,11 @@ internal sealed unsafe partial class Machine
         return item is not null && item->Tag <= Tag.String ? (nint)item : 0;
     }
 
+    /// <summary>For compiled code: writes to the state what is no collection, if the execution has written under the key before.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static bool ReplaceInState(Machine machine, long key, long tag, long payload) =>
+        (Tag)tag <= Tag.String && machine._world.Replace((StringCell*)key, new Value((Tag)tag, payload));
+
     /// <summary>For compiled code, without the way past every other instruction.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal static long StateReadAt(Machine machine, Site* site, Frame* frame, Value* slots, long counter)

@@ -213,16 +213,8 @@ internal sealed unsafe class World(CellHeap heap) : IDisposable
             _written = heap.NewTable(CellKind.Map, 0);
         }
 
-        int at = CellHeap.Find(_written, key);
-        if (at >= 0)
+        if (Replace(key->String, item))
         {
-            Value* place = &_written->At(at)->Item;
-            if (_open.Count > 0)
-            {
-                Note(at, *place);
-            }
-
-            *place = item;
             return;
         }
 
@@ -231,6 +223,25 @@ internal sealed unsafe class World(CellHeap heap) : IDisposable
         {
             Note(~(_written->Count - 1), Value.Null);
         }
+    }
+
+    /// <summary>The same if the execution has written under the key before; otherwise nothing, and false.</summary>
+    public bool Replace(StringCell* key, Value item)
+    {
+        int at = _written is null ? -1 : CellHeap.Find(_written, key);
+        if (at < 0)
+        {
+            return false;
+        }
+
+        Value* place = &_written->At(at)->Item;
+        if (_open.Count > 0)
+        {
+            Note(at, *place);
+        }
+
+        *place = item;
+        return true;
     }
 
     private void Note(int changed, Value before)

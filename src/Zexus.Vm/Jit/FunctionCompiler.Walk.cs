@@ -471,8 +471,7 @@ internal sealed unsafe partial class FunctionCompiler
                 return ReadState(i);
 
             case Op.StateWrite:
-                MachineCall(i, nameof(Machine.StateWriteAt), static () => { }, 2, 0, AbstractValue.Any);
-                return EndSegmentWithLists(i);
+                return WriteState(i);
 
             // These three neither charge nor fault, and look at nothing of the frame.
             case Op.TxBegin:

@@ -61,5 +61,8 @@ internal enum ShortWay
     ConstantEntry,
 
     /// <summary>What stands in the state under a String, found without writing the frame.</summary>
-    StateInPlace,
+    ReadStateInPlace,
+
+    /// <summary>What the execution has written to the state under a String is written anew without writing the frame.</summary>
+    WriteStateInPlace,
 }
