@@ -43,6 +43,10 @@ def is_text(value):
     return type(value) is str and value != ""
 
 
+def changes(before, after):
+    return {key: after[key] for key in sorted(after) if key not in before or before[key] != after[key]}
+
+
 class Contract:
     """A state, and what one call adds to it. `attempt` is a transaction: a fault inside leaves nothing but the audit log."""
 
@@ -69,10 +73,8 @@ class Contract:
             outcome = {"result": self.attempt(lambda: getattr(self, entry)(*copy.deepcopy(arguments)))}
         except Refused as fault:
             outcome = {"fault": {"name": fault.name, "value": fault.value}}
-        changes = {key: self.state[key] for key in sorted(self.state) if key not in before or before[key] != self.state[key]}
-        return copy.deepcopy(
-            {**outcome, "changes": changes, "events": self.events, "ledger": self.ledger, "audit": self.audit}
-        )
+        left = {"changes": changes(before, self.state), "events": self.events, "ledger": self.ledger, "audit": self.audit}
+        return copy.deepcopy({**outcome, **left})
 
 
 class Token(Contract):
@@ -452,12 +454,49 @@ class Audit(Contract):
         return True if (len(entries), previous) == (count, digest) else len(entries)
 
 
-class Scenario:
-    """Calls of one contract, one after the other."""
+class Shop(Contract):
+    """`called` has the contracts that it can call, by id."""
 
-    def __init__(self, model, entries, state=None):
+    called = {}
+
+    def call_contract(self, contract, entry, *arguments):
+        """What it comes to for a caller that catches faults."""
+        if contract not in self.called:
+            return "UndefinedFunction"
+        outcome = self.called[contract].call(entry, arguments, "shop", self.timestamp, self.height)
+        if "fault" in outcome:
+            fault = outcome["fault"]
+            return {"contract": contract, "function": entry, "fault": fault["name"], "value": fault["value"]}
+        self.events += [{"contract": contract, **event} for event in outcome["events"]]
+        return outcome["result"]
+
+    def sales(self):
+        return self.state.get("sales", 0)
+
+    def buy(self, thing=None, price=None):
+        sale = self.state["sales"] = self.sales() + 1
+        answer = self.call_contract("token", "transfer_from", self.caller, "shop", price)
+        need(answer is True, f"not paid: {answer if type(answer) is str else json.dumps(answer)}")
+        self.ledger.append(
+            {"sale": sale, "buyer": self.caller, "thing": thing, "price": price, "timestamp": self.timestamp}
+        )
+        return sale
+
+
+class Scenario:
+    """Calls of one contract, one after the other. `called`: by id, the models and states of the contracts that it can call."""
+
+    def __init__(self, model, entries, state=None, contract=None, called=None):
         self.contract, self.entries, self.calls = model(copy.deepcopy(state or {})), entries.split(), []
-        self.program, self.start = f"{model.__name__.lower()}.zxa", state or {}
+        self.head = {"program": program(model), "entries": self.entries, "state": state or {}}
+        self.called = {}
+        if contract:
+            self.called = {name: other(copy.deepcopy(start)) for name, (other, start) in called.items()}
+            self.contract.called = self.called
+            self.head["contract"] = contract
+            self.head["contracts"] = {
+                name: {"program": program(other), "state": start} for name, (other, start) in called.items()
+            }
 
     def __call__(self, caller, entry, *arguments, after=0, height=812):
         given = {
@@ -467,12 +506,19 @@ class Scenario:
             "entry": entry,
             "arguments": list(arguments),
         }
+        before = {name: copy.deepcopy(other.state) for name, other in self.called.items()}
         outcome = self.contract.call(entry, list(arguments), caller, START + after, height)
+        if self.called:
+            outcome["called"] = {name: changes(before[name], other.state) for name, other in self.called.items()}
         self.calls.append({**given, **outcome})
         return outcome
 
     def json(self):
-        return {"program": self.program, "entries": self.entries, "state": self.start, "calls": self.calls}
+        return {**self.head, "calls": self.calls}
+
+
+def program(model):
+    return f"{model.__name__.lower()}.zxa"
 
 
 def token():
@@ -713,7 +759,39 @@ def audit():
     return call
 
 
-SCENARIOS = [token, escrow, vote, vote_tie, mining, mining_forged, audit]
+def shop():
+    paid = {
+        "supply": 100,
+        "balance:alice": 90,
+        "balance:bob": 10,
+        Token({}).key("alice", "shop"): 50,
+        Token({}).key("bob", "shop"): 50,
+    }
+    call = Scenario(Shop, "sales buy", contract="shop", called={"token": (Token, paid)})
+    call("alice", "sales")
+    call("alice", "buy", "tea", 20)
+    call("alice", "sales")
+    call("alice", "buy", "tea", 31)
+    call("bob", "buy", "tea", 11)
+    call("carol", "buy", "tea", 1)
+    call("", "buy", "tea", 1)
+    call("alice", "buy", "tea", -1)
+    call("alice", "buy", "tea")
+    call("bob", "buy", {"cake": [1, 2], "size": "large"}, 10)
+    call("bob", "buy", "water", 0)
+    call("alice", "sales")
+    return call
+
+
+def shop_without_token():
+    """Nobody can pay where there is no token."""
+    call = Scenario(Shop, "sales buy", {"sales": 7}, contract="shop", called={})
+    call("alice", "buy", "tea", 20)
+    call("alice", "sales")
+    return call
+
+
+SCENARIOS = [token, escrow, vote, vote_tie, mining, mining_forged, audit, shop, shop_without_token]
 
 
 def text(scenario):
@@ -726,7 +804,7 @@ def text(scenario):
         "    {\n" + ",\n".join(f"      {line(name)}: {line(value)}" for name, value in call.items()) + "\n    }"
         for call in scenario["calls"]
     ]
-    head = [f"  {line(name)}: {line(scenario[name])}" for name in ("program", "entries", "state")]
+    head = [f"  {line(name)}: {line(value)}" for name, value in scenario.items() if name != "calls"]
     return "{\n" + ",\n".join([*head, '  "calls": [\n' + ",\n".join(calls) + "\n  ]"]) + "\n}\n"
 
 

@@ -38,19 +38,34 @@ let private text (name: string) = Data.String name
 let private map (entries: (string * Data) list) =
     Data.Map [| for name, value in entries -> Tree.pair (text name) value |]
 
+/// What the scenario's own contract did not do has the id of the one that did.
+let private by (s: State) (contract: string) =
+    if contract = s.Context.Contract then
+        []
+    else
+        [ "contract", text contract ]
+
 let private eventsOf (s: State) = [|
-    for e in List.rev s.World.Events -> map [ "event", text e.Name; "payload", Oracle.data e.Payload ]
+    for e in List.rev s.World.Events ->
+        map (by s e.Contract @ [ "event", text e.Name; "payload", Oracle.data e.Payload ])
 |]
 
-let private ledgerOf (s: State) = [| for e in List.rev s.World.Ledger -> Oracle.data e.Entry |]
+let private ledgerOf (s: State) = [|
+    for e in List.rev s.World.Ledger do
+        Assert.Equal(s.Context.Contract, e.Contract)
+        Oracle.data e.Entry
+|]
 
 let private auditOf (s: State) = [|
     for a in List.rev s.Audit ->
-        map [
-            "data", Oracle.data a.Data
-            "action", Oracle.data a.Action
-            "timestamp", Data.Int a.Timestamp
-        ]
+        map (
+            by s a.Contract
+            @ [
+                "data", Oracle.data a.Data
+                "action", Oracle.data a.Action
+                "timestamp", Data.Int a.Timestamp
+            ]
+        )
 |]
 
 /// As text, so that a failure shows what differs; no two different values are written alike.
@@ -86,12 +101,20 @@ let private compare where (call: JsonElement) (case: Case) (s: State) (ending: M
             leaving s value
         ]
 
-    let changed = Dictionary<string, Data>(case.State)
+    let after (state: KeyValuePair<string, Data> seq) (changes: JsonElement) =
+        let changed = Dictionary<string, Data>(state)
 
-    for change in call.GetProperty("changes").EnumerateObject() do
-        changed[change.Name] <- data change.Value
+        for change in changes.EnumerateObject() do
+            changed[change.Name] <- data change.Value
 
-    same where "state" (entriesOf changed) (entriesOf (stateOf s))
+        entriesOf changed
+
+    same where "state" (after case.State (call.GetProperty "changes")) (entriesOf (stateOf s))
+
+    for before, now in Array.zip case.Contracts (Scenario.contractsOf s case.Contracts) do
+        let changes = call.GetProperty("called").GetProperty before.Id
+        same where $"state of {before.Id}" (after before.State changes) (entriesOf now.State)
+
     same where "events" (items call "events") (eventsOf s)
     same where "ledger" (items call "ledger") (ledgerOf s)
     same where "audit log" (items call "audit") (auditOf s)
@@ -132,15 +155,22 @@ let ``a call that runs out of gas, wherever that is, leaves nothing`` (name: str
         Exhaustion.each loaded call.Case (fun case isTooLittle ->
             let where = $"{call.Text}, with {case.GasLimit} gas"
 
-            if isTooLittle then
-                let s, ending = Scenario.trace loaded case ignore
+            let s, ending = Scenario.trace loaded case ignore
 
+            let ranOut =
                 match ending with
-                | Machine.Ending.Faulted(Fault.OutOfGas, _, _, _, _) -> ()
+                | Machine.Ending.Faulted(Fault.OutOfGas, _, _, _, _) -> true
                 | Machine.Ending.Faulted _
-                | Machine.Ending.Completed _ -> Assert.Fail $"{where}: {ending}"
+                | Machine.Ending.Completed _ -> false
 
+            Assert.True((ranOut = isTooLittle), $"{where}: {ending}")
+
+            if isTooLittle then
                 same where "state" (entriesOf case.State) (entriesOf (stateOf s))
+
+                for before, now in Array.zip case.Contracts (Scenario.contractsOf s case.Contracts) do
+                    same where $"state of {before.Id}" (entriesOf before.State) (entriesOf now.State)
+
                 same where "events" [] (eventsOf s)
                 same where "ledger" [] (ledgerOf s)
 
@@ -159,12 +189,15 @@ let ``the scenarios of a contract execute all of it, and fail each REQUIRE once`
     let required = HashSet<struct (int * int * bool)>()
 
     for name in names do
-        read name
+        let scenario = read name
+
+        scenario
         |> Scenario.play
             (fun s ->
                 let at = struct (s.Frame.Function, s.Frame.Instruction)
 
                 match Machine.current s, s.Frame.Stack with
+                | _ when s.Context.Contract <> scenario.Contract -> () // a contract that it has called
                 | Some i, _ :: condition :: _ when i.Info.Opcode = Opcode.REQUIRE ->
                     let struct (f, n) = at
                     reached.Add at |> ignore

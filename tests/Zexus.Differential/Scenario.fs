@@ -21,6 +21,10 @@ type Scenario = {
     Entries: string[]
     /// Before the first call.
     State: IReadOnlyDictionary<string, Data>
+    /// The id under which it executes.
+    Contract: string
+    /// What it can call, before the first call.
+    Contracts: CaseContract[]
     Calls: JsonElement[]
 }
 
@@ -62,33 +66,59 @@ module Scenario =
         for item in json.GetProperty(name).EnumerateArray() -> data item
     |]
 
-    /// Reads a scenario, and its contract beside it. FormatException when one of them is none, and what reading files and JSON throws.
+    /// What stands under a name that need not be there.
+    let optional (json: JsonElement) (name: string) : JsonElement option =
+        match json.TryGetProperty name with
+        | true, found -> Some found
+        | false, _ -> None
+
+    let private properties (json: JsonElement) : JsonProperty[] = Seq.toArray (json.EnumerateObject())
+
+    /// Reads a scenario, and its contracts beside it. FormatException when one of them is none, and what reading files and JSON throws.
     let read (path: string) : Scenario =
         let json = JsonDocument.Parse(File.ReadAllText path).RootElement
         let file = json.GetProperty("program").GetString()
 
-        let assembly =
-            Assembler.Assemble(File.ReadAllText(Path.Combine(Path.GetDirectoryName path, file)), file)
+        let programOf (file: string) =
+            let assembly =
+                Assembler.Assemble(File.ReadAllText(Path.Combine(Path.GetDirectoryName path, file)), file)
 
-        if not assembly.Succeeded then
-            raise (FormatException(String.Join("\n", assembly.Diagnostics)))
+            if not assembly.Succeeded then
+                raise (FormatException(String.Join("\n", assembly.Diagnostics)))
+
+            match Validation.validate Limits.Default assembly.Program with
+            | Ok loaded -> loaded
+            | Error refusal -> raise (FormatException(refusal.Describe assembly.Program))
+
+        let loaded = programOf file
 
         {
             Name = nameOf path
             File = file
-            Program = assembly.Program
-            Loaded =
-                match Validation.validate Limits.Default assembly.Program with
-                | Ok loaded -> loaded
-                | Error refusal -> raise (FormatException(refusal.Describe assembly.Program))
+            Program = loaded.Program
+            Loaded = loaded
             Entries = [|
                 for entry in json.GetProperty("entries").EnumerateArray() -> entry.GetString()
             |]
             State = DataJson.ReadState(bytes (json.GetProperty "state"))
+            Contract = optional json "contract" |> Option.map _.GetString() |> Option.defaultValue ""
+            Contracts = [|
+                for contract in optional json "contracts" |> Option.map properties |> Option.defaultValue [||] ->
+                    {
+                        Id = contract.Name
+                        Program = (programOf (contract.Value.GetProperty("program").GetString())).Program
+                        State = Seq.toArray (DataJson.ReadState(bytes (contract.Value.GetProperty "state")))
+                    }
+            |]
             Calls = [| for call in json.GetProperty("calls").EnumerateArray() -> call |]
         }
 
-    let private caseOf (scenario: Scenario) (state: IReadOnlyDictionary<string, Data>) (call: JsonElement) : Case =
+    let private caseOf
+        (scenario: Scenario)
+        (state: IReadOnlyDictionary<string, Data>)
+        (contracts: CaseContract[])
+        (call: JsonElement)
+        : Case =
         let entry = call.GetProperty("entry").GetString()
 
         if not (Array.contains entry scenario.Entries) then
@@ -108,8 +138,8 @@ module Scenario =
             }
             State = Seq.toArray state
             Hosts = [||]
-            Contract = ""
-            Contracts = [||]
+            Contract = scenario.Contract
+            Contracts = contracts
         }
 
     /// The oracle's execution, `visit` called with every state that an instruction is about to act on.
@@ -128,16 +158,30 @@ module Scenario =
                 (Oracle.context case (Oracle.contracts case) (fun f _ _ -> invalidOp $"a contract calls {f.Name}"))
         )
 
-    let stateOf (s: State) : IReadOnlyDictionary<string, Data> =
-        Dictionary(s.World.State |> Seq.map (fun e -> KeyValuePair(e.Key, Oracle.data e.Value)))
+    let private pairs (state: Map<string, Plain>) =
+        state |> Seq.map (fun e -> KeyValuePair(e.Key, Oracle.data e.Value))
+
+    let stateOf (s: State) : IReadOnlyDictionary<string, Data> = Dictionary(pairs s.World.State)
+
+    /// The contracts that can be called, with the state that the execution leaves them.
+    let contractsOf (s: State) (contracts: CaseContract[]) : CaseContract[] = [|
+        for contract in contracts ->
+            match Map.tryFind contract.Id s.World.Called with
+            | Some state -> {
+                contract with
+                    State = Seq.toArray (pairs state)
+              }
+            | None -> contract
+    |]
 
     /// Each call on what the oracle makes of those before it. `visit` as in `trace`; `act` gets what the call came to.
     let play (visit: State -> unit) (act: ScenarioCall -> State -> Machine.Ending -> unit) (scenario: Scenario) : unit =
         let mutable state = scenario.State
+        let mutable contracts = scenario.Contracts
 
         scenario.Calls
         |> Array.iteri (fun index call ->
-            let case = caseOf scenario state call
+            let case = caseOf scenario state contracts call
             let s, ending = trace scenario.Loaded case visit
 
             act
@@ -149,7 +193,8 @@ module Scenario =
                 s
                 ending
 
-            state <- stateOf s)
+            state <- stateOf s
+            contracts <- contractsOf s contracts)
 
     let calls (scenario: Scenario) : ScenarioCall[] =
         let calls = ResizeArray()
@@ -165,25 +210,31 @@ module Exhaustion =
     /// Above it, not every limit.
     let private longest = 1500L
 
-    /// The gas that a case uses, and limits below it. Of a long execution those at which it ends at another instruction: what was used
-    /// before each, so that it cannot pay its first charge, and one gas less, so that the one before could not pay its last.
+    /// The gas that a case needs, and limits below it. It is what the case uses, or more where a call of a contract sets gas aside that is
+    /// then not used. Of a long execution the limits are those at which it ends at another instruction: what was used before each, so that
+    /// it cannot pay its first charge, and one gas less, so that the one before could not pay its last.
     let limits (loaded: Loaded) (case: Case) : int64[] * int64 =
         let reached = SortedSet<int64>()
         let used (s: State) = int64 (Oracle.knownInt s.GasUsed)
+        let mutable setAside = 0L
 
         let last, _ =
             Scenario.trace loaded case (fun s ->
                 reached.Add(used s) |> ignore
-                reached.Add(max 0L (used s - 1L)) |> ignore)
+                reached.Add(max 0L (used s - 1L)) |> ignore
 
-        let used = used last
-        reached.Add(used - 1L) |> ignore
-        reached.RemoveWhere(fun limit -> limit < 0L || limit >= used) |> ignore
+                match int64 (Oracle.knownInt s.Context.GasLimit) with
+                | limit when limit < case.GasLimit -> setAside <- max setAside limit
+                | _ -> ())
 
-        if used <= longest then
-            [| 0L .. used - 1L |], used
+        let needed = max (used last) setAside
+        reached.Add(needed - 1L) |> ignore
+        reached.RemoveWhere(fun limit -> limit < 0L || limit >= needed) |> ignore
+
+        if needed <= longest then
+            [| 0L .. needed - 1L |], needed
         else
-            Seq.toArray reached, used
+            Seq.toArray reached, needed
 
     /// Compiled before the first run, and kept: a limit that is reached is no reason to compile anew.
     let private compiler = {
@@ -212,9 +263,9 @@ module Exhaustion =
 
     /// Runs the case with each of its limits, and with what it needs; `run` gets the case and whether it must run out of gas.
     let each (loaded: Loaded) (case: Case) (run: Case -> bool -> unit) : unit =
-        let limits, used = limits loaded case
+        let limits, needed = limits loaded case
 
         for limit in limits do
             run { case with GasLimit = limit } true
 
-        run { case with GasLimit = used } false
+        run { case with GasLimit = needed } false
