@@ -572,6 +572,63 @@ public class JitTests
     }
 
     [Fact]
+    public void Strings_are_joined_in_place()
+    {
+        ZexusProgram program = Load(
+            $"""
+            .func main() locals i, s, other, all
+                STORE_CONST i, 0
+                BUILD_LIST 0
+                STORE_NAME all
+                STORE_CONST s, "{new string('s', 300)}"
+            loop:
+                LOAD_NAME s
+                LOAD_NAME s
+                LOAD_CONST ["x", "", "three", "Ā"]
+                LOAD_NAME i
+                LOAD_CONST 9
+                GT
+                LOAD_NAME i
+                LOAD_CONST 3
+                MOD
+                ADD
+                INDEX
+                ADD
+                STORE_NAME s
+                LOAD_CONST "y"
+                ADD
+                STORE_NAME other
+                LOAD_NAME all
+                LOAD_NAME other
+                CALL_METHOD push, 1
+                POP
+                LOAD_VAR_REG r0, s
+                LOAD_REG r1, "z"
+                PUSH_REG r0
+                ADD_REG r0, r0, r1
+                STORE_NAME other
+                LOAD_NAME all
+                LOAD_NAME other
+                CALL_METHOD push, 1
+                PUSH_REG r0
+                CALL_METHOD push, 1
+                POP
+                LOAD_NAME i
+                INC
+                STORE_NAME i
+                LOAD_NAME i
+                LOAD_CONST 18
+                LT
+                JUMP_IF_TRUE loop
+                LOAD_NAME all
+            .end
+            """
+        );
+        VmOptions options = new() { JitCache = new JitCache() };
+        Assert.True(ExecutedAtEachGas(program, options, "JoinInPlace") > 1_000);
+    }
+
+    [Fact]
     public void A_closure_is_not_written_to_the_state_in_place()
     {
         ZexusProgram program = Load(

@@ -135,10 +135,11 @@ internal sealed unsafe partial class Machine
     {
         if (a->Tag == b->Tag)
         {
-            long gas = TryAppend(a, b, to, _counter);
-            if (gas >= 0)
+            StringCell* joined = TryAppend(a->String, b->String, _counter);
+            if (joined is not null)
             {
-                _counter = gas;
+                _counter -= JoiningGas(joined->Length);
+                *to = Value.Of(joined);
                 return Code.Done;
             }
         }
@@ -151,29 +152,17 @@ internal sealed unsafe partial class Machine
     }
 
     /// <summary>
-    /// Appends a String to another in place (<see cref="CellHeap.TryAppend"/>) and returns what it leaves of the counter;
-    /// negative, with nothing done, when gas, length or memory do not simply allow it.
+    /// Appends a String to another in place (<see cref="CellHeap.TryAppend"/>) if the counter has the gas for it, which is not taken;
+    /// null, with nothing done, when gas, length or memory do not simply allow it.
     /// </summary>
-    private long TryAppend(Value* a, Value* b, Value* to, long counter)
+    private StringCell* TryAppend(StringCell* left, StringCell* right, long counter)
     {
-        StringCell* left = a->String;
-        StringCell* right = b->String;
         long length = (long)left->Length + right->Length;
-        long rest = counter - (length / Zexus.Isa.Gas.ScalarsPerUnit << Fuel.Shift);
-        if (rest < 0 || length > _stringLength)
-        {
-            return -1;
-        }
-
-        StringCell* joined = _heap.TryAppend(left, right);
-        if (joined is null)
-        {
-            return -1;
-        }
-
-        *to = Value.Of(joined);
-        return rest;
+        return counter < JoiningGas(length) || length > _stringLength ? null : _heap.TryAppend(left, right);
     }
+
+    /// <summary>What a String of that length takes of the counter when it is joined.</summary>
+    private static long JoiningGas(long length) => length / Zexus.Isa.Gas.ScalarsPerUnit << Fuel.Shift;
 
     private Code ConcatenateText(Value* a, Value* b, Value* to, int mark)
     {

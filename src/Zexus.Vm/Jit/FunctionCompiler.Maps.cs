@@ -188,6 +188,12 @@ internal sealed unsafe partial class FunctionCompiler
     {
         Field(key, Members.StringLengthOffset);
         _il.Op(OpCodes.Ldind_U4);
+        PushTextGas();
+    }
+
+    /// <summary>length -> what a String of that length takes of the counter, as a key or joined.</summary>
+    private void PushTextGas()
+    {
         _il.Int(Zexus.Isa.Gas.ScalarsPerUnit);
         _il.Op(OpCodes.Div_Un);
         _il.Op(OpCodes.Conv_U8);

@@ -76,7 +76,59 @@ internal sealed unsafe partial class FunctionCompiler
             }
         }
 
-        return BinaryByMachine(i, op, a, b, to, onStack);
+        return op == Op.Add && ka == (int)Tag.String && kb == (int)Tag.String
+            ? Join(i, a, b, to, onStack)
+            : BinaryByMachine(i, op, a, b, to, onStack);
+    }
+
+    /// <summary>The sum of two Strings: appended in place without writing the frame; the machine does it where that cannot simply be done.</summary>
+    private int Join(int i, int a, int b, int to, bool onStack)
+    {
+        Label slow = _il.NewLabel();
+        Label done = _il.NewLabel();
+        LocalBuilder joined = _entryPointer ??= _il.NewLocal(typeof(nint));
+        Unalias(to);
+        PushMachine();
+        PushPayload(a);
+        PushPayload(b);
+        _il.Load(_counter);
+        _il.Call(Members.Of(nameof(Machine.AppendText)));
+        _il.Store(joined);
+        _il.Load(joined);
+        _il.Branch(OpCodes.Brfalse, slow);
+        _il.Load(_counter);
+        _il.Load(joined);
+        _il.Int(Members.StringLengthOffset);
+        _il.Op(OpCodes.Conv_I);
+        _il.Op(OpCodes.Add);
+        _il.Op(OpCodes.Ldind_U4);
+        PushTextGas();
+        _il.Op(OpCodes.Sub);
+        _il.Store(_counter);
+        Count(ShortWay.JoinInPlace);
+        FrameState before = _state.Copy();
+        _il.Load(joined);
+        _il.Op(OpCodes.Conv_I8);
+        Finish(to, AbstractValue.OfKind((int)Tag.String), onStack);
+        _il.Mark(done);
+        _il.Cold(() =>
+        {
+            FrameState kept = _state;
+            _state = before;
+            _il.Mark(slow);
+            CallMachine(i, nameof(Machine.AddTextAt), () => PushSlotAddresses(a, b, to));
+            TakeOver(to);
+            _il.Branch(OpCodes.Br, done);
+            _state = kept;
+        });
+        return EndSegment(i);
+    }
+
+    private void PushSlotAddresses(int a, int b, int to)
+    {
+        SlotAddress(a);
+        SlotAddress(b);
+        SlotAddress(to);
     }
 
     private int BinaryByMachine(int i, Op op, int a, int b, int to, bool onStack)
@@ -93,9 +145,7 @@ internal sealed unsafe partial class FunctionCompiler
                     _il.Int((int)op);
                 }
 
-                SlotAddress(a);
-                SlotAddress(b);
-                SlotAddress(to);
+                PushSlotAddresses(a, b, to);
             },
             0,
             0,

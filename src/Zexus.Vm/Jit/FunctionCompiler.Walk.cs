@@ -536,24 +536,31 @@ internal sealed unsafe partial class FunctionCompiler
     private void MachineDoes(int i, int pops, int pushes, int kind) =>
         MachineCall(i, nameof(Machine.RunInstruction), static () => { }, pops, pushes, kind);
 
-    private void MachineCall(int i, string helper, Action arguments, int pops, int pushes, int kind)
+    /// <summary>The machine does something on the frame, written whole, and returns the counter; negative, compiled code is left.</summary>
+    private void CallMachine(int i, string helper, Action arguments)
     {
         FlushAll();
-        if (_il.Enabled)
+        if (!_il.Enabled)
         {
-            PushMachine();
-            _il.Address(NewSite(i, ExitKind.None, _state.Top - Slots));
-            PushFrame();
-            PushSlots();
-            _il.Load(_counter);
-            arguments();
-            _il.Call(Members.Of(helper));
-            _il.Store(_counter);
-            _il.Load(_counter);
-            _il.Long(0);
-            _il.Branch(OpCodes.Blt, _leave);
+            return;
         }
 
+        PushMachine();
+        _il.Address(NewSite(i, ExitKind.None, _state.Top - Slots));
+        PushFrame();
+        PushSlots();
+        _il.Load(_counter);
+        arguments();
+        _il.Call(Members.Of(helper));
+        _il.Store(_counter);
+        _il.Load(_counter);
+        _il.Long(0);
+        _il.Branch(OpCodes.Blt, _leave);
+    }
+
+    private void MachineCall(int i, string helper, Action arguments, int pops, int pushes, int kind)
+    {
+        CallMachine(i, helper, arguments);
         Pop(pops);
         for (int k = 0; k < pushes; k++)
         {

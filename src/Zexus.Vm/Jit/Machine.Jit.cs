@@ -421,6 +421,11 @@ internal sealed unsafe partial class Machine
         return machine.Settle(machine.Rare(site->At, machine._sp, slots), site, frame);
     }
 
+    /// <summary>Appends a String to another in place, without taking the gas; null when that cannot simply be done.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static nint AppendText(Machine machine, long left, long right, long counter) =>
+        (nint)machine.TryAppend((StringCell*)left, (StringCell*)right, counter);
+
     /// <summary>A sum of which a side is known to be a String.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal static long AddTextAt(
@@ -436,11 +441,12 @@ internal sealed unsafe partial class Machine
     {
         if (a->Tag == b->Tag)
         {
-            long rest = machine.TryAppend(a, b, to, counter);
-            if (rest >= 0)
+            StringCell* joined = machine.TryAppend(a->String, b->String, counter);
+            if (joined is not null)
             {
                 site->Taken++;
-                return rest;
+                *to = Value.Of(joined);
+                return counter - JoiningGas(joined->Length);
             }
         }
 

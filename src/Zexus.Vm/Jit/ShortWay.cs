@@ -65,4 +65,7 @@ internal enum ShortWay
 
     /// <summary>What the execution has written to the state under a String is written anew without writing the frame.</summary>
     WriteStateInPlace,
+
+    /// <summary>A String is appended to another in place without writing the frame.</summary>
+    JoinInPlace,
 }
