@@ -208,6 +208,219 @@ public unsafe class CollectionTests
         Assert.Equal(live, heap.Statistics().LiveCells);
     }
 
+    /// <summary>Of 40,000 Variables those that the predicate names are held; they have their numbers.</summary>
+    private static ListCell* Scattered(CellHeap heap, Hand hand, Func<int, bool> isHeld)
+    {
+        ListCell* held = heap.NewNullList(40_000);
+        hand.Hold(Value.Of(held));
+        for (int i = 0; i < held->Count; i++)
+        {
+            VariableCell* cell = heap.NewVariable(Value.Of((long)i));
+            if (isHeld(i))
+            {
+                held->Values[i] = Value.Of(cell);
+            }
+        }
+
+        return held;
+    }
+
+    private static void AssertUntouched(ListCell* held)
+    {
+        for (int i = 0; i < held->Count; i++)
+        {
+            if (held->Get(i).IsCell)
+            {
+                Assert.Equal(Value.Of((long)i), ((VariableCell*)held->Get(i).Cell)->Value);
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(1, 0)]
+    [InlineData(1, 1)]
+    [InlineData(1, 3)]
+    [InlineData(300, 0)]
+    public void Garbage_among_cells_in_use_is_taken_once_each_before_any_new_block(int collections, int seed)
+    {
+        using CellHeap heap = new();
+        Hand hand = new(heap, new CollectionOptions { FirstTriggerBytes = 1L << 40, Verify = true });
+        hand.Begin();
+        Random random = new(seed);
+        int oneIn = seed + 2;
+        ListCell* held = Scattered(heap, hand, i => i % 20_000 < 300 ? i % 2 == 0 : random.Next(oneIn) > 0);
+
+        // What waits is not swept in between: it waits for as long as nobody takes it.
+        for (int i = 0; i < collections; i++)
+        {
+            heap.Collect();
+        }
+
+        int free = 0;
+        HashSet<nint> inUse = [];
+        for (int i = 0; i < held->Count; i++)
+        {
+            if (held->Get(i).IsCell)
+            {
+                inUse.Add((nint)held->Get(i).Cell);
+            }
+            else
+            {
+                free++;
+            }
+        }
+
+        long lowest = inUse.Min();
+        long highest = inUse.Max();
+        for (int i = 0; i < free; i++)
+        {
+            nint cell = (nint)heap.NewVariable(default);
+            Assert.True(inUse.Add(cell), "a cell in use was given away");
+            Assert.InRange(cell, lowest - CellHeap.BlockBytes, highest + CellHeap.BlockBytes);
+        }
+
+        AssertUntouched(held);
+        heap.Collect();
+        AssertUntouched(held);
+    }
+
+    [Fact]
+    public void A_buffer_given_back_into_a_block_that_waits_for_being_swept_is_taken_once()
+    {
+        using CellHeap heap = new();
+        Hand hand = new(heap, new CollectionOptions { FirstTriggerBytes = 1L << 40, Verify = true });
+        hand.Begin();
+        ListCell* held = heap.NewNullList(2_000);
+        hand.Hold(Value.Of(held));
+        for (int i = 0; i < held->Count; i++)
+        {
+            ListCell* list = heap.NewList(0);
+            held->Values[i] = Value.Of(list);
+            heap.Append(list, Value.Of((long)i));
+            heap.NewBuffer(BufferCell.Capacity(list->Owner));
+        }
+
+        heap.Collect();
+        HashSet<nint> taken = [];
+        for (int i = 0; i < held->Count; i += 3)
+        {
+            // The last collection was long ago for some of them, and for others their block is half swept.
+            ListCell* list = (ListCell*)held->Get(i).Cell;
+            heap.FreeBuffer(list->Owner);
+            list->Owner = null;
+            list->Count = 0;
+            list->Capacity = 0;
+            list->Items = (byte*)(list + 1);
+            int taking = i < held->Count / 2 ? 0 : 4;
+            for (int n = 0; n < taking; n++)
+            {
+                Assert.True(taken.Add((nint)heap.NewBuffer(100)), "a buffer was given away twice");
+            }
+        }
+
+        for (int i = 0; i < 4_000; i++)
+        {
+            Assert.True(taken.Add((nint)heap.NewBuffer(100)), "a buffer was given away twice");
+        }
+
+        for (int i = 0; i < held->Count; i++)
+        {
+            ListCell* list = (ListCell*)held->Get(i).Cell;
+            Assert.True(list->Owner is null || !taken.Contains((nint)list->Owner), "a buffer in use was given away");
+            Assert.Equal(list->Owner is null ? 0 : 1, list->Count);
+        }
+
+        heap.Collect();
+    }
+
+    [Fact]
+    public void Colours_come_round()
+    {
+        using CellHeap heap = new();
+        Hand hand = new(heap, new CollectionOptions { FirstTriggerBytes = 1L << 40, Verify = true });
+        hand.Begin();
+        ListCell* held = heap.NewNullList(1_500);
+        hand.Hold(Value.Of(held));
+        ListCell* large = heap.NewNullList(2_000);
+        hand.Hold(Value.Of(large));
+        Random random = new(1);
+        for (int i = 0; i < 600; i++)
+        {
+            // Of some sizes there is garbage all the time that nothing takes; new cells, freed buffers and rests of runs of others.
+            int live = 2 + held->Count + 1;
+            for (int n = 0; n < 20; n++)
+            {
+                int at = random.Next(held->Count);
+                ListCell* list = heap.NewNullList(i % 100 < 50 ? random.Next(12) : 2);
+                held->Values[at] = Value.Of(list);
+                heap.Append(list, default);
+                heap.Append(list, Value.Of(heap.NewVariable(default)));
+                heap.NewNullList(1_200);
+            }
+
+            heap.Collect();
+            Assert.True(heap.Statistics().LiveCells < 4 * live);
+        }
+    }
+
+    [Fact]
+    public void A_crowded_block_is_left_alone_until_memory_is_short()
+    {
+        // A checked build sweeps every block at once.
+        bool isChecked = CellChecks.Prefix > 0;
+        if (isChecked)
+        {
+            return;
+        }
+
+        using CellHeap heap = new();
+        Hand hand = new(heap, new CollectionOptions { FirstTriggerBytes = 1L << 40, Verify = true });
+        hand.Begin();
+        ListCell* held = Scattered(heap, hand, i => i % 50 != 0);
+        heap.Collect();
+        HashSet<nint> inUse = [];
+        for (int i = 0; i < held->Count; i++)
+        {
+            if (held->Get(i).IsCell)
+            {
+                inUse.Add((nint)held->Get(i).Cell);
+            }
+        }
+
+        int inBlock = CellHeap.BlockBytes / sizeof(VariableCell);
+        HashSet<nint> crowded =
+        [
+            .. inUse
+                .GroupBy(cell => cell / CellHeap.BlockBytes)
+                .Where(cells => cells.Count() > inBlock * 0.9)
+                .Select(cells => cells.Key),
+        ];
+        long collections = heap.Statistics().Collections;
+        heap.MaximumBytes = heap.Bytes;
+        int others = 0;
+        nint cell;
+        while (!crowded.Contains((cell = (nint)heap.NewVariable(default)) / CellHeap.BlockBytes))
+        {
+            Assert.True(inUse.Add(cell), "a cell in use was given away");
+            others++;
+        }
+
+        // The block that was filled last is not crowded, and there are some that had nothing yet.
+        Assert.True(others > inBlock);
+        int garbage = crowded.Count * inBlock / 50;
+        for (int i = 0; i < garbage - 1; i++)
+        {
+            Assert.Contains(cell / CellHeap.BlockBytes, crowded);
+            Assert.True(inUse.Add(cell), "a cell in use was given away");
+            cell = (nint)heap.NewVariable(default);
+        }
+
+        Assert.Equal(collections, heap.Statistics().Collections);
+        AssertUntouched(held);
+        heap.Collect();
+        AssertUntouched(held);
+    }
+
     [Fact]
     public void Cycles_are_freed_and_kept_as_a_whole()
     {

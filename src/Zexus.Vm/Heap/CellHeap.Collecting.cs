@@ -20,6 +20,8 @@ internal interface IRootSource
 internal sealed unsafe partial class CellHeap
 {
     private const byte Poison = 0xDB;
+    private const byte FirstColour = 1;
+    private const byte LastColour = Cell.Colourless - 1;
 
     /// <summary>
     /// Between two collections the heap grows by so many times what the last one looked at, while that is no more than
@@ -38,8 +40,11 @@ internal sealed unsafe partial class CellHeap
     private int _temporaries;
     private int _protectable;
 
-    /// <summary>The mark of a cell that is in use, for now: 1 and 2 in turn.</summary>
-    private byte _colour = 1;
+    /// <summary>
+    /// The mark of a cell that is in use, for now. Each collection has the next one: garbage of an earlier one that nobody has swept
+    /// looks like nothing in use, and may stay as it is for as long as nobody needs it.
+    /// </summary>
+    private byte _colour = FirstColour;
 
     /// <summary>The header of every cell, but for kind and size.</summary>
     private ulong _header;
@@ -113,8 +118,8 @@ internal sealed unsafe partial class CellHeap
         return true;
     }
 
-    /// <summary>The collection before giving up: the execution wants more memory than it may have.</summary>
-    private void MakeRoom(long bytes)
+    /// <summary>The collection before giving up: the execution wants more memory than it may have, for a block of a class or for a large cell.</summary>
+    private void MakeRoom(long bytes, SizeClass* size)
     {
         ReleaseBuffers();
         if (Bytes + bytes <= MaximumBytes)
@@ -136,7 +141,8 @@ internal sealed unsafe partial class CellHeap
             }
         }
 
-        if (Bytes + bytes > MaximumBytes && (_spare.Count == 0 || bytes > BlockBytes))
+        bool hasRoom = size is not null && (_spare.Count > 0 || HasWaiting(size));
+        if (Bytes + bytes > MaximumBytes && !hasRoom)
         {
             Guard();
         }
@@ -202,10 +208,39 @@ internal sealed unsafe partial class CellHeap
     {
         PutRunsBack();
         GatherRoots();
-        _colour = (byte)(3 - _colour);
+        if (_colour == LastColour)
+        {
+            Bleach();
+        }
+
+        _colour++;
         Paint();
         BeginTallies();
         Mark();
+    }
+
+    /// <summary>When there is no next colour: what is in use has the first one again, and nothing else has any.</summary>
+    private void Bleach()
+    {
+        foreach (Block block in CollectionsMarshal.AsSpan(_blocks))
+        {
+            long bytes = _classes[block.Class].Bytes;
+            byte* end = (byte*)block.Start + (BlockBytes / bytes * bytes);
+            for (byte* at = (byte*)block.Start; at != end; )
+            {
+                Cell* cell = (Cell*)(at + CellChecks.Prefix);
+                bool isFree = cell->Kind == CellKind.Free;
+                cell->Mark = cell->Mark == _colour && !isFree ? FirstColour : (byte)0;
+                at += isFree ? FreeRun.Bytes((FreeRun*)cell) : bytes;
+            }
+        }
+
+        foreach (nint cell in _large)
+        {
+            ((Cell*)cell)->Mark = FirstColour;
+        }
+
+        _colour = FirstColour;
     }
 
     private void Paint()

@@ -60,7 +60,6 @@ internal sealed unsafe partial class CellHeap
         nint* next = stackalloc nint[2 * Batch];
         int inNow = 0;
         byte colour = _colour;
-        byte other = (byte)(3 - colour);
         Tally* tallies = _tallies;
         nuint tallyMask = _tallyMask;
         long cells = 0;
@@ -104,7 +103,7 @@ internal sealed unsafe partial class CellHeap
                 CellKind kind = (CellKind)(byte)header;
                 if ((at & RestFetched) == 0)
                 {
-                    if ((byte)(header >> 8) != other)
+                    if ((byte)(header >> 8) >= colour)
                     {
                         continue;
                     }

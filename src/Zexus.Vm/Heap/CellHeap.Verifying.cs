@@ -15,9 +15,10 @@ internal sealed unsafe partial class CellHeap
         HashSet<nint> inUse = [];
         HashSet<nint> runs = [];
         long bytes = 0;
-        foreach (Block block in _blocks)
+        HashSet<int> waiting = WaitingBlocks();
+        for (int i = 0; i < _blocks.Count; i++)
         {
-            bytes += WalkBlock(block, inUse, runs);
+            bytes += WalkBlock(_blocks[i], waiting.Contains(i), inUse, runs);
         }
 
         for (int i = 0; i < _large.Count; i++)
@@ -68,12 +69,34 @@ internal sealed unsafe partial class CellHeap
         Require(inUse.Count == 0, null, $"{inUse.Count} cells in use are not reachable");
     }
 
-    private long WalkBlock(Block block, HashSet<nint> inUse, HashSet<nint> runs)
+    private HashSet<int> WaitingBlocks()
+    {
+        HashSet<int> waiting = [];
+        for (int i = 0; i < SizeClass.Count; i++)
+        {
+            SizeClass* size = _classes + i;
+            Require(size->Unswept == size->UnsweptEnd, null, "sweeping goes on in a block of before the collection");
+            Require(size->FreeOfGroup == 0, null, "sweeping goes on in a group of before the collection");
+            foreach (int first in (ReadOnlySpan<int>)[size->Waiting, size->Crowded])
+            {
+                for (int number = first; number != 0; number = _blocks[number - 1].Next)
+                {
+                    Block block = _blocks[number - 1];
+                    Require(block.Class == i, (Cell*)block.Start, "is a block that waits in another class");
+                    Require(waiting.Add(number - 1), (Cell*)block.Start, "is a block that waits twice");
+                }
+            }
+        }
+
+        return waiting;
+    }
+
+    /// <summary>In a block that waits for being swept there are garbage and runs of before the collection, on no list.</summary>
+    private long WalkBlock(Block block, bool isWaiting, HashSet<nint> inUse, HashSet<nint> runs)
     {
         SizeClass* size = _classes + block.Class;
         long slots = BlockBytes / size->Bytes;
         long bytes = 0;
-        bool afterRun = false;
         for (long slot = 0; slot < slots; )
         {
             Cell* cell = (Cell*)(block.Start + (slot * size->Bytes) + CellChecks.Prefix);
@@ -81,20 +104,30 @@ internal sealed unsafe partial class CellHeap
             {
                 long run = FreeRun.Bytes((FreeRun*)cell);
                 Require(run > 0 && run % size->Bytes == 0, cell, "is a free run of no whole number of cells");
-                Require(!afterRun, cell, "is a free run behind another");
-                runs.Add((nint)cell);
+                if (cell->Mark == _colour)
+                {
+                    runs.Add((nint)cell);
+                }
+                else
+                {
+                    Require(isWaiting, cell, "is a free run of before the collection");
+                }
+
                 slot += run / size->Bytes;
-                afterRun = true;
                 Require(slot <= slots, cell, "is a free run beyond its block");
                 continue;
             }
 
             Require(RoomOf(cell) == size->Bytes, cell, "has not the size of its class");
+            slot++;
+            if (isWaiting && cell->Mark != _colour)
+            {
+                continue;
+            }
+
             RequireLive(cell);
             inUse.Add((nint)cell);
             bytes += size->Bytes;
-            afterRun = false;
-            slot++;
         }
 
         return bytes;

@@ -21,7 +21,8 @@ internal sealed unsafe partial class CellHeap : IDisposable
 
     private readonly record struct Arena(nint Start, int Size);
 
-    private readonly record struct Block(nint Start, int Class);
+    /// <summary>Next: of the blocks that wait for being swept, the one behind it, as <see cref="SizeClass.Waiting"/> has the first.</summary>
+    private readonly record struct Block(nint Start, int Class, int Next = 0);
 
     /// <summary>What stands in front of a large cell.</summary>
     [StructLayout(LayoutKind.Sequential, Size = 32)]
@@ -187,21 +188,31 @@ internal sealed unsafe partial class CellHeap : IDisposable
     [MethodImpl(MethodImplOptions.NoInlining)]
     private byte* TakeRun(SizeClass* size, CellKind kind)
     {
+        ulong free = size->FreeOfGroup;
+        if (free == 0 || _longestRun != long.MaxValue || _grown + size->Bytes > _trigger)
+        {
+            return FindRun(size, kind);
+        }
+
+        byte* at = TakeOfGroup(size, free, out long bytes);
+        size->Next = at;
+        size->End = at + bytes;
+        size->Taken += bytes;
+        _grown += bytes;
+        return at;
+    }
+
+    /// <summary>The same, where it is not the next of the cells that were looked at last.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private byte* FindRun(SizeClass* size, CellKind kind)
+    {
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (IsDue(size->Bytes))
         {
             Collect();
         }
 
-        if (size->Runs is null)
-        {
-            AddBlock(size);
-        }
-
-        FreeRun* run = size->Runs;
-        size->Runs = run->Next;
-        long bytes = FreeRun.Bytes(run);
-        byte* at = (byte*)run - CellChecks.Prefix;
+        byte* at = FindFree(size, out long bytes);
         if (_longestRun < bytes / size->Bytes)
         {
             // The rest goes back, so that the next allocation comes here, too.
@@ -227,15 +238,38 @@ internal sealed unsafe partial class CellHeap : IDisposable
         return at;
     }
 
-    /// <summary>Gives a block to a class, as one run.</summary>
+    /// <summary>Free cells of a class, wherever they are to be had.</summary>
+    private byte* FindFree(SizeClass* size, out long bytes)
+    {
+        while (true)
+        {
+            FreeRun* run = size->Runs;
+            if (run is not null)
+            {
+                size->Runs = run->Next;
+                bytes = FreeRun.Bytes(run);
+                return (byte*)run - CellChecks.Prefix;
+            }
+
+            byte* swept = SweepRun(size, out bytes);
+            if (swept is not null)
+            {
+                Bury(size, swept, bytes);
+                return swept;
+            }
+
+            AddBlock(size);
+        }
+    }
+
+    /// <summary>Gives a block to a class, as one run; or, when memory is short, lets the class sweep what it has.</summary>
     private void AddBlock(SizeClass* size)
     {
         if (_spare.Count == 0)
         {
             AddArena(size);
-            if (size->Runs is not null)
+            if (_spare.Count == 0)
             {
-                // A collection has found room.
                 return;
             }
         }
@@ -256,9 +290,16 @@ internal sealed unsafe partial class CellHeap : IDisposable
         int bytes = (int)Math.Min((long)BlockBytes << Math.Min(_arenas.Count, 16), LargestArena);
         if (Bytes + bytes > MaximumBytes)
         {
+            if (size->Crowded != 0)
+            {
+                size->Waiting = size->Crowded;
+                size->Crowded = 0;
+                return;
+            }
+
             bytes = BlockBytes;
-            MakeRoom(bytes);
-            if (_spare.Count > 0 || size->Runs is not null)
+            MakeRoom(bytes, size);
+            if (_spare.Count > 0 || HasWaiting(size))
             {
                 return;
             }
@@ -273,15 +314,20 @@ internal sealed unsafe partial class CellHeap : IDisposable
         }
     }
 
-    private static void AddRun(SizeClass* size, byte* at, long bytes)
+    /// <summary>A run on a list has the colour of cells in use: sweeping does not find it a second time.</summary>
+    private void AddRun(SizeClass* size, byte* at, long bytes)
     {
-        FreeRun* run = (FreeRun*)(at + CellChecks.Prefix);
-        WriteRun(run, bytes);
+        FreeRun* run = WriteRun(at, bytes);
         run->Next = size->Runs;
         size->Runs = run;
     }
 
-    private static void WriteRun(FreeRun* run, long bytes) => *(ulong*)run = (ulong)(bytes >> 4) << 32;
+    private FreeRun* WriteRun(byte* at, long bytes)
+    {
+        FreeRun* run = (FreeRun*)(at + CellChecks.Prefix);
+        *(ulong*)run = ((ulong)((bytes - CellChecks.Prefix) >> 4) << 32) | ((ulong)_colour << 8);
+        return run;
+    }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private Cell* AllocateLarge(CellKind kind, long bytes)
@@ -295,7 +341,7 @@ internal sealed unsafe partial class CellHeap : IDisposable
 
         if (Bytes + bytes > MaximumBytes)
         {
-            MakeRoom(bytes);
+            MakeRoom(bytes, null);
         }
 
         byte* block = kind == CellKind.Buffer ? TakeKept(bytes) : null;

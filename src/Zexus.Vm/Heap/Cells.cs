@@ -26,12 +26,14 @@ internal struct Cell
     /// <summary>A cell of a loaded program or of the engine itself: shared by threads, never written, never freed.</summary>
     public const byte Immortal = 1;
 
-    /// <summary>The mark of an immortal cell: of no colour, so that no collection enters it.</summary>
+    /// <summary>The mark of an immortal cell: above all colours, so that no collection enters it.</summary>
     public const byte Colourless = 0xFF;
 
     public CellKind Kind;
 
-    /// <summary>The colour of the last collection that found it, or in whose time it was made.</summary>
+    /// <summary>
+    /// The colour of the last collection that found it, or in whose time it was made. Of a free run: the colour in whose time it was made one.
+    /// </summary>
     public byte Mark;
 
     /// <summary>
@@ -51,7 +53,8 @@ internal unsafe struct FreeRun
     public Cell Header;
     public FreeRun* Next;
 
-    public static long Bytes(FreeRun* run) => run->Header.Units * 16L;
+    /// <summary>Its size counts as a cell's does: one free cell has the header of its class.</summary>
+    public static long Bytes(FreeRun* run) => (run->Header.Units * 16L) + CellChecks.Prefix;
 }
 
 [StructLayout(LayoutKind.Sequential, Size = 16)]

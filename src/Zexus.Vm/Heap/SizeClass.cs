@@ -10,7 +10,7 @@ namespace Zexus.Vm;
 /// where those are an odd number of lines, the same item of many Lists, a column of a matrix, is in all sets of a cache and not
 /// in a few (J. Bonwick, <em>The Slab Allocator</em>, USENIX Summer 1994, on colouring).
 /// </summary>
-[StructLayout(LayoutKind.Sequential, Size = 64)]
+[StructLayout(LayoutKind.Sequential, Size = 128)]
 internal unsafe struct SizeClass
 {
     public const int Count = 41;
@@ -41,11 +41,22 @@ internal unsafe struct SizeClass
     /// <summary>Free runs, other than the one between <see cref="Next"/> and <see cref="End"/>.</summary>
     public FreeRun* Runs;
 
-    /// <summary>Of <see cref="Runs"/>, the last; only while blocks are swept.</summary>
-    public FreeRun* Last;
-
     /// <summary>Bytes of all the runs that it has allocated from, in this execution.</summary>
     public long Taken;
+
+    /// <summary>Of the block that is being swept, what nobody has looked at.</summary>
+    public byte* Unswept;
+    public byte* UnsweptEnd;
+
+    /// <summary>The cells that were looked at last, up to 64: which of them are free and not given away yet, a bit each, the first one's highest.</summary>
+    public byte* Group;
+    public ulong FreeOfGroup;
+
+    /// <summary>The blocks that wait for being swept: the first one's number in the heap's list, counted from one; 0 is none.</summary>
+    public int Waiting;
+
+    /// <summary>Those that are not worth it while there is other memory.</summary>
+    public int Crowded;
 
     /// <summary>Bytes of all the cells that it has given, in this execution.</summary>
     public readonly long Used => Taken - (End - Next);
@@ -107,8 +118,19 @@ internal unsafe struct SizeClass
     {
         Next = null;
         End = null;
-        Runs = null;
-        Last = null;
         Taken = 0;
+        ClearFree();
+    }
+
+    /// <summary>Forgets what is free, but for what is between <see cref="Next"/> and <see cref="End"/>.</summary>
+    public void ClearFree()
+    {
+        Runs = null;
+        Unswept = null;
+        UnsweptEnd = null;
+        Group = null;
+        FreeOfGroup = 0;
+        Waiting = 0;
+        Crowded = 0;
     }
 }
