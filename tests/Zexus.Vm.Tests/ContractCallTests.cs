@@ -367,6 +367,7 @@ public class ContractCallTests
             TimeLimit = TimeSpan.FromMilliseconds(30),
         };
         Assert.Equal(HostGuard.Time, Assert.Throws<HostGuardException>(() => vm.Execute(Load(code))).Guard);
+        vm.Options = Options(form, Counting());
         Assert.Equal("[14, \"self\"]", Literal(vm.Execute(Load($".func main()\n{Call("add", "4")}\n.end")).Value));
     }
 
