@@ -82,8 +82,21 @@ internal sealed record PreparedExecution(
     }
 }
 
-/// <summary>A receipt with the bytes that are hashed, and the head of the receipts after it.</summary>
-internal sealed record LinkedReceipt(Receipt Receipt, byte[] Bytes, Digest Link);
+/// <summary>What the chain made of an execution.</summary>
+/// <param name="Receipt">The receipt.</param>
+/// <param name="Bytes">Those of it that are hashed.</param>
+/// <param name="Link">The head of the receipts after it.</param>
+/// <param name="Position">Entries of the ledger before it.</param>
+/// <param name="Heads">The ledger's heads after each of its entries.</param>
+/// <param name="Made">The leaves of keys that were not there before.</param>
+internal sealed record AppliedExecution(
+    Receipt Receipt,
+    byte[] Bytes,
+    Digest Link,
+    long Position,
+    Digest[] Heads,
+    (long Leaf, string Contract, string Key)[] Made
+);
 
 /// <summary>What a store keeps in memory to go on from: the tree over the state, and the heads of the chains.</summary>
 internal sealed class ChainState(StateTree tree, LedgerChain ledger, long number, Digest receipts)
@@ -115,25 +128,29 @@ internal sealed class ChainState(StateTree tree, LedgerChain ledger, long number
         return nonces;
     }
 
-    /// <summary>The leaves of the keys that were not there before an execution, which was the last.</summary>
-    public (long Leaf, string Contract, string Key)[] Made(PreparedExecution execution) =>
-        [
-            .. tree.Made.Select(made =>
-                (made.Leaf, execution.Writes[made.Write].Contract, execution.Writes[made.Write].Key)
-            ),
-        ];
-
-    /// <summary>Goes on by one execution; the heads of the ledger after each of its entries are added to a list.</summary>
-    public LinkedReceipt Apply(PreparedExecution execution, List<Digest> heads)
+    /// <summary>Goes on by some executions. Each is in the array as soon as it is done, for who waits for it on another thread.</summary>
+    public void Apply(PreparedExecution[] executions, AppliedExecution?[] applied)
     {
-        tree.Update(
-            Array.ConvertAll(execution.Writes, write => StateWrite.Put(write.Contract, write.Key, write.Constant))
+        StateTree.Updated[] updated = tree.UpdateEach(
+            Array.ConvertAll(
+                executions,
+                execution =>
+                    Array.ConvertAll(
+                        execution.Writes,
+                        write => StateWrite.Put(write.Contract, write.Key, write.Constant)
+                    )
+            )
         );
-        foreach ((string contract, byte[] entry) in execution.Ledger)
+        for (int i = 0; i < executions.Length; i++)
         {
-            heads.Add(ledger.Append(contract, entry));
+            Volatile.Write(ref applied[i], Apply(executions[i], updated[i]));
         }
+    }
 
+    private AppliedExecution Apply(PreparedExecution execution, StateTree.Updated updated)
+    {
+        long position = ledger.Count;
+        Digest[] heads = Array.ConvertAll(execution.Ledger, entry => ledger.Append(entry.Contract, entry.Constant));
         Receipt receipt = new(
             Number + 1,
             execution.Summary,
@@ -143,11 +160,21 @@ internal sealed class ChainState(StateTree tree, LedgerChain ledger, long number
             execution.AuditDigest,
             ledger.Count,
             ledger.Head,
-            tree.Root
+            updated.Root
         );
         byte[] bytes = ReceiptForm.Encode(receipt, execution.Arguments, execution.Value);
         Number++;
         Receipts = ReceiptForm.Link(Receipts, bytes);
-        return new LinkedReceipt(receipt, bytes, Receipts);
+        return new AppliedExecution(
+            receipt,
+            bytes,
+            Receipts,
+            position,
+            heads,
+            Array.ConvertAll(
+                updated.Made,
+                made => (made.Leaf, execution.Writes[made.Write].Contract, execution.Writes[made.Write].Key)
+            )
+        );
     }
 }
