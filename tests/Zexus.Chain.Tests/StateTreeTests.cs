@@ -156,6 +156,19 @@ public class StateTreeTests
         Assert.Equal(one.Root, many.Root);
     }
 
+    [Fact]
+    public void A_node_that_was_given_back_has_the_digest_of_where_it_is_now()
+    {
+        StateTree tree = new(Behind(0));
+        _ = tree.UpdateEach([
+            [Put("0", 1), Put("64", 2), Put("128", 3), Put("192", 4)],
+            // The node above these two, at depth 1, is free then, and taken by one at depth 2.
+            [StateWrite.Remove("", "64")],
+            [Put("160", 5)],
+        ]);
+        tree.Verify();
+    }
+
     [SeededProperty(300)]
     public void A_value_is_encoded_as_the_container_has_it(int seed)
     {
