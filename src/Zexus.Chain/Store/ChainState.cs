@@ -8,9 +8,7 @@ internal sealed record PreparedExecution(
     (string Contract, string Key, byte[] Constant)[] Writes,
     (string Contract, byte[] Constant)[] Ledger,
     (string Contract, string Name, byte[] Payload)[] Events,
-    Digest EventsDigest,
     (string Contract, byte[] Entry)[] Audit,
-    Digest AuditDigest,
     byte[] Arguments,
     byte[]? Value
 )
@@ -20,12 +18,12 @@ internal sealed record PreparedExecution(
     {
         // Whatever has no form in bytes is refused before anything has gone on.
         ExecutionSummary summary = record.Summary;
-        _ = CommitmentHash.Bytes(summary.Contract, "contract");
-        _ = CommitmentHash.Bytes(summary.Caller, "caller");
-        _ = CommitmentHash.Bytes(summary.Fault ?? "", "fault");
+        _ = Hashable(summary.Contract, "contract");
+        _ = Hashable(summary.Caller, "caller");
+        _ = Hashable(summary.Fault ?? "", "fault");
         foreach (string called in summary.Called.Keys)
         {
-            _ = CommitmentHash.Bytes(called, "contract");
+            _ = Hashable(called, "contract");
         }
 
         if (record.CalledWrites.ContainsKey(summary.Contract))
@@ -33,28 +31,63 @@ internal sealed record PreparedExecution(
             throw new ArgumentException($"the contract \"{summary.Contract}\" has written as one that it called");
         }
 
-        (string Contract, byte[] Entry)[] audit =
-        [
-            .. record.Audit.Select(entry => (entry.Contract, ReceiptForm.Encode(entry))),
-        ];
-        (string Contract, string Name, byte[] Payload)[] events =
-        [
-            .. record.Events.Select(e => (e.Contract, e.Name, Constants.Encode(e.Payload))),
-        ];
         return new(
             record.Summary,
             WritesOf(record),
-            [.. record.Ledger.Select(e => (e.Contract, Constants.Encode(e.Entry)))],
-            events,
-            events.Aggregate(
-                Digest.None,
-                (digest, e) => ReceiptForm.LinkEvent(digest, summary.Contract, e.Contract, e.Name, e.Payload)
+            Encoded(record.Ledger, entry => (Hashable(entry.Contract, "contract"), Constants.Encode(entry.Entry))),
+            Encoded(
+                record.Events,
+                emitted =>
+                    (
+                        Hashable(emitted.Contract, "contract"),
+                        Hashable(emitted.Name, "event's name"),
+                        Constants.Encode(emitted.Payload)
+                    )
             ),
-            audit,
-            audit.Aggregate(Digest.None, (digest, entry) => ReceiptForm.LinkAudit(digest, entry.Contract, entry.Entry)),
+            Encoded(record.Audit, entry => (Hashable(entry.Contract, "contract"), ReceiptForm.Encode(entry))),
             ReceiptForm.EncodeField(Data.NewList([.. summary.Arguments])),
             summary.Value is { } value ? ReceiptForm.EncodeField(value) : null
         );
+    }
+
+    public Digest EventsDigest()
+    {
+        Digest digest = Digest.None;
+        foreach ((string contract, string name, byte[] payload) in Events)
+        {
+            digest = ReceiptForm.LinkEvent(digest, Summary.Contract, contract, name, payload);
+        }
+
+        return digest;
+    }
+
+    public Digest AuditDigest()
+    {
+        Digest digest = Digest.None;
+        foreach ((string contract, byte[] entry) in Audit)
+        {
+            digest = ReceiptForm.LinkAudit(digest, contract, entry);
+        }
+
+        return digest;
+    }
+
+    /// <exception cref="ArgumentException">It has half of a surrogate pair.</exception>
+    private static string Hashable(string text, string what)
+    {
+        _ = CommitmentHash.Bytes(text, what);
+        return text;
+    }
+
+    private static TEncoded[] Encoded<T, TEncoded>(IReadOnlyList<T> items, Func<T, TEncoded> encode)
+    {
+        TEncoded[] encoded = new TEncoded[items.Count];
+        for (int i = 0; i < encoded.Length; i++)
+        {
+            encoded[i] = encode(items[i]);
+        }
+
+        return encoded;
     }
 
     /// <summary>In the order of contracts and keys.</summary>
@@ -155,9 +188,9 @@ internal sealed class ChainState(StateTree tree, LedgerChain ledger, long number
             Number + 1,
             execution.Summary,
             execution.Events.Length,
-            execution.EventsDigest,
+            execution.EventsDigest(),
             execution.Audit.Length,
-            execution.AuditDigest,
+            execution.AuditDigest(),
             ledger.Count,
             ledger.Head,
             updated.Root

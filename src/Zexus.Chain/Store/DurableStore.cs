@@ -23,6 +23,9 @@ public sealed partial class DurableStore : IStateStore
     /// <summary>In a block of so many executions, hashing is worth a thread of its own.</summary>
     private const int WorthThread = 8;
 
+    /// <summary>How often another thread's next execution is looked for, the processor given away in between, before all of them are waited for.</summary>
+    private const int MostSpins = 40;
+
     /// <summary>Of the database, in memory: what is above the rows of a large state, and the rows that are written again and again.</summary>
     internal const int CacheKibibytes = 32 * 1024;
 
@@ -459,14 +462,15 @@ public sealed partial class DurableStore : IStateStore
     private static AppliedExecution Applied(AppliedExecution?[] applied, int i, BesideWork beside)
     {
         SpinWait spin = new();
-        while (!spin.NextSpinWillYield)
+        while (spin.Count < MostSpins)
         {
             if (Volatile.Read(ref applied[i]) is { } there)
             {
                 return there;
             }
 
-            spin.SpinOnce();
+            // Without sleeping, which takes longer than a hundred executions.
+            spin.SpinOnce(sleep1Threshold: -1);
         }
 
         beside.Wait();
