@@ -5,6 +5,10 @@ if (args is [StoreTurns.Command, ..])
 {
     StoreTurns.Run(args);
 }
+else if (args is [StoreBehind.Command, ..])
+{
+    StoreBehind.Run(args);
+}
 else
 {
     BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);

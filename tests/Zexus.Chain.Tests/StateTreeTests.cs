@@ -119,6 +119,119 @@ public class StateTreeTests
         }
     }
 
+    [SeededProperty(100)]
+    public void Many_batches_at_once_give_the_root_after_each(byte prefix, (byte Key, sbyte Value)[][] batches)
+    {
+        Func<string, string, Digest> pathOf = Behind(prefix % 249);
+        StateWrite[][] writes =
+        [
+            .. batches.Select(batch =>
+                batch
+                    .Select(write =>
+                        write.Value < 0 ? StateWrite.Remove("", $"{write.Key}") : Put($"{write.Key}", write.Value)
+                    )
+                    .ToArray()
+            ),
+        ];
+        StateTree one = new(pathOf);
+        List<(Digest, string)> after = [];
+        foreach (StateWrite[] batch in writes)
+        {
+            one.Update(batch);
+            after.Add((one.Root, string.Join(' ', one.Made)));
+        }
+
+        // In two halves, so that nodes of the first are there before the second.
+        StateTree many = new(pathOf);
+        StateTree.Updated[] updated =
+        [
+            .. many.UpdateEach(writes.AsSpan(0, writes.Length / 2)),
+            .. many.UpdateEach(writes.AsSpan(writes.Length / 2)),
+        ];
+        many.Verify();
+        Assert.Equal(after, updated.Select(each => (each.Root, string.Join(' ', each.Made))));
+        Assert.Equal((one.Root, one.Count, one.NodeCount), (many.Root, many.Count, many.NodeCount));
+        one.Update(Put("0", 7));
+        many.Update(Put("0", 7));
+        Assert.Equal(one.Root, many.Root);
+    }
+
+    [Fact]
+    public void A_node_that_was_given_back_has_the_digest_of_where_it_is_now()
+    {
+        StateTree tree = new(Behind(0));
+        _ = tree.UpdateEach([
+            [Put("0", 1), Put("64", 2), Put("128", 3), Put("192", 4)],
+            // The node above these two, at depth 1, is free then, and taken by one at depth 2.
+            [StateWrite.Remove("", "64")],
+            [Put("160", 5)],
+        ]);
+        tree.Verify();
+    }
+
+    [SeededProperty(300)]
+    public void A_value_is_encoded_as_the_container_has_it(int seed)
+    {
+        Data value = Drawn(new Random(seed), 5);
+        Assert.Equal(DataForm.Encode(value), Constants.Encode(value));
+        Assert.Equal(DataForm.Encode(Data.NewList([value]))[2..], Constants.EncodeItem(value));
+    }
+
+    [Theory]
+    [InlineData(511, true)]
+    [InlineData(512, false)]
+    public void Collections_are_encoded_as_deep_as_a_container_has_them(int lists, bool isItem)
+    {
+        Data value = Enumerable.Range(0, lists).Aggregate(Data.Null, (inner, _) => Data.NewList([inner]));
+        Assert.Equal(DataForm.Encode(value), Constants.Encode(value));
+        if (isItem)
+        {
+            Assert.Equal(DataForm.Encode(Data.NewList([value]))[2..], Constants.EncodeItem(value));
+            return;
+        }
+
+        Assert.Throws<ArgumentException>(() => Constants.EncodeItem(value));
+        ArgumentException e = Assert.Throws<ArgumentException>(() => Constants.Encode(Data.NewList([value])));
+        Assert.Contains("nests collections more than 512 deep", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_no_container_holds_is_not_encoded()
+    {
+        Assert.Contains(
+            "half of a surrogate pair",
+            Assert.Throws<ArgumentException>(() => Constants.Encode(Data.NewString("a\ud800"))).Message,
+            StringComparison.Ordinal
+        );
+        Data integer = Data.NewInt(BigInteger.One << (8 * Container.IntegerBytes));
+        Assert.Contains(
+            "an Int needs",
+            Assert.Throws<ArgumentException>(() => Constants.Encode(integer)).Message,
+            StringComparison.Ordinal
+        );
+        // And what was begun of it is not in the next.
+        Assert.Equal(DataForm.Encode(Data.NewInt(1)), Constants.Encode(Data.NewInt(1)));
+    }
+
+    private static Data Drawn(Random random, int depth)
+    {
+        return random.Next(depth > 0 ? 10 : 7) switch
+        {
+            0 => Data.Null,
+            1 => Data.NewBool(random.Next(2) == 1),
+            2 => Data.NewFloat(BitConverter.Int64BitsToDouble(random.NextInt64() & ~(1L << 52))),
+            3 => Data.NewFloat(random.Next(2) == 1 ? BitConverter.Int64BitsToDouble(0x7FF8000000000000) : -0.0),
+            4 => Data.NewInt(random.NextInt64(long.MinValue, long.MaxValue) >> random.Next(64)),
+            5 => Data.NewInt((BigInteger.One << random.Next(200)) * random.Next(-2, 3)),
+            6 => Data.NewString(string.Concat(Enumerable.Repeat("aé€😀", random.Next(60)))),
+            7 => Data.NewList(Items()),
+            8 => Data.NewSet(Items()),
+            _ => Data.NewMap([.. Items().Select(key => new KeyValuePair<Data, Data>(key, Drawn(random, depth - 1)))]),
+        };
+
+        Data[] Items() => [.. Enumerable.Range(0, random.Next(4)).Select(_ => Drawn(random, depth - 1))];
+    }
+
     [Fact]
     public void What_goes_gives_its_room_back()
     {

@@ -646,6 +646,52 @@ public sealed class StoreTests : IDisposable
         );
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_page_that_is_not_there_is_named(bool isTop)
+    {
+        _ = Filled(200);
+        DurableStore.Rebuild(Folder());
+        long page = isTop ? 1 : Pages(Folder()).Keys.Max();
+        Change(Folder(), $"DELETE FROM tree WHERE page = {page}");
+        string found;
+        try
+        {
+            using DurableStore store = DurableStore.Open(Folder());
+            found = store.Verify().Problem ?? "nothing";
+        }
+        catch (StoreException e)
+        {
+            found = e.Message;
+        }
+
+        Assert.Contains($"page {page:x} is not there", found, StringComparison.Ordinal);
+        DurableStore.Rebuild(Folder());
+        using DurableStore rebuilt = DurableStore.Open(Folder());
+        Assert.Null(rebuilt.Verify().Problem);
+    }
+
+    [Fact]
+    public void Without_the_receipt_that_says_the_root_of_its_pages_a_tree_is_refused()
+    {
+        _ = Filled(20);
+        DurableStore.Rebuild(Folder());
+        // So few that closing leaves the pages as they are.
+        using (DurableStore store = DurableStore.Open(Folder()))
+        {
+            store.Commit(Workload.Execution(21));
+            store.Commit(Workload.Execution(22));
+        }
+
+        Change(Folder(), "DELETE FROM receipt WHERE number = (SELECT tree FROM chain)");
+        Assert.Contains(
+            "receipt 20 is missing",
+            Assert.Throws<StoreException>(() => DurableStore.Open(Folder())).Message,
+            StringComparison.Ordinal
+        );
+    }
+
     private static Dictionary<long, byte[]> Pages(string folder)
     {
         using SqliteConnection connection = new($"Data Source={Path.Combine(folder, "chain.db")};Pooling=False");

@@ -271,9 +271,13 @@ public sealed partial class StateTree
         bool isBehind = _pages!.Waiting.TryGetValue(page, out byte[]? waiting);
         if (isBehind && read.IsNode)
         {
-            // Nodes that are stale already are so with all that is below them: they may as well be hashed now.
-            read = ApplyToNode(read.Number, depth, ChangesOf(waiting), out _);
+            // Nodes that are stale already are so with all that is below them: they may as well be hashed now. Those of batches are of no concern here.
+            bool keepsVersions = _keepsVersions;
+            _keepsVersions = false;
+            int version = NoVersion;
+            read = ApplyToNode(read.Number, depth, ChangesOf(waiting), ref version, out _);
             HashStale();
+            _keepsVersions = keepsVersions;
         }
 
         if (!read.IsNode || _nodes[read.Number].Digest != node.Digest)

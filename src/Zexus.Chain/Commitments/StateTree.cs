@@ -72,9 +72,15 @@ public sealed partial class StateTree
     /// <summary>In the order of their paths, one a path.</summary>
     private void Update(Span<Change> changes)
     {
-        _made.Clear();
-        _root = Apply(_root, 0, changes, out bool changed);
+        int version = NoVersion;
+        ApplyFromRoot(changes, ref version);
         HashStale();
+    }
+
+    private void ApplyFromRoot(Span<Change> changes, ref int version)
+    {
+        _made.Clear();
+        _root = Apply(_root, 0, changes, ref version, out bool changed);
         if (_pages is not null && changed)
         {
             _ = _pages.Changed.Add(PageOf(default, 0));
@@ -219,7 +225,7 @@ public sealed partial class StateTree
         run.Sort((a, b) => paths[a].CompareTo(paths[b]) is not 0 and int byPath ? byPath : a.CompareTo(b));
 
     /// <summary>The subtree at this depth after the changes, all of which lie in it. What has to be hashed is put down as stale.</summary>
-    private Link Apply(Link at, int depth, Span<Change> changes, out bool changed)
+    private Link Apply(Link at, int depth, Span<Change> changes, ref int version, out bool changed)
     {
         if (changes.IsEmpty)
         {
@@ -229,13 +235,15 @@ public sealed partial class StateTree
 
         if (at.IsNode)
         {
-            return ApplyToNode(at.Number, depth, changes, out changed);
+            return ApplyToNode(at.Number, depth, changes, ref version, out changed);
         }
 
-        return at.IsLeaf ? ApplyToLeaf(at, depth, changes, out changed) : ApplyToNothing(depth, changes, out changed);
+        return at.IsLeaf
+            ? ApplyToLeaf(at, depth, changes, ref version, out changed)
+            : ApplyToNothing(depth, changes, ref version, out changed);
     }
 
-    private Link ApplyToNothing(int depth, Span<Change> changes, out bool changed)
+    private Link ApplyToNothing(int depth, Span<Change> changes, ref int version, out bool changed)
     {
         int first = FirstPut(changes);
         changed = first >= 0;
@@ -247,10 +255,10 @@ public sealed partial class StateTree
         changes = changes[first..];
         return FirstPut(changes[1..]) < 0
             ? NewLeaf(ref changes[0])
-            : ApplyToNode(NewNode(default, default), depth, changes, out _);
+            : ApplyToNode(NewNode(default, default), depth, changes, ref version, out _);
     }
 
-    private Link ApplyToLeaf(Link at, int depth, Span<Change> changes, out bool changed)
+    private Link ApplyToLeaf(Link at, int depth, Span<Change> changes, ref int version, out bool changed)
     {
         Digest path = _leaves[at.Number].Path;
         bool isAlone = changes.Length == 1;
@@ -285,15 +293,16 @@ public sealed partial class StateTree
         }
 
         int node = path.Bit(depth) ? NewNode(default, at) : NewNode(at, default);
-        return ApplyToNode(node, depth, changes, out changed);
+        return ApplyToNode(node, depth, changes, ref version, out changed);
     }
 
-    private Link ApplyToNode(int number, int depth, Span<Change> changes, out bool changed)
+    private Link ApplyToNode(int number, int depth, Span<Change> changes, ref int version, out bool changed)
     {
         int split = FirstRight(changes, depth);
         Node node = Loaded(number, depth, changes[0].Path);
-        node.Left = Apply(node.Left, depth + 1, changes[..split], out bool leftChanged);
-        node.Right = Apply(node.Right, depth + 1, changes[split..], out bool rightChanged);
+        (int left, int right) = VersionsBelow(depth, version);
+        node.Left = Apply(node.Left, depth + 1, changes[..split], ref left, out bool leftChanged);
+        node.Right = Apply(node.Right, depth + 1, changes[split..], ref right, out bool rightChanged);
         changed = leftChanged || rightChanged;
         if (changed && _pages is not null && depth % PageLevels == 0 && depth <= DeepestPage)
         {
@@ -303,6 +312,8 @@ public sealed partial class StateTree
         if (node.Left.IsNone ? !node.Right.IsNode : node.Right.IsNone && !node.Left.IsNode)
         {
             // One leaf is left, or nothing.
+            Supersede(depth, version);
+            version = NoVersion;
             _nodes.GiveBack(number);
             return node.Left.IsNone ? node.Right : node.Left;
         }
@@ -310,7 +321,15 @@ public sealed partial class StateTree
         if (changed)
         {
             _nodes[number] = node;
-            (_stale[depth] ??= []).Add(number);
+            if (_keepsVersions)
+            {
+                Supersede(depth, version);
+                version = NewVersion(depth, number, node, left, right);
+            }
+            else
+            {
+                (_stale[depth] ??= []).Add(number);
+            }
         }
 
         return Link.ToNode(number);

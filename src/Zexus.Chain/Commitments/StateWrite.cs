@@ -42,13 +42,30 @@ public readonly struct StateWrite
 
 internal static class Constants
 {
-    private const long NaNBits = 0x7FF8000000000000;
+    /// <summary>Of the one NaN that a state has.</summary>
+    public const long NaNBits = 0x7FF8000000000000;
+
+    [ThreadStatic]
+    private static ConstantWriter? _writer;
 
     /// <summary>
     /// The value as its constant. Throws ArgumentException for half of a surrogate pair, collections nested too deep and an Int too
     /// large for a container, and for a NaN other than 0x7FF8000000000000, which would give one value two digests.
     /// </summary>
-    public static byte[] Encode(Data value)
+    public static byte[] Encode(Data value) => TryEncode(value, 0) ?? EncodeOrExplain(value);
+
+    /// <summary>The same of a value that is within a collection.</summary>
+    /// <exception cref="ArgumentException">As of the collection.</exception>
+    public static byte[] EncodeItem(Data value) => TryEncode(value, 1) ?? EncodeOrExplain(Data.NewList([value]))[2..];
+
+    private static byte[]? TryEncode(Data value, int depth)
+    {
+        ConstantWriter writer = _writer ??= new();
+        writer.Clear();
+        return writer.TryWrite(value, depth) ? writer.Written.ToArray() : null;
+    }
+
+    private static byte[] EncodeOrExplain(Data value)
     {
         byte[] bytes = DataForm.Encode(value);
         return HasOtherNaN(value)

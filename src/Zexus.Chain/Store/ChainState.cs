@@ -8,9 +8,7 @@ internal sealed record PreparedExecution(
     (string Contract, string Key, byte[] Constant)[] Writes,
     (string Contract, byte[] Constant)[] Ledger,
     (string Contract, string Name, byte[] Payload)[] Events,
-    Digest EventsDigest,
     (string Contract, byte[] Entry)[] Audit,
-    Digest AuditDigest,
     byte[] Arguments,
     byte[]? Value
 )
@@ -20,12 +18,12 @@ internal sealed record PreparedExecution(
     {
         // Whatever has no form in bytes is refused before anything has gone on.
         ExecutionSummary summary = record.Summary;
-        _ = CommitmentHash.Bytes(summary.Contract, "contract");
-        _ = CommitmentHash.Bytes(summary.Caller, "caller");
-        _ = CommitmentHash.Bytes(summary.Fault ?? "", "fault");
+        _ = Hashable(summary.Contract, "contract");
+        _ = Hashable(summary.Caller, "caller");
+        _ = Hashable(summary.Fault ?? "", "fault");
         foreach (string called in summary.Called.Keys)
         {
-            _ = CommitmentHash.Bytes(called, "contract");
+            _ = Hashable(called, "contract");
         }
 
         if (record.CalledWrites.ContainsKey(summary.Contract))
@@ -33,28 +31,63 @@ internal sealed record PreparedExecution(
             throw new ArgumentException($"the contract \"{summary.Contract}\" has written as one that it called");
         }
 
-        (string Contract, byte[] Entry)[] audit =
-        [
-            .. record.Audit.Select(entry => (entry.Contract, ReceiptForm.Encode(entry))),
-        ];
-        (string Contract, string Name, byte[] Payload)[] events =
-        [
-            .. record.Events.Select(e => (e.Contract, e.Name, Constants.Encode(e.Payload))),
-        ];
         return new(
             record.Summary,
             WritesOf(record),
-            [.. record.Ledger.Select(e => (e.Contract, Constants.Encode(e.Entry)))],
-            events,
-            events.Aggregate(
-                Digest.None,
-                (digest, e) => ReceiptForm.LinkEvent(digest, summary.Contract, e.Contract, e.Name, e.Payload)
+            Encoded(record.Ledger, entry => (Hashable(entry.Contract, "contract"), Constants.Encode(entry.Entry))),
+            Encoded(
+                record.Events,
+                emitted =>
+                    (
+                        Hashable(emitted.Contract, "contract"),
+                        Hashable(emitted.Name, "event's name"),
+                        Constants.Encode(emitted.Payload)
+                    )
             ),
-            audit,
-            audit.Aggregate(Digest.None, (digest, entry) => ReceiptForm.LinkAudit(digest, entry.Contract, entry.Entry)),
+            Encoded(record.Audit, entry => (Hashable(entry.Contract, "contract"), ReceiptForm.Encode(entry))),
             ReceiptForm.EncodeField(Data.NewList([.. summary.Arguments])),
             summary.Value is { } value ? ReceiptForm.EncodeField(value) : null
         );
+    }
+
+    public Digest EventsDigest()
+    {
+        Digest digest = Digest.None;
+        foreach ((string contract, string name, byte[] payload) in Events)
+        {
+            digest = ReceiptForm.LinkEvent(digest, Summary.Contract, contract, name, payload);
+        }
+
+        return digest;
+    }
+
+    public Digest AuditDigest()
+    {
+        Digest digest = Digest.None;
+        foreach ((string contract, byte[] entry) in Audit)
+        {
+            digest = ReceiptForm.LinkAudit(digest, contract, entry);
+        }
+
+        return digest;
+    }
+
+    /// <exception cref="ArgumentException">It has half of a surrogate pair.</exception>
+    private static string Hashable(string text, string what)
+    {
+        _ = CommitmentHash.Bytes(text, what);
+        return text;
+    }
+
+    private static TEncoded[] Encoded<T, TEncoded>(IReadOnlyList<T> items, Func<T, TEncoded> encode)
+    {
+        TEncoded[] encoded = new TEncoded[items.Count];
+        for (int i = 0; i < encoded.Length; i++)
+        {
+            encoded[i] = encode(items[i]);
+        }
+
+        return encoded;
     }
 
     /// <summary>In the order of contracts and keys.</summary>
@@ -82,8 +115,21 @@ internal sealed record PreparedExecution(
     }
 }
 
-/// <summary>A receipt with the bytes that are hashed, and the head of the receipts after it.</summary>
-internal sealed record LinkedReceipt(Receipt Receipt, byte[] Bytes, Digest Link);
+/// <summary>What the chain made of an execution.</summary>
+/// <param name="Receipt">The receipt.</param>
+/// <param name="Bytes">Those of it that are hashed.</param>
+/// <param name="Link">The head of the receipts after it.</param>
+/// <param name="Position">Entries of the ledger before it.</param>
+/// <param name="Heads">The ledger's heads after each of its entries.</param>
+/// <param name="Made">The leaves of keys that were not there before.</param>
+internal sealed record AppliedExecution(
+    Receipt Receipt,
+    byte[] Bytes,
+    Digest Link,
+    long Position,
+    Digest[] Heads,
+    (long Leaf, string Contract, string Key)[] Made
+);
 
 /// <summary>What a store keeps in memory to go on from: the tree over the state, and the heads of the chains.</summary>
 internal sealed class ChainState(StateTree tree, LedgerChain ledger, long number, Digest receipts)
@@ -115,39 +161,53 @@ internal sealed class ChainState(StateTree tree, LedgerChain ledger, long number
         return nonces;
     }
 
-    /// <summary>The leaves of the keys that were not there before an execution, which was the last.</summary>
-    public (long Leaf, string Contract, string Key)[] Made(PreparedExecution execution) =>
-        [
-            .. tree.Made.Select(made =>
-                (made.Leaf, execution.Writes[made.Write].Contract, execution.Writes[made.Write].Key)
-            ),
-        ];
-
-    /// <summary>Goes on by one execution; the heads of the ledger after each of its entries are added to a list.</summary>
-    public LinkedReceipt Apply(PreparedExecution execution, List<Digest> heads)
+    /// <summary>Goes on by some executions. Each is in the array as soon as it is done, for who waits for it on another thread.</summary>
+    public void Apply(PreparedExecution[] executions, AppliedExecution?[] applied)
     {
-        tree.Update(
-            Array.ConvertAll(execution.Writes, write => StateWrite.Put(write.Contract, write.Key, write.Constant))
+        StateTree.Updated[] updated = tree.UpdateEach(
+            Array.ConvertAll(
+                executions,
+                execution =>
+                    Array.ConvertAll(
+                        execution.Writes,
+                        write => StateWrite.Put(write.Contract, write.Key, write.Constant)
+                    )
+            )
         );
-        foreach ((string contract, byte[] entry) in execution.Ledger)
+        for (int i = 0; i < executions.Length; i++)
         {
-            heads.Add(ledger.Append(contract, entry));
+            Volatile.Write(ref applied[i], Apply(executions[i], updated[i]));
         }
+    }
 
+    private AppliedExecution Apply(PreparedExecution execution, StateTree.Updated updated)
+    {
+        long position = ledger.Count;
+        Digest[] heads = Array.ConvertAll(execution.Ledger, entry => ledger.Append(entry.Contract, entry.Constant));
         Receipt receipt = new(
             Number + 1,
             execution.Summary,
             execution.Events.Length,
-            execution.EventsDigest,
+            execution.EventsDigest(),
             execution.Audit.Length,
-            execution.AuditDigest,
+            execution.AuditDigest(),
             ledger.Count,
             ledger.Head,
-            tree.Root
+            updated.Root
         );
         byte[] bytes = ReceiptForm.Encode(receipt, execution.Arguments, execution.Value);
         Number++;
         Receipts = ReceiptForm.Link(Receipts, bytes);
-        return new LinkedReceipt(receipt, bytes, Receipts);
+        return new AppliedExecution(
+            receipt,
+            bytes,
+            Receipts,
+            position,
+            heads,
+            Array.ConvertAll(
+                updated.Made,
+                made => (made.Leaf, execution.Writes[made.Write].Contract, execution.Writes[made.Write].Key)
+            )
+        );
     }
 }

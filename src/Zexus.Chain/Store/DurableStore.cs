@@ -21,7 +21,19 @@ public sealed partial class DurableStore : IStateStore
     private const int FirstWithLeaves = 5;
 
     /// <summary>In a block of so many executions, hashing is worth a thread of its own.</summary>
-    private const int AppliedBeside = 8;
+    private const int WorthThread = 8;
+
+    /// <summary>How often another thread's next execution is looked for, the processor given away in between, before all of them are waited for.</summary>
+    private const int MostSpins = 40;
+
+    /// <summary>Of the database, in memory: what is above the rows of a large state, and the rows that are written again and again.</summary>
+    internal const int CacheKibibytes = 32 * 1024;
+
+    /// <summary>
+    /// Pages in the log before they are brought into the database: one that is written again until then is brought there once. Of four kibibytes, they are
+    /// what is read again by who opens a store after a crash.
+    /// </summary>
+    internal const int LoggedPages = 4000;
 
     /// <summary>Locked while the store is open; its bytes are the number of the last execution that was acknowledged.</summary>
     private const string LockFile = "lock";
@@ -257,6 +269,8 @@ public sealed partial class DurableStore : IStateStore
         Execute("PRAGMA synchronous = FULL");
         // What is not plain corruption must not pass for data.
         Execute("PRAGMA cell_size_check = ON");
+        Execute($"PRAGMA cache_size = -{CacheKibibytes}");
+        Execute($"PRAGMA wal_autocheckpoint = {LoggedPages}");
         return true;
     }
 
@@ -398,39 +412,40 @@ public sealed partial class DurableStore : IStateStore
 
     private List<Receipt> Store(ChainState chain, PreparedExecution[] executions, Dictionary<string, long> nonces)
     {
-        Applied[] applied;
-        if (executions.Length < AppliedBeside)
+        AppliedExecution?[] applied = new AppliedExecution?[executions.Length];
+        if (executions.Length < WorthThread)
         {
             InsertWritten(chain.Number, executions);
-            applied = Apply(chain, executions);
+            chain.Apply(executions, applied);
+            InsertApplied(executions, i => applied[i]!);
         }
         else
         {
-            // What is hashed, and the pages that are read for it, while the database takes the rows that have no digests.
+            // What is hashed, and the pages that are read for it, while the database takes the rows that have no digests, and then what is done of the others.
             long before = chain.Number;
-            int begun = 0;
-            Task<Applied[]?> applying = Task.Run(() =>
-                Interlocked.Exchange(ref begun, 1) == 0 ? Apply(chain, executions) : null
-            );
-            bool isMine;
+            BesideWork beside = new(() => chain.Apply(executions, applied));
+            bool isMine = false;
             try
             {
                 InsertWritten(before, executions);
+                isMine = beside.TryTakeBack();
+                if (isMine)
+                {
+                    chain.Apply(executions, applied);
+                }
+
+                InsertApplied(executions, i => Applied(applied, i, beside));
             }
             finally
             {
-                // On a busy machine the other thread may not have begun yet: then there is nothing to wait for.
-                isMine = Interlocked.Exchange(ref begun, 1) == 0;
-                if (!isMine)
+                // Nothing of a commit goes on after it.
+                if (!isMine && !beside.TryTakeBack())
                 {
-                    _ = Task.WaitAny(applying);
+                    beside.WaitForEnd();
                 }
             }
-
-            applied = isMine ? Apply(chain, executions) : applying.GetAwaiter().GetResult()!;
         }
 
-        InsertApplied(executions, applied);
         foreach ((string caller, long next) in nonces)
         {
             Fast("INSERT INTO nonce VALUES (?1, ?2) ON CONFLICT DO UPDATE SET next = ?2")
@@ -440,44 +455,43 @@ public sealed partial class DurableStore : IStateStore
         }
 
         KeepTree(chain);
-        return [.. applied.Select(after => after.Linked.Receipt)];
+        return [.. applied.Select(after => after!.Receipt)];
     }
 
-    /// <summary>What the chain made of an execution: its receipt, the ledger's heads after each of its entries, and the leaves of new keys.</summary>
-    private readonly record struct Applied(
-        LinkedReceipt Linked,
-        List<Digest> Heads,
-        long Position,
-        (long Leaf, string Contract, string Key)[] Made
-    );
-
-    private static Applied[] Apply(ChainState chain, PreparedExecution[] executions)
+    /// <summary>What another thread is making, when it is there.</summary>
+    private static AppliedExecution Applied(AppliedExecution?[] applied, int i, BesideWork beside)
     {
-        Applied[] applied = new Applied[executions.Length];
-        for (int i = 0; i < executions.Length; i++)
+        SpinWait spin = new();
+        while (spin.Count < MostSpins)
         {
-            long position = chain.Ledger.Count;
-            List<Digest> heads = [];
-            LinkedReceipt linked = chain.Apply(executions[i], heads);
-            applied[i] = new Applied(linked, heads, position, chain.Made(executions[i]));
+            if (Volatile.Read(ref applied[i]) is { } there)
+            {
+                return there;
+            }
+
+            // Without sleeping, which takes longer than a hundred executions.
+            spin.SpinOnce(sleep1Threshold: -1);
         }
 
-        return applied;
+        beside.Wait();
+        return applied[i]!;
     }
 
     private void InsertWritten(long number, PreparedExecution[] executions)
     {
+        Statement state = Fast(StateRow);
+        Statement emitted = Fast("INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5)");
         foreach (PreparedExecution execution in executions)
         {
             number++;
             foreach ((string contract, string key, byte[] constant) in execution.Writes)
             {
-                Fast(StateRow).Bind(1, Utf8(contract)).Bind(2, Utf8(key)).Bind(3, number).Bind(4, constant).Run();
+                state.Bind(1, Utf8(contract)).Bind(2, Utf8(key)).Bind(3, number).Bind(4, constant).Run();
             }
 
             foreach ((string contract, string name, byte[] payload) in execution.Events)
             {
-                Fast("INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5)")
+                emitted
                     .Bind(1, ++_events)
                     .Bind(2, number)
                     .Bind(3, Utf8(contract))
@@ -498,18 +512,21 @@ public sealed partial class DurableStore : IStateStore
         }
     }
 
-    private void InsertApplied(PreparedExecution[] executions, Applied[] applied)
+    private void InsertApplied(PreparedExecution[] executions, Func<int, AppliedExecution> applied)
     {
-        foreach ((PreparedExecution execution, Applied after) in executions.Zip(applied))
+        Statement appended = Fast("INSERT INTO ledger VALUES (?1, ?2, ?3, ?4, ?5)");
+        Statement received = Fast("INSERT INTO receipt VALUES (?1, ?2, ?3)");
+        for (int e = 0; e < executions.Length; e++)
         {
-            long number = after.Linked.Receipt.Number;
-            for (int i = 0; i < after.Heads.Count; i++)
+            AppliedExecution after = applied(e);
+            long number = after.Receipt.Number;
+            for (int i = 0; i < after.Heads.Length; i++)
             {
-                Fast("INSERT INTO ledger VALUES (?1, ?2, ?3, ?4, ?5)")
+                appended
                     .Bind(1, after.Position + 1 + i)
                     .Bind(2, number)
-                    .Bind(3, Utf8(execution.Ledger[i].Contract))
-                    .Bind(4, execution.Ledger[i].Constant)
+                    .Bind(3, Utf8(executions[e].Ledger[i].Contract))
+                    .Bind(4, executions[e].Ledger[i].Constant)
                     .Bind(5, Bytes(after.Heads[i]))
                     .Run();
             }
@@ -519,11 +536,7 @@ public sealed partial class DurableStore : IStateStore
                 Fast(LeafRow).Bind(1, leaf).Bind(2, Utf8(contract)).Bind(3, Utf8(key)).Run();
             }
 
-            Fast("INSERT INTO receipt VALUES (?1, ?2, ?3)")
-                .Bind(1, number)
-                .Bind(2, after.Linked.Bytes)
-                .Bind(3, Bytes(after.Linked.Link))
-                .Run();
+            received.Bind(1, number).Bind(2, after.Bytes).Bind(3, Bytes(after.Link)).Run();
         }
     }
 

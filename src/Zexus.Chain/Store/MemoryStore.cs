@@ -77,12 +77,14 @@ public sealed class MemoryStore : IStateStore
             _nonces[caller] = next;
         }
 
+        AppliedExecution[] applied = new AppliedExecution[prepared.Length];
+        _chain.Apply(prepared, applied);
         List<Receipt> receipts = [];
         for (int i = 0; i < prepared.Length; i++)
         {
-            List<Digest> heads = [];
-            Receipt receipt = _chain.Apply(prepared[i], heads).Receipt;
-            _keys.AddRange(_chain.Made(prepared[i]).Select(made => (made.Contract, made.Key)));
+            Receipt receipt = applied[i].Receipt;
+            Digest[] heads = applied[i].Heads;
+            _keys.AddRange(applied[i].Made.Select(made => (made.Contract, made.Key)));
             receipts.Add(receipt);
             _receipts.Add(receipt);
             ExecutionRecord execution = executions[i];
@@ -101,7 +103,7 @@ public sealed class MemoryStore : IStateStore
                 versions.Add((receipt.Number, value));
             }
 
-            for (int e = 0; e < heads.Count; e++)
+            for (int e = 0; e < heads.Length; e++)
             {
                 AppendedEntry entry = execution.Ledger[e];
                 _ledger.Add(new LedgerEntry(_ledger.Count + 1, receipt.Number, entry.Contract, entry.Entry, heads[e]));

@@ -17,24 +17,20 @@ internal static class ReceiptForm
 
     /// <summary>The value of a field in bytes.</summary>
     /// <exception cref="ArgumentException">It has none.</exception>
-    public static byte[] EncodeField(Data value)
-    {
-        // In a List, since a field is as deep as an item: what a Map could not hold is refused.
-        return Constants.Encode(Data.NewList([value]))[2..];
-    }
+    public static byte[] EncodeField(Data value) => Constants.EncodeItem(value);
 
     /// <summary>The same of which the arguments and the value are in bytes already.</summary>
     public static byte[] Encode(Receipt receipt, ReadOnlySpan<byte> arguments, byte[]? value)
     {
         ExecutionSummary summary = receipt.Summary;
-        ReceiptWriter fields = new();
-        fields.Add("number", receipt.Number);
-        fields.Add("contract", summary.Contract);
-        fields.Add("program", summary.Program);
+        ReceiptWriter fields = ReceiptWriter.Start();
+        fields.Add("number"u8, receipt.Number);
+        fields.Add("contract"u8, summary.Contract);
+        fields.Add("program"u8, summary.Program);
         if (summary.Called.Count > 0)
         {
             fields.Add(
-                "called",
+                "called"u8,
                 Data.NewMap([
                     .. summary
                         .Called.OrderBy(called => called.Key, StringComparer.Ordinal)
@@ -46,29 +42,29 @@ internal static class ReceiptForm
             );
         }
 
-        fields.Add("function", summary.Function);
-        fields.AddEncoded("arguments", arguments);
-        fields.Add("caller", summary.Caller);
-        fields.Add("nonce", summary.Nonce);
-        fields.Add("timestamp", summary.Timestamp);
-        fields.Add("height", summary.Height);
-        fields.Add("gasLimit", summary.GasLimit);
-        fields.Add("gasUsed", summary.GasUsed);
+        fields.Add("function"u8, summary.Function);
+        fields.AddEncoded("arguments"u8, arguments);
+        fields.Add("caller"u8, summary.Caller);
+        fields.Add("nonce"u8, summary.Nonce);
+        fields.Add("timestamp"u8, summary.Timestamp);
+        fields.Add("height"u8, summary.Height);
+        fields.Add("gasLimit"u8, summary.GasLimit);
+        fields.Add("gasUsed"u8, summary.GasUsed);
         if (value is not null)
         {
-            fields.AddEncoded("value", value);
+            fields.AddEncoded("value"u8, value);
         }
 
-        fields.Add("fault", summary.Fault);
-        fields.Add("faultFunction", summary.FaultFunction);
-        fields.Add("faultInstruction", summary.FaultInstruction);
-        fields.Add("events", receipt.Events);
-        fields.Add("eventsDigest", receipt.EventsDigest);
-        fields.Add("audit", receipt.Audit);
-        fields.Add("auditDigest", receipt.AuditDigest);
-        fields.Add("ledgerCount", receipt.LedgerCount);
-        fields.Add("ledgerHead", receipt.LedgerHead);
-        fields.Add("stateRoot", receipt.StateRoot);
+        fields.Add("fault"u8, summary.Fault);
+        fields.Add("faultFunction"u8, summary.FaultFunction);
+        fields.Add("faultInstruction"u8, summary.FaultInstruction);
+        fields.Add("events"u8, receipt.Events);
+        fields.Add("eventsDigest"u8, receipt.EventsDigest);
+        fields.Add("audit"u8, receipt.Audit);
+        fields.Add("auditDigest"u8, receipt.AuditDigest);
+        fields.Add("ledgerCount"u8, receipt.LedgerCount);
+        fields.Add("ledgerHead"u8, receipt.LedgerHead);
+        fields.Add("stateRoot"u8, receipt.StateRoot);
         return fields.ToArray();
     }
 

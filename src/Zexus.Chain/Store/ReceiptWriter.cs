@@ -1,8 +1,5 @@
-using System.Buffers;
-using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Numerics;
-using System.Text;
 using Zexus.Isa;
 using DataForm = Zexus.Vm.DataForm;
 
@@ -17,127 +14,97 @@ internal sealed class ReceiptWriter
     /// <summary>So many fields have their count in one byte.</summary>
     private const int MostFields = 0x7F;
 
-    private const int FirstRoom = 768;
+    [ThreadStatic]
+    private static ReceiptWriter? _mine;
 
-    private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
-
-    private readonly ArrayBufferWriter<byte> _fields = new(FirstRoom);
+    private readonly ConstantWriter _fields = new();
     private int _count;
 
-    public ReceiptWriter() => Write(DataForm.Map, 0);
+    private ReceiptWriter() { }
+
+    /// <summary>The thread's, with no field yet. Whoever asks for the next is done with this one.</summary>
+    public static ReceiptWriter Start()
+    {
+        ReceiptWriter writer = _mine ??= new();
+        writer._fields.Clear();
+        writer._fields.WriteStart(DataForm.Map, 0);
+        writer._count = 0;
+        return writer;
+    }
 
     public byte[] ToArray()
     {
-        byte[] bytes = _fields.WrittenSpan.ToArray();
+        byte[] bytes = _fields.Written.ToArray();
         bytes[1] = (byte)_count;
         return bytes;
     }
 
     /// <summary>Null when there is no text.</summary>
-    public void Add(string name, string? text)
+    public void Add(ReadOnlySpan<byte> name, string? text)
     {
-        Name(name);
         if (text is null)
         {
-            _fields.Write([DataForm.Null]);
+            Name(name);
+            _fields.WriteNull();
         }
         else
         {
-            Text(text);
+            Add(name, Data.NewString(text));
         }
     }
 
     /// <summary>64 hexadecimal digits.</summary>
-    public void Add(string name, Digest digest)
+    public void Add(ReadOnlySpan<byte> name, Digest digest)
     {
         Name(name);
-        Span<byte> bytes = stackalloc byte[Digest.Size];
-        digest.CopyTo(bytes);
-        Span<byte> target = _fields.GetSpan(2 + (2 * Digest.Size));
-        target[0] = DataForm.String;
-        target[1] = 2 * Digest.Size;
-        _ = Convert.TryToHexStringLower(bytes, target[2..], out int digits);
-        _fields.Advance(2 + digits);
+        _fields.Write(digest);
     }
 
     /// <summary>Null when there is no number.</summary>
-    public void Add(string name, long? value)
+    public void Add(ReadOnlySpan<byte> name, long? value)
     {
+        Name(name);
         if (value is { } number)
         {
-            Add(name, number);
-            return;
-        }
-
-        Name(name);
-        _fields.Write([DataForm.Null]);
-    }
-
-    public void Add(string name, BigInteger value)
-    {
-        if (value >= long.MinValue && value <= long.MaxValue)
-        {
-            Add(name, (long)value);
+            _fields.Write(number);
         }
         else
         {
-            AddEncoded(name, ReceiptForm.EncodeField(Data.NewInt(value)));
+            _fields.WriteNull();
         }
     }
 
-    public void Add(string name, long value)
+    public void Add(ReadOnlySpan<byte> name, BigInteger value) => Add(name, Data.NewInt(value));
+
+    public void Add(ReadOnlySpan<byte> name, long value)
     {
         Name(name);
-        Span<byte> bytes = stackalloc byte[sizeof(long)];
-        BinaryPrimitives.WriteInt64LittleEndian(bytes, value);
-        // Two's complement in the fewest bytes: a last one goes that only repeats the sign.
-        int count = sizeof(long);
-        while (count > 1 && bytes[count - 1] == ((sbyte)bytes[count - 2] < 0 ? byte.MaxValue : 0))
-        {
-            count--;
-        }
-
-        Write(DataForm.Int, (byte)count);
-        _fields.Write(bytes[..count]);
+        _fields.Write(value);
     }
 
     /// <exception cref="ArgumentException">It has no form in bytes.</exception>
-    public void Add(string name, Data value) => AddEncoded(name, ReceiptForm.EncodeField(value));
-
-    /// <summary>A value that is in bytes already.</summary>
-    public void AddEncoded(string name, ReadOnlySpan<byte> constant)
+    public void Add(ReadOnlySpan<byte> name, Data value)
     {
         Name(name);
-        _fields.Write(constant);
+        if (!_fields.TryWrite(value, 1))
+        {
+            // Says why it has none.
+            _ = ReceiptForm.EncodeField(value);
+            throw new UnreachableException();
+        }
     }
 
-    private void Write(byte tag, byte count)
+    /// <summary>A value that is in bytes already.</summary>
+    public void AddEncoded(ReadOnlySpan<byte> name, ReadOnlySpan<byte> constant)
     {
-        Span<byte> target = _fields.GetSpan(2);
-        (target[0], target[1]) = (tag, count);
-        _fields.Advance(2);
+        Name(name);
+        _fields.WriteEncoded(constant);
     }
 
-    private void Name(string name)
+    private void Name(ReadOnlySpan<byte> name)
     {
         Debug.Assert(_count < MostFields);
         _count++;
-        Text(name);
-    }
-
-    private void Text(string text)
-    {
-        int bytes = Utf8.GetByteCount(text);
-        Span<byte> target = _fields.GetSpan(1 + 5 + bytes);
-        target[0] = DataForm.String;
-        int used = 1;
-        uint length = (uint)bytes;
-        for (; length >= 0x80; length >>= 7)
-        {
-            target[used++] = (byte)(length | 0x80);
-        }
-
-        target[used++] = (byte)length;
-        _fields.Advance(used + Utf8.GetBytes(text, target[used..]));
+        _fields.WriteText(name);
     }
 }
