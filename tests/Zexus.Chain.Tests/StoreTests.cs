@@ -628,6 +628,33 @@ public sealed class StoreTests : IDisposable
         Assert.Null(rebuilt.Verify().Problem);
     }
 
+    [Fact]
+    public void A_tree_that_is_made_again_says_how_far_it_is_and_can_be_stopped()
+    {
+        _ = Filled(20);
+        Dictionary<long, byte[]> before = Pages(Folder());
+        List<long> seen = [];
+        using CancellationTokenSource source = new();
+        _ = Assert.Throws<OperationCanceledException>(() =>
+            DurableStore.Rebuild(
+                Folder(),
+                keys =>
+                {
+                    seen.Add(keys);
+                    if (keys == 5)
+                    {
+                        source.Cancel();
+                    }
+                },
+                source.Token
+            )
+        );
+        Assert.Equal([1, 2, 3, 4, 5], seen);
+        Assert.Equal(before, Pages(Folder()));
+        using DurableStore store = DurableStore.Open(Folder());
+        Assert.Null(store.Verify().Problem);
+    }
+
     /// <summary>What no digest binds: the path of a leaf and its number.</summary>
     [Theory]
     [InlineData(32)]

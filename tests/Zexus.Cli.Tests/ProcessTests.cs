@@ -33,6 +33,43 @@ public sealed class ProcessTests : IDisposable
     }
 
     [Fact]
+    public void Ctrl_C_ends_an_export_to_whoever_reads_it()
+    {
+        const int Keys = 20_000;
+        string file = _workshop.Write(
+            "many.zxa",
+            $"""
+            .func main() locals i
+                STORE_CONST i, 0
+            loop:
+                LOAD_NAME i
+                CALL_BUILTIN str, 1
+                LOAD_NAME i
+                STATE_WRITE
+                LOAD_NAME i
+                INC
+                STORE_NAME i
+                LOAD_NAME i
+                LOAD_CONST {Keys}
+                LT
+                JUMP_IF_TRUE loop
+            .end
+            """
+        );
+        string store = _workshop.Path("store");
+        Assert.Equal(0, Workshop.Run("state", "new", store).Code);
+        Assert.Equal(0, Workshop.Run("run", file, "--state", store).Code);
+        using Process process = Workshop.Start("state", "export", store);
+        Assert.NotNull(process.StandardOutput.ReadLine());
+
+        // It waits for the pipe, which has room for a few thousand of them.
+        Interrupt(process, after: TimeSpan.FromSeconds(0.5));
+        Outcome outcome = Workshop.Finish(process);
+        Assert.Equal((5, "error: stopped\n"), (outcome.Code, outcome.Error));
+        Assert.True(outcome.Out.Count(c => c == '\n') < Keys / 2);
+    }
+
+    [Fact]
     public void A_reader_that_goes_away_ends_a_trace_quietly()
     {
         string file = _workshop.Write("endless.zxa", Workshop.Endless);

@@ -37,8 +37,16 @@ public sealed partial class DurableStore
     private long _behind;
 
     /// <summary>What makes the tree of a directory's store again from its state; the rest stays as it is.</summary>
+    /// <param name="directory">The store.</param>
+    /// <param name="progress">Gets how many keys were read so far.</param>
+    /// <param name="cancellation">Then nothing has changed.</param>
     /// <exception cref="StoreException">The state is not the one that the last receipt says, or the store cannot be opened or written.</exception>
-    public static void Rebuild(string directory)
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public static void Rebuild(
+        string directory,
+        Action<long>? progress = null,
+        CancellationToken cancellation = default
+    )
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
         Check(directory);
@@ -50,7 +58,7 @@ public sealed partial class DurableStore
                         () =>
                             store.InTransaction(() =>
                             {
-                                store.WriteTree();
+                                store.WriteTree(progress, cancellation);
                                 return true;
                             })
                     )
@@ -174,15 +182,17 @@ public sealed partial class DurableStore
     }
 
     /// <summary>All pages anew, from the state.</summary>
-    private void WriteTree()
+    private void WriteTree(Action<long>? progress = null, CancellationToken cancellation = default)
     {
         using LeafSpool leaves = new(_directory);
         Run("DELETE FROM leaf");
         foreach ((byte[] contract, byte[] key, byte[] value) in Latest(long.MaxValue))
         {
+            cancellation.ThrowIfCancellationRequested();
             (string owner, string text) = (Text(contract), Text(key));
             long leaf = leaves.Add(StateTree.PathOf(owner, text), CommitmentHash.Leaf(owner, text, value));
             Fast(LeafRow).Bind(1, leaf).Bind(2, contract).Bind(3, key).Run();
+            progress?.Invoke(leaf);
         }
 
         ChainHead head = ReadHead();

@@ -31,6 +31,7 @@ internal static class OutputOption
 
         foreach (string line in lines)
         {
+            terminal.Cancellation.ThrowIfCancellationRequested();
             terminal.Out.WriteLine(line);
         }
     }

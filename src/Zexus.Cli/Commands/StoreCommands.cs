@@ -116,7 +116,12 @@ internal static class StoreCommands
         command.SetAction(parsed =>
         {
             using DurableStore store = DurableStore.Open(parsed.GetRequiredValue(directory));
-            OutputOption.Write(parsed.GetValue(output), Snapshot.Lines(store), terminal);
+            string? path = parsed.GetValue(output);
+
+            // On a terminal the lines themselves are the progress.
+            bool isSeen = terminal.OutIsTerminal && (path is null or InputFile.Standard);
+            using CountProgress? progress = isSeen ? null : new(terminal, "keys");
+            OutputOption.Write(path, Snapshot.Lines(store, progress), terminal);
             return ExitCode.Completed;
         });
         return command;
@@ -158,7 +163,11 @@ internal static class StoreCommands
         HelpWithExamples.Add(command, "./zexus state rebuild chain");
         command.SetAction(parsed =>
         {
-            DurableStore.Rebuild(parsed.GetRequiredValue(directory));
+            using (CountProgress progress = new(terminal, "keys"))
+            {
+                DurableStore.Rebuild(parsed.GetRequiredValue(directory), progress.Show, terminal.Cancellation);
+            }
+
             terminal.Error.WriteLine("the tree is that of the state again");
             return ExitCode.Completed;
         });
@@ -263,10 +272,16 @@ internal static class Snapshot
     private const int MostDepth = 2000;
     private const string Hint = "A snapshot is what './zexus state export' writes.";
 
-    public static IEnumerable<string> Lines(DurableStore store) =>
+    public static IEnumerable<string> Lines(DurableStore store, CountProgress? progress) =>
         store
             .State()
-            .Select(ToJson)
+            .Select(
+                (pair, number) =>
+                {
+                    progress?.Show(number);
+                    return ToJson(pair);
+                }
+            )
             .Prepend(
                 Json.Object(
                     ("format", Json.Of(Format)),
