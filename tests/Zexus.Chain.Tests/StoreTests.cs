@@ -674,6 +674,48 @@ public sealed class StoreTests : IDisposable
     }
 
     [Theory]
+    [InlineData(true, 1, true)]
+    [InlineData(true, 1, false)]
+    [InlineData(true, 20, true)]
+    [InlineData(true, 20, false)]
+    [InlineData(false, 1, true)]
+    [InlineData(false, 1, false)]
+    [InlineData(false, 20, true)]
+    [InlineData(false, 20, false)]
+    public void A_commit_that_is_refused_changes_nothing(bool isDurable, int executions, bool isKey)
+    {
+        using IStateStore store = isDurable ? DurableStore.Create(Folder()) : new MemoryStore();
+        ExecutionRecord[] block =
+        [
+            .. Enumerable
+                .Range(0, executions)
+                .Select(i => new ExecutionRecord
+                {
+                    Summary = new ExecutionSummary
+                    {
+                        Contract = "",
+                        Caller = "bob",
+                        Nonce = i,
+                        Timestamp =
+                            i == executions - 1 && !isKey
+                                ? System.Numerics.BigInteger.One << (8 * Container.IntegerBytes)
+                                : 1,
+                        GasLimit = 1,
+                        GasUsed = 1,
+                    },
+                    Writes = new Dictionary<string, Data>
+                    {
+                        [i == executions - 1 && isKey ? "key\ud800" : $"key {i}"] = Data.NewInt(i),
+                    },
+                }),
+        ];
+        ChainHead before = store.Head;
+        Assert.Throws<ArgumentException>(() => store.Commit(block));
+        Assert.Equal(before, store.Head);
+        Assert.Equal(0, store.NextNonce("bob"));
+    }
+
+    [Theory]
     [InlineData(true)]
     [InlineData(false)]
     public void A_page_that_is_not_there_is_named(bool isTop)

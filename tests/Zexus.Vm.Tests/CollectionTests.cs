@@ -421,6 +421,188 @@ public unsafe class CollectionTests
         AssertUntouched(held);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_class_that_has_free_cells_meets_no_guard(bool isStressed)
+    {
+        using CellHeap heap = new();
+        CollectionOptions options = new()
+        {
+            FirstTriggerBytes = 1L << 40,
+            Verify = true,
+            Stress = isStressed,
+            StressCollections = 1,
+            StressRun = 1000,
+        };
+        Hand hand = new(heap, options);
+        hand.Begin();
+        ListCell* held = heap.NewNullList(400_000);
+        hand.Hold(Value.Of(held));
+        heap.MaximumBytes = heap.Bytes + (2 * 1024 * 1024);
+        int count = 0;
+        try
+        {
+            for (int i = 0; ; i++)
+            {
+                VariableCell* cell = heap.NewVariable(Value.Of((long)i));
+                if (i % 2 == 0)
+                {
+                    held->Values[count++] = Value.Of(cell);
+                }
+            }
+        }
+        catch (HostGuardException) { }
+
+        Assert.True(count * (sizeof(VariableCell) + CellChecks.Prefix) > 1_600_000, $"only {count} cells are in use");
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    public void Drawn_allocations_under_a_limit_are_given_away_once(int seed)
+    {
+        using CellHeap heap = new();
+        Random random = new(seed);
+        int guards = 0;
+        for (int execution = 0; execution < 3; execution++)
+        {
+            heap.Reset();
+            heap.MaximumBytes = 3 * 1024 * 1024;
+            CollectionOptions options = new()
+            {
+                FirstTriggerBytes = seed % 2 == 0 ? 30_000 : 1L << 40,
+                Verify = true,
+            };
+            Hand hand = new(heap, options);
+            hand.Begin();
+            const int Places = 8_000;
+            ListCell* held = heap.NewNullList(Places);
+            hand.Hold(Value.Of(held));
+            ListCell* texts = heap.NewNullList(64);
+            hand.Hold(Value.Of(texts));
+            string[] expected = new string[64];
+            int most = 40;
+            for (int i = 0; i < 60_000; i++)
+            {
+                try
+                {
+                    int at = random.Next(Places);
+                    switch (random.Next(10))
+                    {
+                        case < 5:
+                            int items = random.Next(500) == 0 ? 1_500 : random.Next(1, most);
+                            ListCell* list = heap.NewNullList(items);
+                            Fill(list, at);
+                            held->Values[at] = Value.Of(list);
+                            break;
+                        case 5:
+                            if (held->Get(at).IsCell)
+                            {
+                                for (int n = random.Next(40); n >= 0; n--)
+                                {
+                                    heap.Append(held->Get(at).List, Value.Of((long)at));
+                                }
+                            }
+
+                            break;
+                        case 6:
+                            int which = random.Next(64);
+                            string more = new('x', random.Next(1, 300));
+                            StringCell* right = heap.NewString(more);
+                            int mark = heap.Protect(Value.Of(right));
+                            StringCell* joined = texts->Get(which).IsCell
+                                ? heap.TryAppend(texts->Get(which).String, right)
+                                : right;
+                            joined = joined is null ? heap.Concat(texts->Get(which).String, right) : joined;
+                            heap.Release(mark);
+                            texts->Values[which] = Value.Of(joined);
+                            expected[which] += more;
+                            if (expected[which].Length > 20_000)
+                            {
+                                texts->Values[which] = default;
+                                expected[which] = "";
+                            }
+
+                            break;
+                        case 7:
+                            held->Values[at] = default;
+                            break;
+                        default:
+                            AssertFilled(held, at);
+                            break;
+                    }
+
+                    if (random.Next(4_000) == 0)
+                    {
+                        most = random.Next(2, 120);
+                        int kept = random.Next(1, 20);
+                        for (int n = 0; n < Places; n++)
+                        {
+                            held->Values[n] = random.Next(20) < kept ? held->Values[n] : default;
+                        }
+
+                        if (random.Next(2) == 0)
+                        {
+                            heap.Collect();
+                        }
+                    }
+                }
+                catch (HostGuardException)
+                {
+                    guards++;
+                    heap.Release(0);
+                    int kept = random.Next(1, 20);
+                    for (int n = 0; n < Places; n++)
+                    {
+                        held->Values[n] = random.Next(20) < kept ? held->Values[n] : default;
+                    }
+                }
+            }
+
+            for (int n = 0; n < Places; n++)
+            {
+                AssertFilled(held, n);
+            }
+
+            for (int n = 0; n < 64; n++)
+            {
+                if (texts->Get(n).IsCell)
+                {
+                    Assert.Equal(expected[n], Text.ToDotNet(texts->Get(n).String));
+                }
+            }
+
+            heap.Collect();
+        }
+
+        Assert.True(guards > 0);
+
+        static void Fill(ListCell* list, int number)
+        {
+            for (int n = 0; n < list->Count; n++)
+            {
+                list->Values[n] = Value.Of((long)number);
+            }
+        }
+
+        static void AssertFilled(ListCell* held, int at)
+        {
+            if (held->Get(at).IsCell)
+            {
+                ListCell* list = held->Get(at).List;
+                for (int n = 0; n < list->Count; n++)
+                {
+                    Assert.Equal(Value.Of((long)at), list->Get(n));
+                }
+            }
+        }
+    }
+
     [Fact]
     public void Cycles_are_freed_and_kept_as_a_whole()
     {
