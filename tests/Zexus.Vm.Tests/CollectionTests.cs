@@ -473,11 +473,7 @@ public unsafe class CollectionTests
         {
             heap.Reset();
             heap.MaximumBytes = 3 * 1024 * 1024;
-            CollectionOptions options = new()
-            {
-                FirstTriggerBytes = seed % 2 == 0 ? 30_000 : 1L << 40,
-                Verify = true,
-            };
+            CollectionOptions options = new() { FirstTriggerBytes = seed % 2 == 0 ? 30_000 : 1L << 40, Verify = true };
             Hand hand = new(heap, options);
             hand.Begin();
             const int Places = 8_000;

@@ -662,6 +662,96 @@ public class JitTests
         Assert.True(program.JitStatistics(Eager)!.Executed["WriteStateInPlace"] > 5);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Joins_and_writes_in_callees_beside_virtual_objects(bool isStressed)
+    {
+        ZexusProgram program = Load(
+            $"""
+            .func main() locals i, s
+                STORE_CONST i, 0
+                STORE_CONST s, "{new string('s', 300)}"
+                LOAD_CONST "k"
+                LOAD_CONST 0
+                STATE_WRITE
+            loop:
+                LOAD_NAME s
+                LOAD_NAME i
+                CALL_FUNC_CONST step, 2
+                STORE_NAME s
+                LOAD_NAME i
+                INC
+                STORE_NAME i
+                LOAD_NAME i
+                LOAD_CONST 40
+                LT
+                JUMP_IF_TRUE loop
+                LOAD_NAME s
+                LOAD_CONST "k"
+                STATE_READ
+                ADD
+            .end
+            .func step(s, i) locals f, v, t
+                LOAD_NAME i
+                STORE_NAME v
+                STORE_FUNC f, get
+                LOAD_VAR_REG r0, f
+                LOAD_VAR_REG r1, s
+                LOAD_REG r2, "x"
+                ADD_REG r0, r1, r2
+                LOAD_CONST "k"
+                PUSH_REG r0
+                STATE_WRITE
+                LOAD_NAME f
+                STORE_NAME t
+                PUSH_REG r0
+                LOAD_CONST "y"
+                ADD
+                STORE_NAME t
+                LOAD_CONST "k"
+                CALL_NAME f, 0
+                STATE_WRITE
+                LOAD_NAME t
+                LOAD_CONST "z"
+                ADD
+                RETURN
+            .end
+            .func get() captures v
+                LOAD_NAME v
+                LOAD_CONST 1
+                ADD
+                STORE_NAME v
+                LOAD_NAME v
+            .end
+            """
+        );
+        VmOptions options = new()
+        {
+            JitCache = new JitCache(),
+            Collection = isStressed
+                ? new CollectionOptions
+                {
+                    Stress = true,
+                    Verify = true,
+                    StressRun = 3,
+                    StressCollections = 200,
+                }
+                : CollectionOptions.Default,
+        };
+        if (!isStressed)
+        {
+            Assert.True(ExecutedAtEachGas(program, options, "JoinInPlace") > 100);
+        }
+
+        using Vm plain = new(options with { GasLimit = long.MaxValue });
+        using Vm compiled = new(options with { Jit = Eager, GasLimit = long.MaxValue });
+        for (int i = 0; i < 5; i++)
+        {
+            Assert.Equal(Observables.Of(plain.Execute(program)), Observables.Of(compiled.Execute(program)));
+        }
+    }
+
     /// <summary>Executes with each limit of gas up to what the program takes, as the interpreter does; how often compiled code did something.</summary>
     private static long ExecutedAtEachGas(ZexusProgram program, VmOptions options, string operation)
     {
