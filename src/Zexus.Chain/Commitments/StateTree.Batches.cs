@@ -28,7 +28,7 @@ public sealed partial class StateTree
     /// <summary>What a batch has done: the root after it, and as <see cref="Made"/> the leaves that it has made.</summary>
     internal readonly record struct Updated(Digest Root, (long Leaf, int Write)[] Made);
 
-    /// <summary>As <see cref="Update(ReadOnlySpan{StateWrite})"/> with each of the batches; throws as that does, and then nothing has changed.</summary>
+    /// <summary>As <see cref="Update(ReadOnlySpan{StateWrite})"/> with each of the batches; throws as that does, and then nothing has changed. A tree of which a page cannot be read is of no use afterwards.</summary>
     internal Updated[] UpdateEach(ReadOnlySpan<StateWrite[]> batches)
     {
         int most = 0;

@@ -21,6 +21,8 @@ internal sealed record PreparedExecution(
         _ = Hashable(summary.Contract, "contract");
         _ = Hashable(summary.Caller, "caller");
         _ = Hashable(summary.Fault ?? "", "fault");
+        _ = ReceiptForm.EncodeField(Data.NewInt(summary.Timestamp));
+        _ = ReceiptForm.EncodeField(Data.NewInt(summary.Height));
         foreach (string called in summary.Called.Keys)
         {
             _ = Hashable(called, "contract");
@@ -100,7 +102,7 @@ internal sealed record PreparedExecution(
         {
             foreach ((string key, Data value) in written)
             {
-                writes[at++] = (contract, key, Constants.Encode(value));
+                writes[at++] = (contract, Hashable(key, "key"), Constants.Encode(value));
             }
         }
 

@@ -72,13 +72,14 @@ public sealed class MemoryStore : IStateStore
     {
         ArgumentNullException.ThrowIfNull(executions);
         PreparedExecution[] prepared = [.. executions.Select(PreparedExecution.Of)];
-        foreach ((string caller, long next) in ChainState.Nonces(prepared, NextNonce))
+        Dictionary<string, long> nonces = ChainState.Nonces(prepared, NextNonce);
+        AppliedExecution[] applied = new AppliedExecution[prepared.Length];
+        _chain.Apply(prepared, applied);
+        foreach ((string caller, long next) in nonces)
         {
             _nonces[caller] = next;
         }
 
-        AppliedExecution[] applied = new AppliedExecution[prepared.Length];
-        _chain.Apply(prepared, applied);
         List<Receipt> receipts = [];
         for (int i = 0; i < prepared.Length; i++)
         {
