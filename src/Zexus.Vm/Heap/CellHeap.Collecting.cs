@@ -141,8 +141,7 @@ internal sealed unsafe partial class CellHeap
             }
         }
 
-        bool hasRoom = size is not null && (_spare.Count > 0 || HasWaiting(size));
-        if (Bytes + bytes > MaximumBytes && !hasRoom)
+        if (Bytes + bytes > MaximumBytes && !(size is not null && HasRoom(size)))
         {
             Guard();
         }

@@ -93,8 +93,9 @@ internal sealed unsafe partial class CellHeap
         }
     }
 
-    /// <summary>Does a class have blocks that wait for being swept, right after a collection?</summary>
-    private static bool HasWaiting(SizeClass* size) => (size->Waiting | size->Crowded) != 0;
+    /// <summary>Has a class free cells right after a collection, in blocks that wait for being swept or have been at once, or is there a block for it?</summary>
+    private bool HasRoom(SizeClass* size) =>
+        _spare.Count > 0 || (size->Waiting | size->Crowded) != 0 || size->Runs is not null;
 
     /// <summary>The next free cells, side by side, of the blocks that wait; null when there are none.</summary>
     private byte* SweepRun(SizeClass* size, out long bytes)

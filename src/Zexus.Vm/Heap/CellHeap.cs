@@ -299,7 +299,7 @@ internal sealed unsafe partial class CellHeap : IDisposable
 
             bytes = BlockBytes;
             MakeRoom(bytes, size);
-            if (_spare.Count > 0 || HasWaiting(size))
+            if (HasRoom(size))
             {
                 return;
             }
