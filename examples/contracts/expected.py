@@ -483,6 +483,11 @@ class Shop(Contract):
         return sale
 
 
+class Echo(Contract):
+    def transfer_from(self, source, to, amount):
+        return amount
+
+
 class Scenario:
     """Calls of one contract, one after the other. `called`: by id, the models and states of the contracts that it can call."""
 
@@ -791,7 +796,16 @@ def shop_without_token():
     return call
 
 
-SCENARIOS = [token, escrow, vote, vote_tie, mining, mining_forged, audit, shop, shop_without_token]
+def shop_at_echo():
+    """Whatever runs under the token's id: nothing but true is payment."""
+    call = Scenario(Shop, "sales buy", contract="shop", called={"token": (Echo, {})})
+    for price in (False, 1, 1.0, None, "true", [True], True):
+        call("alice", "buy", "tea", price)
+    call("alice", "sales")
+    return call
+
+
+SCENARIOS = [token, escrow, vote, vote_tie, mining, mining_forged, audit, shop, shop_without_token, shop_at_echo]
 
 
 def text(scenario):
