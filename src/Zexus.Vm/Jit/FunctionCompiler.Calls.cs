@@ -270,7 +270,7 @@ internal sealed unsafe partial class FunctionCompiler
             FrameState kept = _state;
             _state = now;
             _il.Mark(slow);
-            Helper(call.Helper, call.HelperArguments);
+            CallHelper(site, call.Helper, call.HelperArguments);
             if (arguments != call.Result)
             {
                 // By the machine's rule the result has taken the callee's place; here it is looked for where compiled code leaves it.
@@ -282,26 +282,11 @@ internal sealed unsafe partial class FunctionCompiler
             if (fits)
             {
                 _il.Mark(failed);
-                Helper(nameof(Machine.AfterCall), static () => { });
+                CallHelper(site, nameof(Machine.AfterCall), static () => { });
                 CheckResult();
             }
 
             _state = kept;
-
-            void Helper(string name, Action more)
-            {
-                PushMachine();
-                _il.Address(site);
-                PushFrame();
-                PushSlots();
-                _il.Load(_counter);
-                more();
-                _il.Call(Members.Of(name));
-                _il.Store(_counter);
-                _il.Load(_counter);
-                _il.Long(0);
-                _il.Branch(OpCodes.Blt, _leave);
-            }
 
             void CheckResult()
             {

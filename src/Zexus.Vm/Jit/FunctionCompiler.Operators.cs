@@ -111,16 +111,15 @@ internal sealed unsafe partial class FunctionCompiler
         _il.Op(OpCodes.Conv_I8);
         Finish(to, AbstractValue.OfKind((int)Tag.String), onStack);
         _il.Mark(done);
-        _il.Cold(() =>
-        {
-            FrameState kept = _state;
-            _state = before;
-            _il.Mark(slow);
-            CallMachine(i, nameof(Machine.AddTextAt), () => PushSlotAddresses(a, b, to));
-            TakeOver(to);
-            _il.Branch(OpCodes.Br, done);
-            _state = kept;
-        });
+        SlowPath(
+            NewSite(i, ExitKind.None, before.Top - Slots),
+            nameof(Machine.AddTextAt),
+            () => PushSlotAddresses(a, b, to),
+            slow,
+            done,
+            before,
+            () => TakeOver(to)
+        );
         return EndSegment(i);
     }
 
@@ -781,30 +780,37 @@ internal sealed unsafe partial class FunctionCompiler
     }
 
     /// <summary>Cold code: the machine does the instruction, and control comes back behind the short way.</summary>
-    private void SlowPath(int i, Label slow, Label done, FrameState before, Action afterwards, Site* known = null)
-    {
-        Site* site = known != null ? known : NewSite(i, ExitKind.None, before.Top - Slots);
+    private void SlowPath(int i, Label slow, Label done, FrameState before, Action afterwards, Site* known = null) =>
+        SlowPath(
+            known != null ? known : NewSite(i, ExitKind.None, before.Top - Slots),
+            nameof(Machine.RunInstruction),
+            static () => { },
+            slow,
+            done,
+            before,
+            afterwards
+        );
+
+    private void SlowPath(
+        Site* site,
+        string helper,
+        Action arguments,
+        Label slow,
+        Label done,
+        FrameState before,
+        Action afterwards
+    ) =>
         _il.Cold(() =>
         {
             FrameState kept = _state;
             _state = before;
             _il.Mark(slow);
             FlushAll();
-            PushMachine();
-            _il.Address(site);
-            PushFrame();
-            PushSlots();
-            _il.Load(_counter);
-            _il.Call(Members.Of(nameof(Machine.RunInstruction)));
-            _il.Store(_counter);
-            _il.Load(_counter);
-            _il.Long(0);
-            _il.Branch(OpCodes.Blt, _leave);
+            CallHelper(site, helper, arguments);
             afterwards();
             _il.Branch(OpCodes.Br, done);
             _state = kept;
         });
-    }
 
     private int Index(int i)
     {

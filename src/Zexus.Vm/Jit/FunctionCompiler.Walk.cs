@@ -536,17 +536,11 @@ internal sealed unsafe partial class FunctionCompiler
     private void MachineDoes(int i, int pops, int pushes, int kind) =>
         MachineCall(i, nameof(Machine.RunInstruction), static () => { }, pops, pushes, kind);
 
-    /// <summary>The machine does something on the frame, written whole, and returns the counter; negative, compiled code is left.</summary>
-    private void CallMachine(int i, string helper, Action arguments)
+    /// <summary>The machine does something on the frame, which is written, and returns the counter; negative, compiled code is left.</summary>
+    private void CallHelper(Site* site, string helper, Action arguments)
     {
-        FlushAll();
-        if (!_il.Enabled)
-        {
-            return;
-        }
-
         PushMachine();
-        _il.Address(NewSite(i, ExitKind.None, _state.Top - Slots));
+        _il.Address(site);
         PushFrame();
         PushSlots();
         _il.Load(_counter);
@@ -560,7 +554,12 @@ internal sealed unsafe partial class FunctionCompiler
 
     private void MachineCall(int i, string helper, Action arguments, int pops, int pushes, int kind)
     {
-        CallMachine(i, helper, arguments);
+        FlushAll();
+        if (_il.Enabled)
+        {
+            CallHelper(NewSite(i, ExitKind.None, _state.Top - Slots), helper, arguments);
+        }
+
         Pop(pops);
         for (int k = 0; k < pushes; k++)
         {
