@@ -131,53 +131,48 @@ public sealed partial class StateTree
         return versions.Count - 1;
     }
 
-    /// <summary>Afterwards those of the root are in <see cref="_hashed"/>.</summary>
-    [SkipLocalsInit]
+    /// <summary>The deepest first. Afterwards those of the root are in <see cref="_hashed"/>.</summary>
     private void HashVersions()
     {
-        Span<byte> messages = stackalloc byte[HashedTogether * CommitmentHash.NodeSize];
-        Span<byte> digests = stackalloc byte[HashedTogether * Digest.Size];
         for (int depth = MostDepth - 1; depth >= 0; depth--)
         {
-            if (_versions[depth] is not { Count: > 0 } list)
+            if (_versions[depth] is not { Count: > 0 } versions)
             {
                 continue;
             }
 
-            ReadOnlySpan<Version> versions = CollectionsMarshal.AsSpan(list);
             (_below, _hashed) = (_hashed, _below);
-            if (_hashed.Length < versions.Length)
+            if (_hashed.Length < versions.Count)
             {
-                _hashed = new Digest[Math.Max(versions.Length, 2 * _hashed.Length)];
+                _hashed = new Digest[Math.Max(versions.Count, 2 * _hashed.Length)];
             }
 
-            for (int start = 0; start < versions.Length; start += HashedTogether)
+            Hash(new NodeVersions(this, versions));
+            versions.Clear();
+        }
+    }
+
+    private readonly struct NodeVersions(StateTree tree, List<Version> versions) : INodesOfDepth
+    {
+        public int Count => versions.Count;
+
+        public (Digest Left, Digest Right) Sides(int i)
+        {
+            ref readonly Version version = ref CollectionsMarshal.AsSpan(versions)[i];
+            return (
+                version.Left == NoVersion ? version.LeftDigest : tree._below[version.Left],
+                version.Right == NoVersion ? version.RightDigest : tree._below[version.Right]
+            );
+        }
+
+        public void Hashed(int i, Digest digest)
+        {
+            tree._hashed[i] = digest;
+            ref readonly Version version = ref CollectionsMarshal.AsSpan(versions)[i];
+            if (version.IsLast)
             {
-                int count = Math.Min(HashedTogether, versions.Length - start);
-                for (int i = 0; i < count; i++)
-                {
-                    ref readonly Version version = ref versions[start + i];
-                    CommitmentHash.WriteNode(
-                        messages[(i * CommitmentHash.NodeSize)..],
-                        version.Left == NoVersion ? version.LeftDigest : _below[version.Left],
-                        version.Right == NoVersion ? version.RightDigest : _below[version.Right]
-                    );
-                }
-
-                CommitmentHash.Nodes(messages[..(count * CommitmentHash.NodeSize)], digests);
-                for (int i = 0; i < count; i++)
-                {
-                    Digest digest = new(digests.Slice(i * Digest.Size, Digest.Size));
-                    _hashed[start + i] = digest;
-                    if (versions[start + i].IsLast)
-                    {
-                        _nodes[versions[start + i].Node].Digest = digest;
-                    }
-                }
+                tree._nodes[version.Node].Digest = digest;
             }
-
-            NodesHashed += versions.Length;
-            list.Clear();
         }
     }
 

@@ -370,42 +370,65 @@ public sealed partial class StateTree
         return low;
     }
 
-    /// <summary>The deepest first. Those of one depth do not depend on each other, so they are hashed many at a time.</summary>
-    [SkipLocalsInit]
+    /// <summary>The deepest first.</summary>
     private void HashStale()
+    {
+        for (int depth = MostDepth - 1; depth >= 0; depth--)
+        {
+            if (_stale[depth] is { Count: > 0 } stale)
+            {
+                Hash(new StaleNodes(this, stale));
+                stale.Clear();
+            }
+        }
+    }
+
+    private readonly struct StaleNodes(StateTree tree, List<int> stale) : INodesOfDepth
+    {
+        public int Count => stale.Count;
+
+        public (Digest Left, Digest Right) Sides(int i)
+        {
+            ref readonly Node node = ref tree._nodes[stale[i]];
+            return (tree.DigestOf(node.Left), tree.DigestOf(node.Right));
+        }
+
+        public void Hashed(int i, Digest digest) => tree._nodes[stale[i]].Digest = digest;
+    }
+
+    /// <summary>What is to be hashed of one depth. None of it depends on another, so it is hashed many at a time.</summary>
+    private interface INodesOfDepth
+    {
+        int Count { get; }
+
+        (Digest Left, Digest Right) Sides(int i);
+
+        void Hashed(int i, Digest digest);
+    }
+
+    [SkipLocalsInit]
+    private void Hash<TNodes>(TNodes nodes)
+        where TNodes : struct, INodesOfDepth
     {
         Span<byte> messages = stackalloc byte[HashedTogether * CommitmentHash.NodeSize];
         Span<byte> digests = stackalloc byte[HashedTogether * Digest.Size];
-        for (int depth = MostDepth - 1; depth >= 0; depth--)
+        for (int start = 0; start < nodes.Count; start += HashedTogether)
         {
-            if (_stale[depth] is not { Count: > 0 } stale)
+            int count = Math.Min(HashedTogether, nodes.Count - start);
+            for (int i = 0; i < count; i++)
             {
-                continue;
+                (Digest left, Digest right) = nodes.Sides(start + i);
+                CommitmentHash.WriteNode(messages[(i * CommitmentHash.NodeSize)..], left, right);
             }
 
-            for (int start = 0; start < stale.Count; start += HashedTogether)
+            CommitmentHash.Nodes(messages[..(count * CommitmentHash.NodeSize)], digests);
+            for (int i = 0; i < count; i++)
             {
-                int count = Math.Min(HashedTogether, stale.Count - start);
-                for (int i = 0; i < count; i++)
-                {
-                    Node node = _nodes[stale[start + i]];
-                    CommitmentHash.WriteNode(
-                        messages[(i * CommitmentHash.NodeSize)..],
-                        DigestOf(node.Left),
-                        DigestOf(node.Right)
-                    );
-                }
-
-                CommitmentHash.Nodes(messages[..(count * CommitmentHash.NodeSize)], digests);
-                for (int i = 0; i < count; i++)
-                {
-                    _nodes[stale[start + i]].Digest = new Digest(digests.Slice(i * Digest.Size, Digest.Size));
-                }
+                nodes.Hashed(start + i, new Digest(digests.Slice(i * Digest.Size, Digest.Size)));
             }
-
-            NodesHashed += stale.Count;
-            stale.Clear();
         }
+
+        NodesHashed += nodes.Count;
     }
 
     private Digest DigestOf(Link at) =>
