@@ -579,6 +579,20 @@ public sealed class StoreTests : IDisposable
         return at;
     }
 
+    /// <summary>What opening the store says is wrong, or else what verifying it does.</summary>
+    private string WhatIsFound()
+    {
+        try
+        {
+            using DurableStore store = DurableStore.Open(Folder());
+            return store.Verify().Problem ?? "nothing";
+        }
+        catch (StoreException e)
+        {
+            return e.Message;
+        }
+    }
+
     [Theory]
     [MemberData(nameof(PageChanges))]
     public void A_page_that_is_wrong_with_the_right_checksum_is_named(
@@ -610,17 +624,7 @@ public sealed class StoreTests : IDisposable
             Folder(),
             $"UPDATE tree SET bytes = x'{Convert.ToHexString([.. changed, .. SHA256.HashData(changed)[..8]])}' WHERE page = {page}"
         );
-        string found;
-        try
-        {
-            using DurableStore store = DurableStore.Open(Folder());
-            found = store.Verify().Problem ?? "nothing";
-        }
-        catch (StoreException e)
-        {
-            found = e.Message;
-        }
-
+        string found = WhatIsFound();
         Assert.Contains(problem, found, StringComparison.Ordinal);
         Assert.Contains("tree", found, StringComparison.Ordinal);
         DurableStore.Rebuild(Folder());
@@ -724,17 +728,7 @@ public sealed class StoreTests : IDisposable
         DurableStore.Rebuild(Folder());
         long page = isTop ? 1 : Pages(Folder()).Keys.Max();
         Change(Folder(), $"DELETE FROM tree WHERE page = {page}");
-        string found;
-        try
-        {
-            using DurableStore store = DurableStore.Open(Folder());
-            found = store.Verify().Problem ?? "nothing";
-        }
-        catch (StoreException e)
-        {
-            found = e.Message;
-        }
-
+        string found = WhatIsFound();
         Assert.Contains($"page {page:x} is not there", found, StringComparison.Ordinal);
         DurableStore.Rebuild(Folder());
         using DurableStore rebuilt = DurableStore.Open(Folder());

@@ -225,6 +225,20 @@ public unsafe class CollectionTests
         return held;
     }
 
+    private static HashSet<nint> HeldIn(ListCell* held)
+    {
+        HashSet<nint> cells = [];
+        for (int i = 0; i < held->Count; i++)
+        {
+            if (held->Get(i).IsCell)
+            {
+                cells.Add((nint)held->Get(i).Cell);
+            }
+        }
+
+        return cells;
+    }
+
     private static void AssertUntouched(ListCell* held)
     {
         for (int i = 0; i < held->Count; i++)
@@ -256,27 +270,14 @@ public unsafe class CollectionTests
             heap.Collect();
         }
 
-        int free = 0;
-        HashSet<nint> inUse = [];
-        for (int i = 0; i < held->Count; i++)
-        {
-            if (held->Get(i).IsCell)
-            {
-                inUse.Add((nint)held->Get(i).Cell);
-            }
-            else
-            {
-                free++;
-            }
-        }
-
-        long lowest = inUse.Min();
-        long highest = inUse.Max();
+        HashSet<nint> inUse = HeldIn(held);
+        HashSet<nint> blocks = [.. inUse.Select(cell => cell / CellHeap.BlockBytes)];
+        int free = held->Count - inUse.Count;
         for (int i = 0; i < free; i++)
         {
             nint cell = (nint)heap.NewVariable(default);
             Assert.True(inUse.Add(cell), "a cell in use was given away");
-            Assert.InRange(cell, lowest - CellHeap.BlockBytes, highest + CellHeap.BlockBytes);
+            Assert.Contains(cell / CellHeap.BlockBytes, blocks);
         }
 
         AssertUntouched(held);
@@ -378,15 +379,7 @@ public unsafe class CollectionTests
         hand.Begin();
         ListCell* held = Scattered(heap, hand, i => i % 50 != 0);
         heap.Collect();
-        HashSet<nint> inUse = [];
-        for (int i = 0; i < held->Count; i++)
-        {
-            if (held->Get(i).IsCell)
-            {
-                inUse.Add((nint)held->Get(i).Cell);
-            }
-        }
-
+        HashSet<nint> inUse = HeldIn(held);
         int inBlock = CellHeap.BlockBytes / sizeof(VariableCell);
         HashSet<nint> crowded =
         [
