@@ -9,13 +9,16 @@ namespace Zexus.Chain;
 /// </summary>
 internal sealed class Statement : IDisposable
 {
-    private readonly sqlite3 _connection;
     private readonly sqlite3_stmt _statement;
 
     public Statement(sqlite3 connection, string sql)
     {
-        _connection = connection;
-        Check(raw.sqlite3_prepare_v2(connection, sql, out _statement));
+        int result = raw.sqlite3_prepare_v2(connection, sql, out _statement);
+        if (result != raw.SQLITE_OK)
+        {
+            // Says which table or column it has not.
+            throw new SqliteException(raw.sqlite3_errmsg(connection).utf8_to_string(), result & 0xFF, result);
+        }
     }
 
     public Statement Bind(int parameter, long value)
@@ -73,6 +76,7 @@ internal sealed class Statement : IDisposable
         }
     }
 
-    private SqliteException Failed(int result) =>
-        new(raw.sqlite3_errmsg(_connection).utf8_to_string(), result & 0xFF, result);
+    /// <summary>The connection's own message may be that of another thread's statement.</summary>
+    private static SqliteException Failed(int result) =>
+        new(raw.sqlite3_errstr(result).utf8_to_string(), result & 0xFF, result);
 }
