@@ -464,11 +464,22 @@ class Shop(Contract):
         if contract not in self.called:
             return "UndefinedFunction"
         outcome = self.called[contract].call(entry, arguments, "shop", self.timestamp, self.height)
+        self.audit += [{"contract": contract, **entry} for entry in outcome["audit"]]
         if "fault" in outcome:
             fault = outcome["fault"]
             return {"contract": contract, "function": entry, "fault": fault["name"], "value": fault["value"]}
+        assert not outcome["ledger"], "a scenario cannot speak of a called contract's ledger"
         self.events += [{"contract": contract, **event} for event in outcome["events"]]
         return outcome["result"]
+
+    def attempt(self, action):
+        kept = {contract: copy.deepcopy(other.state) for contract, other in self.called.items()}
+        try:
+            return super().attempt(action)
+        except Refused:
+            for contract, other in self.called.items():
+                other.state = kept[contract]
+            raise
 
     def sales(self):
         return self.state.get("sales", 0)
