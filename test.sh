@@ -96,11 +96,13 @@ expecto() {
     count "$name" "$exit_code" "$good" "$bad"
 }
 
-# The Debian packages that the tests need and that are not there: the solvers, the library that Microsoft.Z3 loads, and what records the writes of a store.
+# The Debian packages that the tests need and that are not there: the solvers, the library that Microsoft.Z3 loads, what records the writes of a store, and
+# what works out the examples' results.
 missing_packages() {
     command -v z3 >/dev/null || echo z3
     command -v cvc5 >/dev/null || echo cvc5
     command -v strace >/dev/null || echo strace
+    command -v python3 >/dev/null || echo python3
     [[ -n $(find /usr/lib* /usr/local/lib -maxdepth 2 -name libz3.so -print -quit 2>/dev/null) ]] || echo libz3-dev
 }
 
@@ -113,6 +115,8 @@ if ! dotnet tool restore; then
 fi
 check "F# formatting" dotnet fantomas --check .
 check "C# formatting" dotnet csharpier check .
+check "the examples' results, worked out in Python" python3 examples/expected.py
+check "the contracts' scenarios, worked out in Python" python3 examples/contracts/expected.py
 
 build() {
     restore Zexus.Spec.sln && dotnet build Zexus.Spec.sln -c Release --no-restore -nologo -v quiet -clp:ErrorsOnly
