@@ -4,7 +4,7 @@ using System.Globalization;
 namespace Zexus.Benchmarks;
 
 /// <summary>
-/// <see cref="StoreBenchmarks"/> in turns: some executions by the database alone, as many by the store, and so on in one process, since a machine on which
+/// <see cref="StoreBenchmarks"/> in turns: some executions by the database alone, as many by it with the store's rows, as many by the store, and so on in one process, since a machine on which
 /// others work changes from minute to minute. The first turns read pages of the tree; later ones have them.
 /// </summary>
 /// <remarks><c>dotnet run -c Release --project tests/Zexus.Benchmarks -- store-turns 1000000 100 12 10000</c>: keys, executions a block, turns, executions a turn.</remarks>
@@ -27,24 +27,26 @@ internal static class StoreTurns
 
         StoreBenchmarks both = new() { Keys = keys };
         both.Open();
-        Cost databaseTotal = default;
-        Cost storeTotal = default;
+        Cost[] total = new Cost[3];
         for (int turn = 1; turn <= turns; turn++)
         {
-            Cost database = Of(() => block, _ => both.Raw(block));
-            // What executions have left is there when they are committed: it is not made in the commit's time.
-            Cost store = Of(() => both.Transfers(block), both.Commit);
-            databaseTotal = new(databaseTotal.Elapsed + database.Elapsed, databaseTotal.Processor + database.Processor);
-            storeTotal = new(storeTotal.Elapsed + store.Elapsed, storeTotal.Processor + store.Processor);
-            Console.WriteLine(Line($"turn {turn}", database, store));
+            Cost[] turnCosts =
+            [
+                Of(() => block, _ => both.CommitRows(block)),
+                Of(() => block, _ => both.CommitStoreRows(block)),
+                // What executions have left is there when they are committed: it is not made in the commit's time.
+                Of(() => both.Transfers(block), both.Commit),
+            ];
+            for (int i = 0; i < total.Length; i++)
+            {
+                total[i] = new(total[i].Elapsed + turnCosts[i].Elapsed, total[i].Processor + turnCosts[i].Processor);
+            }
+
+            Console.WriteLine(Line($"turn {turn}", turnCosts));
         }
 
         Console.WriteLine(
-            Line(
-                "all",
-                new(databaseTotal.Elapsed / turns, databaseTotal.Processor / turns),
-                new(storeTotal.Elapsed / turns, storeTotal.Processor / turns)
-            )
+            Line("all", Array.ConvertAll(total, cost => new Cost(cost.Elapsed / turns, cost.Processor / turns)))
         );
         both.Close();
 
@@ -69,9 +71,12 @@ internal static class StoreTurns
     /// <summary>Microseconds an execution, and those of them, of all threads, on a processor.</summary>
     private readonly record struct Cost(double Elapsed, double Processor);
 
-    private static string Line(string what, Cost database, Cost store) =>
+    private static string Line(string what, Cost[] costs) =>
         string.Create(
             CultureInfo.InvariantCulture,
-            $"{what}: SQLite {database.Elapsed:f1} us an execution ({database.Processor:f1} of processors), store {store.Elapsed:f1} ({store.Processor:f1}), rate {database.Elapsed / store.Elapsed:f2}"
+            $"{what}: SQLite {Shown(costs[0])}, SQLite with the store's rows {Shown(costs[1])}, store {Shown(costs[2])}; rate {costs[0].Elapsed / costs[2].Elapsed:f2}, {costs[1].Elapsed / costs[2].Elapsed:f2} with the store's rows"
         );
+
+    private static string Shown(Cost cost) =>
+        string.Create(CultureInfo.InvariantCulture, $"{cost.Elapsed:f1} us ({cost.Processor:f1} of processors)");
 }

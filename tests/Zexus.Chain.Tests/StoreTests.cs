@@ -309,7 +309,7 @@ public sealed class StoreTests : IDisposable
     }
 
     /// <summary>
-    /// Executions of the workload: in format 1, when the audit log was not kept; in format 2, before the tree had pages; in formats 3 and 4, twenty of them
+    /// Executions of the workload: in format 1, when the audit log was not kept; in format 2, before the tree had pages; in formats 3 to 5, twenty of them
     /// since its pages were written.
     /// </summary>
     [Theory]
@@ -317,6 +317,7 @@ public sealed class StoreTests : IDisposable
     [InlineData(2, 30)]
     [InlineData(3, 80)]
     [InlineData(4, 80)]
+    [InlineData(5, 80)]
     public void A_store_of_an_earlier_format_goes_on_in_the_present_one(int format, int executions)
     {
         Unpack($"format-{format}.db.gz");
@@ -329,11 +330,61 @@ public sealed class StoreTests : IDisposable
             store.Commit(Workload.Execution(executions + 1), Workload.Execution(executions + 2));
         }
 
+        Assert.Equal(Tables(), TablesOf(Folder()));
+
         model.AdvanceTo(executions + 2);
         using DurableStore later = DurableStore.Open(Folder());
         Assert.Null(later.Verify().Problem);
         Assert.Null(model.Difference(later));
         Assert.NotEmpty(later.Audit());
+    }
+
+    [Theory]
+    [InlineData("DELETE FROM receipt WHERE number = 80", "ledger entry 91 is not of an execution that has a receipt")]
+    [InlineData("DELETE FROM receipt WHERE number = 7", "receipt 7 is missing")]
+    [InlineData(
+        "UPDATE event SET number = 2 WHERE position = 91",
+        "event 91 is not of an execution that has a receipt"
+    )]
+    [InlineData(
+        "UPDATE audit SET number = 2 WHERE position = 100",
+        "entry 100 of the audit log is not of an execution"
+    )]
+    public void A_store_of_an_earlier_format_that_was_changed_stays_as_it_is(string change, string problem)
+    {
+        Unpack("format-5.db.gz");
+        Change(Folder(), change);
+        for (int i = 0; i < 2; i++)
+        {
+            Assert.Contains(
+                problem,
+                Assert.Throws<StoreException>(() => DurableStore.Open(Folder())).Message,
+                StringComparison.Ordinal
+            );
+        }
+    }
+
+    /// <summary>Those of a store that begins in the present format.</summary>
+    private string[] Tables()
+    {
+        DurableStore.Create(Folder("tables")).Dispose();
+        return TablesOf(Folder("tables"));
+    }
+
+    private static string[] TablesOf(string folder)
+    {
+        using SqliteConnection connection = Connected(folder);
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText =
+            "SELECT name || ': ' || (SELECT group_concat(name) FROM pragma_table_info(sqlite_schema.name)) FROM sqlite_schema ORDER BY 1";
+        using SqliteDataReader reader = command.ExecuteReader();
+        List<string> tables = [];
+        while (reader.Read())
+        {
+            tables.Add(reader.GetString(0));
+        }
+
+        return [.. tables];
     }
 
     private void Unpack(string name)
@@ -351,61 +402,202 @@ public sealed class StoreTests : IDisposable
         + " AND later.number > state.number)";
 
     private const string AuditOf = "entries of the audit log of execution ";
+    private const string LedgerOf4 = "ledger entry 4 was changed";
 
-    /// <summary>A statement that changes what was stored, and what is found to be wrong.</summary>
-    public static TheoryData<string, string> Changes =>
+    /// <summary>What is done to what was stored, and what is found to be wrong.</summary>
+    public static TheoryData<string, Action<string>, string> Changes =>
         new()
         {
-            { "UPDATE ledger SET entry = x'00' WHERE position = 4", "ledger entry 4 was changed" },
-            { "UPDATE ledger SET head = zeroblob(32) WHERE position = 4", "ledger entry 4 was changed" },
-            { "UPDATE ledger SET contract = x'41' WHERE position = 4", "ledger entry 4 was changed" },
-            { "DELETE FROM ledger WHERE position = 4", "ledger entry 4 is missing" },
+            { "an entry", Ledger(all => all[3].Fields[1] = [0]), LedgerOf4 },
+            { "its head", Ledger(all => all[3].Fields[2] = new byte[32]), LedgerOf4 },
             {
-                "UPDATE ledger SET position = -3 WHERE position = 3; UPDATE ledger SET position = 3 WHERE position = 4; UPDATE ledger SET position = 4 WHERE position = -3",
-                "ledger entry "
+                "a head that is too short",
+                Ledger(all => all[3].Fields[2] = [1]),
+                "the head of ledger entry 4 has not 32"
             },
-            { "DELETE FROM ledger WHERE position = (SELECT max(position) FROM ledger)", " is missing" },
+            { "its contract", Ledger(all => all[3].Fields[0] = [0x41]), LedgerOf4 },
+            { "its contract, which is no text", Ledger(all => all[3].Fields[0] = [0xFF]), "a name is no UTF-8" },
+            { "no entry", Ledger(all => all.RemoveAt(3)), "ledger entry " },
+            { "two entries exchanged", Ledger(all => Exchange(all, 2, 3)), "ledger entry 3 was changed" },
+            { "no last entry", Ledger(all => all.RemoveAt(all.Count - 1)), " is missing" },
+            { "another entry", Ledger(all => all.Add(all[^1])), "was changed" },
             {
-                "INSERT INTO ledger SELECT max(position) + 1, 999, contract, entry, head FROM ledger",
-                "there is more than the receipts say: ledger entry"
+                "another entry with its head",
+                Ledger(all => all.Add(Linked(all[^1], all[^1]))),
+                " is not one that receipt"
             },
-            { "UPDATE event SET payload = x'030119' WHERE position = 2", "events of execution" },
-            { "UPDATE event SET name = x'41' WHERE position = 2", "events of execution" },
-            { "DELETE FROM event WHERE position = 2", "events of execution" },
-            { "UPDATE event SET contract = x'41' WHERE position = 2", "events of execution 1 are not" },
-            { "UPDATE audit SET entry = (SELECT entry FROM audit WHERE position = 3) WHERE position = 2", AuditOf },
-            { "UPDATE audit SET entry = x'00' WHERE position = 2", "entry 2 of the audit log: " },
-            { "UPDATE audit SET contract = x'41' WHERE position = 2", AuditOf },
-            { "DELETE FROM audit WHERE position = 2", "of the audit log" },
-            { "DELETE FROM audit WHERE position = (SELECT max(position) FROM audit)", AuditOf },
             {
-                "UPDATE audit SET position = -3 WHERE position = 3; UPDATE audit SET position = 3 WHERE position = 4; UPDATE audit SET position = 4 WHERE position = -3",
-                "of the audit log"
+                "another last entry with its head",
+                Ledger(all =>
+                    all[^1] = Linked(
+                        all[^2],
+                        all[^1] with
+                        {
+                            Fields =
+                            [
+                                [0x41],
+                                all[^1].Fields[1],
+                            ],
+                        }
+                    )
+                ),
+                " is not one that receipt"
             },
-            { "UPDATE audit SET position = position + 1000", "entry 1 of the audit log is missing" },
+            { "a payload", Events(all => all[1].Fields[2] = [3, 1, 0x19]), "events of execution" },
+            { "a name", Events(all => all[1].Fields[1] = [0x41]), "events of execution" },
+            { "no event", Events(all => all.RemoveAt(1)), "events of execution" },
             {
-                "INSERT INTO audit SELECT max(position) + 1, 999, contract, entry FROM audit",
-                "there is more than the receipts say: entry"
+                "an event of another contract",
+                Events(all => all[1].Fields[0] = [0x41]),
+                "events of execution 1 are not"
             },
-            { "UPDATE receipt SET link = zeroblob(32) WHERE number = 5", "receipt 5, or one before it, was changed" },
+            { "another event", Events(all => all.Add(all[^1])), "events of execution" },
+            { "what was logged", Audit(all => all[1].Fields[1] = all[2].Fields[1]), AuditOf },
+            { "what was logged, to no entry", Audit(all => all[1].Fields[1] = [0]), AuditOf },
+            { "whose it is", Audit(all => all[1].Fields[0] = [0x41]), AuditOf },
+            { "nothing logged", Audit(all => all.RemoveAt(1)), AuditOf },
+            { "nothing logged at last", Audit(all => all.RemoveAt(all.Count - 1)), AuditOf },
+            { "two logged exchanged", Audit(all => Exchange(all, 2, 3)), AuditOf },
+            { "something else logged", Audit(all => all.Add(all[^1])), AuditOf },
             {
-                "UPDATE receipt SET bytes = (SELECT bytes FROM receipt WHERE number = 6) WHERE number = 5",
+                "half a field",
+                Sql("UPDATE execution SET ledger = x'05' WHERE number = 7"),
+                "column ledger of execution 7: a field is longer than"
+            },
+            {
+                "half a length",
+                Sql("UPDATE execution SET audit = x'85' WHERE number = 7"),
+                "column audit of execution 7: a length is cut off"
+            },
+            {
+                "no length",
+                Sql("UPDATE execution SET events = x'FFFFFFFFFFFF' WHERE number = 7"),
+                "column events of execution 7: "
+            },
+            {
+                "fields that are missing",
+                Sql("UPDATE execution SET events = x'0141' WHERE number = 7"),
+                "column events of execution 7: a length is cut off"
+            },
+            {
+                "a count of entries",
+                Sql("UPDATE execution SET entries = entries + 1 WHERE number = 7"),
+                "execution 7 has it that with it there are"
+            },
+            {
+                "a count of events",
+                Sql("UPDATE execution SET emitted = 1000 WHERE number = 8"),
+                "execution 8 has it that with it there are"
+            },
+            { "a count of what is logged", Sql("UPDATE execution SET logged = 0"), "has it that with it there are" },
+            {
+                "a link",
+                Sql("UPDATE execution SET link = zeroblob(32) WHERE number = 5"),
+                "receipt 5, or one before it, was changed"
+            },
+            {
+                "another receipt",
+                Sql("UPDATE execution SET receipt = (SELECT receipt FROM execution WHERE number = 6) WHERE number = 5"),
                 "receipt 5 is missing"
             },
-            { "DELETE FROM receipt WHERE number = 5", "receipt 5 is missing" },
-            { "UPDATE receipt SET bytes = x'0102' WHERE number = 5", "is damaged: no receipt" },
-            { "UPDATE state SET value = x'030119' WHERE " + Superseded, "the state after execution " },
-            { "DELETE FROM state WHERE " + Superseded, "the state after execution " },
-            { "UPDATE event SET position = position + 1000", "event 1 is missing" },
-            { "UPDATE nonce SET next = next + 1", "the next nonce of" },
-            { "INSERT INTO nonce VALUES (x'41', 3)", "nonces of callers that no receipt has" },
-            { "UPDATE chain SET oldest = 31", "says that 31 is the oldest state, and the last is 30" },
+            { "no execution", Sql("DELETE FROM execution WHERE number = 5"), "receipt 5 is missing" },
+            { "no receipt", Sql("UPDATE execution SET receipt = x'0102' WHERE number = 5"), "is damaged: no receipt" },
+            { "a state", Sql("UPDATE state SET value = x'030119' WHERE " + Superseded), "the state after execution " },
+            { "no state", Sql("DELETE FROM state WHERE " + Superseded), "the state after execution " },
+            { "a nonce", Sql("UPDATE nonce SET next = next + 1"), "the next nonce of" },
+            { "another nonce", Sql("INSERT INTO nonce VALUES (x'41', 3)"), "nonces of callers that no receipt has" },
+            {
+                "the oldest",
+                Sql("UPDATE chain SET oldest = 31"),
+                "says that 31 is the oldest state, and the last is 30"
+            },
+        };
+
+    /// <summary>One of an execution's entries: what it consists of.</summary>
+    private sealed record StoredEntry(long Number, byte[][] Fields);
+
+    /// <summary>With the head that it has behind another.</summary>
+    private static StoredEntry Linked(StoredEntry before, StoredEntry entry) =>
+        entry with
+        {
+            Fields =
+            [
+                entry.Fields[0],
+                entry.Fields[1],
+                Convert.FromHexString(
+                    LedgerChain
+                        .Link(
+                            new Digest(before.Fields[2]),
+                            System.Text.Encoding.UTF8.GetString(entry.Fields[0]),
+                            entry.Fields[1]
+                        )
+                        .ToString()
+                ),
+            ],
+        };
+
+    private static Action<string> Sql(string change) => folder => Change(folder, change);
+
+    private static Action<string> Ledger(Action<List<StoredEntry>> change) => ChangeEntries("ledger", 3, change);
+
+    private static Action<string> Events(Action<List<StoredEntry>> change) => ChangeEntries("events", 3, change);
+
+    private static Action<string> Audit(Action<List<StoredEntry>> change) => ChangeEntries("audit", 2, change);
+
+    private static void Exchange(List<StoredEntry> all, int a, int b) =>
+        (all[a], all[b]) = (all[a] with { Fields = all[b].Fields }, all[b] with { Fields = all[a].Fields });
+
+    /// <summary>What is in a column of all executions, changed where it stands.</summary>
+    private static Action<string> ChangeEntries(string column, int fields, Action<List<StoredEntry>> change) =>
+        folder =>
+        {
+            using SqliteConnection connection = Connected(folder);
+            List<long> numbers = [];
+            List<StoredEntry> entries = [];
+            using SqliteCommand read = connection.CreateCommand();
+            read.CommandText = $"SELECT number, {column} FROM execution ORDER BY number";
+            using (SqliteDataReader rows = read.ExecuteReader())
+            {
+                while (rows.Read())
+                {
+                    numbers.Add(rows.GetInt64(0));
+                    using FieldReader reader = new((byte[])rows.GetValue(1));
+                    while (!reader.IsAtEnd)
+                    {
+                        entries.Add(
+                            new StoredEntry(
+                                rows.GetInt64(0),
+                                [.. Enumerable.Range(0, fields).Select(_ => reader.Bytes().ToArray())]
+                            )
+                        );
+                    }
+                }
+            }
+
+            change(entries);
+            foreach (long number in numbers)
+            {
+                FieldWriter writer = new();
+                foreach (
+                    byte[] field in entries.Where(entry => entry.Number == number).SelectMany(entry => entry.Fields)
+                )
+                {
+                    writer.Add(field);
+                }
+
+                using SqliteCommand write = connection.CreateCommand();
+                write.CommandText = $"UPDATE execution SET {column} = $bytes WHERE number = $number";
+                write.Parameters.AddWithValue("$bytes", writer.Written.ToArray());
+                write.Parameters.AddWithValue("$number", number);
+                Assert.Equal(1, write.ExecuteNonQuery());
+            }
         };
 
     [Theory]
     [MemberData(nameof(Changes))]
-    public void A_change_behind_its_back_is_found_and_named(string change, string problem)
+    public void A_change_behind_its_back_is_found_and_named(string what, Action<string> change, string problem)
     {
+        _ = what;
         using (DurableStore store = DurableStore.Create(Folder()))
         {
             for (long i = 1; i <= 30; i++)
@@ -416,9 +608,37 @@ public sealed class StoreTests : IDisposable
             Assert.Null(store.Verify().Problem);
         }
 
-        Change(Folder(), change);
+        change(Folder());
         using DurableStore changed = DurableStore.Open(Folder());
         Assert.Contains(problem, changed.Verify().Problem, StringComparison.Ordinal);
+    }
+
+    /// <summary>Executions with none, one and several of each, from every position.</summary>
+    [Fact]
+    public void Entries_are_found_by_their_positions()
+    {
+        using MemoryStore memory = new();
+        using DurableStore durable = DurableStore.Create(Folder());
+        ExecutionRecord[] executions = [.. Enumerable.Range(1, 40).Select(i => Workload.Execution(i))];
+        memory.Commit(executions);
+        durable.Commit(executions);
+        Assert.InRange(memory.Ledger().Count(), 30, 1000);
+        for (long from = -1; from <= memory.Ledger().Count() + 2; from++)
+        {
+            Assert.Equal(memory.Ledger(from), durable.Ledger(from));
+        }
+
+        Assert.InRange(memory.Events().Count(), 30, 1000);
+        for (long from = -1; from <= memory.Events().Count() + 2; from++)
+        {
+            Assert.Equal(memory.Events(from), durable.Events(from));
+        }
+
+        Assert.InRange(memory.Audit().Count(), 30, 1000);
+        for (long from = -1; from <= memory.Audit().Count() + 2; from++)
+        {
+            Assert.Equal(memory.Audit(from), durable.Audit(from));
+        }
     }
 
     [Fact]
@@ -747,7 +967,7 @@ public sealed class StoreTests : IDisposable
             store.Commit(Workload.Execution(22));
         }
 
-        Change(Folder(), "DELETE FROM receipt WHERE number = (SELECT tree FROM chain)");
+        Change(Folder(), "DELETE FROM execution WHERE number = (SELECT tree FROM chain)");
         Assert.Contains(
             "receipt 20 is missing",
             Assert.Throws<StoreException>(() => DurableStore.Open(Folder())).Message,
@@ -757,8 +977,7 @@ public sealed class StoreTests : IDisposable
 
     private static Dictionary<long, byte[]> Pages(string folder)
     {
-        using SqliteConnection connection = new($"Data Source={Path.Combine(folder, "chain.db")};Pooling=False");
-        connection.Open();
+        using SqliteConnection connection = Connected(folder);
         using SqliteCommand command = connection.CreateCommand();
         command.CommandText = "SELECT page, bytes FROM tree ORDER BY page";
         using SqliteDataReader reader = command.ExecuteReader();
@@ -1110,10 +1329,16 @@ public sealed class StoreTests : IDisposable
         Assert.False(store.TryRead("d", "n", out _));
     }
 
+    private static SqliteConnection Connected(string folder)
+    {
+        SqliteConnection connection = new($"Data Source={Path.Combine(folder, "chain.db")};Pooling=False");
+        connection.Open();
+        return connection;
+    }
+
     private static void Change(string folder, string sql)
     {
-        using SqliteConnection connection = new($"Data Source={Path.Combine(folder, "chain.db")};Pooling=False");
-        connection.Open();
+        using SqliteConnection connection = Connected(folder);
         using SqliteCommand command = connection.CreateCommand();
         command.CommandText = sql;
         _ = command.ExecuteNonQuery();

@@ -135,7 +135,7 @@ public sealed partial class DurableStore
             return Beginning();
         }
 
-        byte[][] found = [.. Query("SELECT bytes FROM receipt WHERE number = ?1", row => Blob(row, 0), number)];
+        byte[][] found = [.. Query("SELECT receipt FROM execution WHERE number = ?1", row => Blob(row, 0), number)];
         return found is [byte[] receipt]
             ? DecodeReceipt(receipt).StateRoot
             : throw Damaged($"receipt {number} is missing");

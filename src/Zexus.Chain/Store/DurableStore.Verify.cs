@@ -34,53 +34,50 @@ public sealed partial class DurableStore
 
         string? Replay()
         {
-            using IEnumerator<LedgerEntry> ledger = Ledger().GetEnumerator();
-            using IEnumerator<StoredEvent> events = Events().GetEnumerator();
-            using IEnumerator<StoredAudit> audit = Audit().GetEnumerator();
             using IEnumerator<(long Number, StateWrite Write)> writes = Writes().GetEnumerator();
-            using IEnumerator<(byte[] Bytes, byte[] Link, long Number)> stored = LinkedReceipts().GetEnumerator();
             LedgerChain chain = new();
             Dictionary<string, long> nonces = new(StringComparer.Ordinal);
             Digest link = Digest.None;
-            long position = 0;
-            long auditPosition = 0;
+            long emitted = 0;
+            long logged = 0;
             bool hasWrite = writes.MoveNext();
-            bool hasEvent = events.MoveNext();
-            bool hasAudit = audit.MoveNext();
-            bool hasEntry = ledger.MoveNext();
             ApplyWrites(0);
             if (_oldest == 0 && tree.Root != Beginning())
             {
                 return $"the state at the beginning has the root {tree.Root}, and not {Beginning()}";
             }
 
-            while (stored.MoveNext())
+            foreach (StoredExecution stored in Executions())
             {
                 cancellation.ThrowIfCancellationRequested();
                 receipts++;
-                (byte[] bytes, byte[] storedLink, long number) = stored.Current;
-                Receipt receipt = DecodeReceipt(bytes);
+                long number = stored.Number;
+                Receipt receipt = DecodeReceipt(stored.Receipt);
                 if (number != receipts || receipt.Number != receipts)
                 {
                     return $"receipt {receipts} is missing";
                 }
 
-                link = ReceiptForm.Link(link, bytes);
-                if (link != DigestOf(storedLink, $"the link of receipt {number}"))
+                link = ReceiptForm.Link(link, stored.Receipt);
+                if (link != DigestOf(stored.Link, $"the link of receipt {number}"))
                 {
                     return $"receipt {number}, or one before it, was changed: its link is not what its bytes give";
                 }
 
-                for (; hasEntry && ledger.Current.Execution == number; hasEntry = ledger.MoveNext())
+                foreach (
+                    (string contract, byte[] constant, byte[] entryHead) in Split(
+                        number,
+                        "ledger",
+                        stored.Ledger,
+                        LedgerFields
+                    )
+                )
                 {
-                    LedgerEntry entry = ledger.Current;
                     entries++;
-                    if (entry.Position != entries)
-                    {
-                        return $"ledger entry {entries} is missing";
-                    }
-
-                    if (chain.Append(entry.Contract, entry.Entry) != entry.Head)
+                    if (
+                        chain.Append(contract, constant)
+                        != DigestOf(entryHead, $"the head of ledger entry {chain.Count}")
+                    )
                     {
                         return $"ledger entry {entries} was changed: its head is not what it and the entries before it give";
                     }
@@ -97,49 +94,41 @@ public sealed partial class DurableStore
                 }
 
                 Digest digest = Digest.None;
-                long count = 0;
-                for (; hasEvent && events.Current.Execution == number; hasEvent = events.MoveNext())
+                long before = emitted;
+                foreach (
+                    (string contract, string name, byte[] payload) in Split(
+                        number,
+                        "events",
+                        stored.Events,
+                        EventFields
+                    )
+                )
                 {
-                    count++;
-                    if (events.Current.Position != ++position)
-                    {
-                        return $"event {position} is missing";
-                    }
-
-                    digest = ReceiptForm.LinkEvent(
-                        digest,
-                        receipt.Summary.Contract,
-                        events.Current.Event.Contract,
-                        events.Current.Event.Name,
-                        Constants.Encode(events.Current.Event.Payload)
-                    );
+                    emitted++;
+                    digest = ReceiptForm.LinkEvent(digest, receipt.Summary.Contract, contract, name, payload);
                 }
 
-                if (count != receipt.Events || digest != receipt.EventsDigest)
+                if (emitted - before != receipt.Events || digest != receipt.EventsDigest)
                 {
-                    return $"the {count} events of execution {number} are not the {receipt.Events} that its receipt says";
+                    return $"the {emitted - before} events of execution {number} are not the {receipt.Events} that its receipt says";
                 }
 
                 digest = Digest.None;
-                count = 0;
-                for (; hasAudit && audit.Current.Execution == number; hasAudit = audit.MoveNext())
+                before = logged;
+                foreach ((string contract, byte[] entry) in Split(number, "audit", stored.Audit, AuditFields))
                 {
-                    count++;
-                    if (audit.Current.Position != ++auditPosition)
-                    {
-                        return $"entry {auditPosition} of the audit log is missing";
-                    }
-
-                    digest = ReceiptForm.LinkAudit(
-                        digest,
-                        audit.Current.Contract,
-                        ReceiptForm.Encode(audit.Current.Entry)
-                    );
+                    logged++;
+                    digest = ReceiptForm.LinkAudit(digest, contract, entry);
                 }
 
-                if (count != receipt.Audit || digest != receipt.AuditDigest)
+                if (logged - before != receipt.Audit || digest != receipt.AuditDigest)
                 {
-                    return $"the {count} entries of the audit log of execution {number} are not the {receipt.Audit} that its receipt says";
+                    return $"the {logged - before} entries of the audit log of execution {number} are not the {receipt.Audit} that its receipt says";
+                }
+
+                if ((stored.Entries, stored.Emitted, stored.Logged) != (entries, emitted, logged))
+                {
+                    return $"execution {number} has it that with it there are {stored.Entries} ledger entries, {stored.Emitted} events and {stored.Logged} entries of the audit log, and not {entries}, {emitted} and {logged}";
                 }
 
                 ApplyWrites(number);
@@ -156,15 +145,9 @@ public sealed partial class DurableStore
                 progress?.Invoke(receipts, head.Number);
             }
 
-            if (hasEntry || hasEvent || hasAudit || hasWrite)
+            if (hasWrite)
             {
-                return "there is more than the receipts say: "
-                    + (
-                        hasEntry ? $"ledger entry {ledger.Current.Position}"
-                        : hasEvent ? $"event {events.Current.Position}"
-                        : hasAudit ? $"entry {audit.Current.Position} of the audit log"
-                        : $"a write of execution {writes.Current.Number}"
-                    );
+                return $"there is more than the receipts say: a write of execution {writes.Current.Number}";
             }
 
             foreach ((string caller, long next) in nonces)
@@ -216,12 +199,5 @@ public sealed partial class DurableStore
             "SELECT number, contract, key, value FROM state WHERE number >= ?1 ORDER BY number",
             0,
             row => (row.GetInt64(0), StateWrite.Put(Text(Blob(row, 1)), Text(Blob(row, 2)), Blob(row, 3)))
-        );
-
-    private IEnumerable<(byte[] Bytes, byte[] Link, long Number)> LinkedReceipts() =>
-        Rows(
-            "SELECT bytes, link, number FROM receipt WHERE number >= ?1 ORDER BY number",
-            0,
-            row => (Blob(row, 0), Blob(row, 1), row.GetInt64(2))
         );
 }

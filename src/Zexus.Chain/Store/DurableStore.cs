@@ -15,10 +15,7 @@ namespace Zexus.Chain;
 public sealed partial class DurableStore : IStateStore
 {
     /// <summary>Of the tables and of what is in them. A store of a later one is refused.</summary>
-    public const int FormatVersion = 5;
-
-    /// <summary>Leaves have numbers since then: pages before have not.</summary>
-    private const int FirstWithLeaves = 5;
+    public const int FormatVersion = 6;
 
     /// <summary>In a block of so many executions, hashing is worth a thread of its own.</summary>
     private const int WorthThread = 8;
@@ -45,12 +42,9 @@ public sealed partial class DurableStore : IStateStore
     private const string Tables = """
         CREATE TABLE state (contract BLOB NOT NULL, key BLOB NOT NULL, number INTEGER NOT NULL, value BLOB NOT NULL,
             PRIMARY KEY (contract, key, number)) WITHOUT ROWID;
-        CREATE TABLE ledger (position INTEGER PRIMARY KEY, number INTEGER NOT NULL, contract BLOB NOT NULL, entry BLOB NOT NULL,
-            head BLOB NOT NULL);
-        CREATE TABLE event (position INTEGER PRIMARY KEY, number INTEGER NOT NULL, contract BLOB NOT NULL, name BLOB NOT NULL,
-            payload BLOB NOT NULL);
-        CREATE TABLE audit (position INTEGER PRIMARY KEY, number INTEGER NOT NULL, contract BLOB NOT NULL, entry BLOB NOT NULL);
-        CREATE TABLE receipt (number INTEGER PRIMARY KEY, bytes BLOB NOT NULL, link BLOB NOT NULL);
+        CREATE TABLE execution (number INTEGER PRIMARY KEY, receipt BLOB NOT NULL, link BLOB NOT NULL,
+            entries INTEGER NOT NULL, ledger BLOB NOT NULL, emitted INTEGER NOT NULL, events BLOB NOT NULL,
+            logged INTEGER NOT NULL, audit BLOB NOT NULL);
         CREATE TABLE nonce (caller BLOB PRIMARY KEY, next INTEGER NOT NULL) WITHOUT ROWID;
         CREATE TABLE chain (oldest INTEGER NOT NULL, beginning BLOB NOT NULL, tree INTEGER NOT NULL);
         CREATE TABLE tree (page INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
@@ -60,26 +54,6 @@ public sealed partial class DurableStore : IStateStore
 
     private const string StateRow = "INSERT INTO state VALUES (?1, ?2, ?3, ?4)";
     private const string LeafRow = "INSERT INTO leaf VALUES (?1, ?2, ?3)";
-
-    /// <summary>What makes a store of an earlier format one of the next: its version, and statements.</summary>
-    private static readonly (long From, string Statements)[] Migrations =
-    [
-        // The audit log of executions before was not kept; their receipts say nothing of it.
-        (
-            1,
-            "CREATE TABLE audit (position INTEGER PRIMARY KEY, number INTEGER NOT NULL, contract BLOB NOT NULL, entry BLOB NOT NULL)"
-        ),
-        (
-            2,
-            """
-            CREATE TABLE tree (page INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
-            CREATE TABLE recent (number INTEGER PRIMARY KEY, leaves BLOB NOT NULL);
-            ALTER TABLE chain ADD COLUMN tree INTEGER NOT NULL DEFAULT 0;
-            """
-        ),
-        (3, "ALTER TABLE recent ADD COLUMN tops BLOB NOT NULL DEFAULT x''"),
-        (4, "CREATE TABLE leaf (leaf INTEGER PRIMARY KEY, contract BLOB NOT NULL, key BLOB NOT NULL)"),
-    ];
 
     private readonly string _directory;
     private readonly FileStream _lock;
@@ -304,22 +278,6 @@ public sealed partial class DurableStore : IStateStore
         return false;
     }
 
-    private bool Migrate(long version)
-    {
-        foreach ((_, string statements) in Migrations.SkipWhile(migration => migration.From < version))
-        {
-            Execute(statements);
-        }
-
-        if (version < FirstWithLeaves)
-        {
-            WriteTree();
-        }
-
-        Execute($"PRAGMA user_version = {FormatVersion}");
-        return true;
-    }
-
     private void Initialize(IEnumerable<StatePair> state, Digest? wanted)
     {
         using LeafSpool leaves = new(_directory);
@@ -415,9 +373,9 @@ public sealed partial class DurableStore : IStateStore
         AppliedExecution?[] applied = new AppliedExecution?[executions.Length];
         if (executions.Length < WorthThread)
         {
-            InsertWritten(chain.Number, executions);
+            InsertState(chain.Number, executions);
             chain.Apply(executions, applied);
-            InsertApplied(executions, i => applied[i]!);
+            InsertExecutions(executions, i => applied[i]!);
         }
         else
         {
@@ -427,14 +385,14 @@ public sealed partial class DurableStore : IStateStore
             bool isMine = false;
             try
             {
-                InsertWritten(before, executions);
+                InsertState(before, executions);
                 isMine = beside.TryTakeBack();
                 if (isMine)
                 {
                     chain.Apply(executions, applied);
                 }
 
-                InsertApplied(executions, i => Applied(applied, i, beside));
+                InsertExecutions(executions, i => Applied(applied, i, beside));
             }
             finally
             {
@@ -476,119 +434,6 @@ public sealed partial class DurableStore : IStateStore
         beside.Wait();
         return applied[i]!;
     }
-
-    private void InsertWritten(long number, PreparedExecution[] executions)
-    {
-        Statement state = Fast(StateRow);
-        Statement emitted = Fast("INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5)");
-        foreach (PreparedExecution execution in executions)
-        {
-            number++;
-            foreach ((string contract, string key, byte[] constant) in execution.Writes)
-            {
-                state.Bind(1, Utf8(contract)).Bind(2, Utf8(key)).Bind(3, number).Bind(4, constant).Run();
-            }
-
-            foreach ((string contract, string name, byte[] payload) in execution.Events)
-            {
-                emitted
-                    .Bind(1, ++_events)
-                    .Bind(2, number)
-                    .Bind(3, Utf8(contract))
-                    .Bind(4, Utf8(name))
-                    .Bind(5, payload)
-                    .Run();
-            }
-
-            foreach ((string contract, byte[] entry) in execution.Audit)
-            {
-                Fast("INSERT INTO audit VALUES (?1, ?2, ?3, ?4)")
-                    .Bind(1, ++_audit)
-                    .Bind(2, number)
-                    .Bind(3, Utf8(contract))
-                    .Bind(4, entry)
-                    .Run();
-            }
-        }
-    }
-
-    private void InsertApplied(PreparedExecution[] executions, Func<int, AppliedExecution> applied)
-    {
-        Statement appended = Fast("INSERT INTO ledger VALUES (?1, ?2, ?3, ?4, ?5)");
-        Statement received = Fast("INSERT INTO receipt VALUES (?1, ?2, ?3)");
-        for (int e = 0; e < executions.Length; e++)
-        {
-            AppliedExecution after = applied(e);
-            long number = after.Receipt.Number;
-            for (int i = 0; i < after.Heads.Length; i++)
-            {
-                appended
-                    .Bind(1, after.Position + 1 + i)
-                    .Bind(2, number)
-                    .Bind(3, Utf8(executions[e].Ledger[i].Contract))
-                    .Bind(4, executions[e].Ledger[i].Constant)
-                    .Bind(5, Bytes(after.Heads[i]))
-                    .Run();
-            }
-
-            foreach ((long leaf, string contract, string key) in after.Made)
-            {
-                Fast(LeafRow).Bind(1, leaf).Bind(2, Utf8(contract)).Bind(3, Utf8(key)).Run();
-            }
-
-            received.Bind(1, number).Bind(2, after.Bytes).Bind(3, Bytes(after.Link)).Run();
-        }
-    }
-
-    /// <inheritdoc/>
-    public IEnumerable<Receipt> Receipts(long from = 1) =>
-        Rows("SELECT bytes FROM receipt WHERE number >= ?1 ORDER BY number", from, row => DecodeReceipt(Blob(row, 0)));
-
-    /// <inheritdoc/>
-    public IEnumerable<LedgerEntry> Ledger(long from = 1) =>
-        Rows(
-            "SELECT position, number, contract, entry, head FROM ledger WHERE position >= ?1 ORDER BY position",
-            from,
-            row => new LedgerEntry(
-                row.GetInt64(0),
-                row.GetInt64(1),
-                Text(Blob(row, 2)),
-                DecodeData(Blob(row, 3), $"ledger entry {row.GetInt64(0)}"),
-                DigestOf(Blob(row, 4), $"the head of ledger entry {row.GetInt64(0)}")
-            )
-        );
-
-    /// <inheritdoc/>
-    public IEnumerable<StoredEvent> Events(long from = 1) =>
-        Rows(
-            "SELECT position, number, contract, name, payload FROM event WHERE position >= ?1 ORDER BY position",
-            from,
-            row => new StoredEvent(
-                row.GetInt64(0),
-                row.GetInt64(1),
-                Text(Blob(row, 2)),
-                new EmittedEvent(Text(Blob(row, 3)), DecodeData(Blob(row, 4), $"event {row.GetInt64(0)}"))
-                {
-                    Contract = Text(Blob(row, 2)),
-                }
-            )
-        );
-
-    /// <inheritdoc/>
-    public IEnumerable<StoredAudit> Audit(long from = 1) =>
-        Rows(
-            "SELECT position, number, contract, entry FROM audit WHERE position >= ?1 ORDER BY position",
-            from,
-            row => new StoredAudit(
-                row.GetInt64(0),
-                row.GetInt64(1),
-                Text(Blob(row, 2)),
-                DecodeAudit(Blob(row, 3), row.GetInt64(0)) with
-                {
-                    Contract = Text(Blob(row, 2)),
-                }
-            )
-        );
 
     /// <inheritdoc/>
     public IEnumerable<StatePair> State() =>
@@ -662,8 +507,8 @@ public sealed partial class DurableStore : IStateStore
 
     private ChainState Load()
     {
-        _events = Scalar("SELECT max(position) FROM event");
-        _audit = Scalar("SELECT max(position) FROM audit");
+        _events = Scalar("SELECT emitted FROM execution ORDER BY number DESC LIMIT 1");
+        _audit = Scalar("SELECT logged FROM execution ORDER BY number DESC LIMIT 1");
         _oldest = Scalar("SELECT oldest FROM chain");
         ChainHead head = ReadHead();
         if (head.Number < Acknowledged())
@@ -676,28 +521,6 @@ public sealed partial class DurableStore : IStateStore
 
         StateTree tree = ReadTree(head);
         return new ChainState(tree, new LedgerChain(head.LedgerHead, head.LedgerCount), head.Number, head.ReceiptHead);
-    }
-
-    private ChainHead ReadHead()
-    {
-        foreach (
-            (byte[] bytes, byte[] link) in Query(
-                "SELECT bytes, link FROM receipt ORDER BY number DESC LIMIT 1",
-                row => (Blob(row, 0), Blob(row, 1))
-            )
-        )
-        {
-            Receipt last = DecodeReceipt(bytes);
-            return new(
-                last.Number,
-                last.StateRoot,
-                last.LedgerCount,
-                last.LedgerHead,
-                DigestOf(link, $"the link of receipt {last.Number}")
-            );
-        }
-
-        return new(0, Beginning(), 0, Digest.None, Digest.None);
     }
 
     /// <summary>
