@@ -955,6 +955,66 @@ public sealed class StoreTests : IDisposable
         Assert.Null(rebuilt.Verify().Problem);
     }
 
+    /// <summary>Keys in pages that were not read before, also of two depths.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(20)]
+    public void A_block_reads_the_pages_that_it_needs(int block)
+    {
+        const int keys = 30_000;
+        StatePair[] state = [.. Enumerable.Range(0, keys).Select(i => new StatePair("c", $"{i}", Data.NewInt(i)))];
+        ExecutionRecord[] executions =
+        [
+            .. Enumerable
+                .Range(1, block)
+                .Select(number =>
+                    Workload.Execution(number) with
+                    {
+                        CalledWrites = new Dictionary<string, IReadOnlyDictionary<string, Data>>
+                        {
+                            ["c"] = Enumerable
+                                .Range(0, 40)
+                                .ToDictionary(i => $"{i * 701 % (keys + 50)}", _ => Data.NewInt(number)),
+                        },
+                    }
+                ),
+        ];
+        using MemoryStore memory = new(state);
+        memory.Commit(executions);
+        DurableStore.Create(Folder(), state).Dispose();
+        using (DurableStore store = DurableStore.Open(Folder()))
+        {
+            int before = store.PagesRead;
+            store.Commit(executions);
+            Assert.Equal(memory.Head, store.Head);
+            Assert.InRange(store.PagesRead - before, 40, 200);
+            Assert.Null(store.Verify().Problem);
+        }
+
+        // Those of depth 16 and below: not all paths have one.
+        Assert.InRange(Pages(Folder()).Keys.Count(page => page >= 65_536), 1000, 65_536);
+        Change(Folder(), "DELETE FROM tree WHERE page >= 65536");
+        using (DurableStore store = DurableStore.Open(Folder()))
+        {
+            ChainHead head = store.Head;
+            StoreException missing = Assert.Throws<StoreException>(() => store.Commit(Next()));
+            Assert.Contains(" is not there", missing.Message, StringComparison.Ordinal);
+            Assert.Equal(head, store.Head);
+        }
+
+        DurableStore.Rebuild(Folder());
+        using DurableStore rebuilt = DurableStore.Open(Folder());
+        rebuilt.Commit(Next());
+        Assert.Null(rebuilt.Verify().Problem);
+
+        ExecutionRecord[] Next() =>
+            [
+                .. executions.Select(
+                    (execution, i) => execution with { Summary = Workload.Execution(block + 1 + i).Summary }
+                ),
+            ];
+    }
+
     [Fact]
     public void Without_the_receipt_that_says_the_root_of_its_pages_a_tree_is_refused()
     {

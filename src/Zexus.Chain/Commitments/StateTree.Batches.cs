@@ -212,6 +212,11 @@ public sealed partial class StateTree
 
     private unsafe void Fetch(Link at)
     {
+        if (!Sse.IsSupported)
+        {
+            return;
+        }
+
         if (at.IsNode)
         {
             ref Node node = ref _nodes[at.Number];

@@ -57,6 +57,49 @@ public sealed partial class StateTree
             : throw new DamagedTreeException($"page 1 has the digest {tree.Root}, and not {root}");
     }
 
+    /// <summary>
+    /// Reads the bytes of the pages that these keys lead into, for who goes on with the tree on another thread: that would wait for the database at each of
+    /// them. Pages below them are read when they are needed.
+    /// </summary>
+    internal void ReadAhead(IEnumerable<(string Contract, string Key)> keys)
+    {
+        if (_pages!.Unread == 0)
+        {
+            return;
+        }
+
+        Span<Link> at = stackalloc Link[FetchedTogether];
+        foreach ((string Contract, string Key)[] some in keys.Chunk(FetchedTogether))
+        {
+            Digest[] paths = Array.ConvertAll(some, key => _pathOf(key.Contract, key.Key));
+            at.Fill(_root);
+            bool goesOn = true;
+            for (int depth = 0; goesOn; depth++)
+            {
+                goesOn = false;
+                for (int i = 0; i < paths.Length; i++)
+                {
+                    if (!at[i].IsNode)
+                    {
+                        continue;
+                    }
+
+                    ref readonly Node node = ref _nodes[at[i].Number];
+                    if (node.Left.IsInPage)
+                    {
+                        _pages.ReadAhead(PageOf(paths[i], depth));
+                        at[i] = default;
+                        continue;
+                    }
+
+                    at[i] = paths[i].Bit(depth) ? node.Right : node.Left;
+                    Fetch(at[i]);
+                    goesOn |= at[i].IsNode;
+                }
+            }
+        }
+    }
+
     /// <summary>The pages that have changed since the last time: their numbers and bytes, null for one that is no longer.</summary>
     internal IEnumerable<(long Page, byte[]? Bytes)> TakeChangedPages()
     {
@@ -288,6 +331,7 @@ public sealed partial class StateTree
         }
 
         _ = _pages.Waiting.Remove(page);
+        _pages.Unread--;
         Node found = _nodes[read.Number];
         _nodes.GiveBack(read.Number);
         _nodes[number] = found;
@@ -336,6 +380,7 @@ public sealed partial class StateTree
             {
                 int number = NewNode(Link.InPage, default);
                 _nodes[number].Digest = new Digest(Take(ref bytes, Digest.Size, page));
+                _pages!.Unread++;
                 return Link.ToNode(number);
             }
 
@@ -392,7 +437,12 @@ public sealed partial class StateTree
     /// <summary>Of a tree whose pages are kept.</summary>
     private sealed class PageState(Func<long, byte[]> read)
     {
+        private readonly Dictionary<long, byte[]> _ahead = [];
+
         public int Read { get; private set; }
+
+        /// <summary>Pages that a page which was read leads to, and that were not read themselves.</summary>
+        public int Unread { get; set; }
 
         public HashSet<long> Changed { get; } = [];
 
@@ -404,7 +454,16 @@ public sealed partial class StateTree
         public byte[] Get(long page)
         {
             Read++;
-            return read(page);
+            return _ahead.Remove(page, out byte[]? bytes) ? bytes : read(page);
+        }
+
+        /// <summary>Reads the bytes of a page for the next <see cref="Get"/> of it. What is not in the tree yet is not changed either.</summary>
+        public void ReadAhead(long page)
+        {
+            if (!_ahead.ContainsKey(page))
+            {
+                _ahead.Add(page, read(page));
+            }
         }
 
         public void Log(ReadOnlySpan<Change> changes)

@@ -379,7 +379,10 @@ public sealed partial class DurableStore : IStateStore
         }
         else
         {
-            // What is hashed, and the pages that are read for it, while the database takes the rows that have no digests, and then what is done of the others.
+            // What is hashed, while the database takes the rows that have no digests, and then what is done of the others.
+            chain.Tree.ReadAhead(
+                executions.SelectMany(execution => execution.Writes, (_, write) => (write.Contract, write.Key))
+            );
             long before = chain.Number;
             BesideWork beside = new(() => chain.Apply(executions, applied));
             bool isMine = false;
