@@ -36,6 +36,11 @@ public sealed partial class DurableStore : IStateStore
     private const string LockFile = "lock";
     private const string DatabaseFile = "chain.db";
 
+    // What .NET says of a file that another process has locked: EWOULDBLOCK, and ERROR_SHARING_VIOLATION.
+    private const int LockedOnLinux = 11;
+    private const int LockedOnMac = 35;
+    private const int LockedOnWindows = unchecked((int)0x80070020);
+
     /// <summary>"Zexu", in the header of the database.</summary>
     private const int ApplicationId = 0x5A657875;
 
@@ -186,6 +191,11 @@ public sealed partial class DurableStore : IStateStore
         DurableStore store = new(directory, locked, connection);
         try
         {
+            if (initialize is not null)
+            {
+                store.TakeRoom();
+            }
+
             store.Guard("open", store.Connect);
             bool isNew = store.Guard("open", store.IsWithoutTables);
             if (initialize is not null)
@@ -220,17 +230,34 @@ public sealed partial class DurableStore : IStateStore
         {
             return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
-        catch (UnauthorizedAccessException e)
-        {
-            throw new StoreException($"{path} cannot be written", "A store is opened by who may write it.", e);
-        }
-        catch (IOException e)
+        catch (IOException e) when (e.HResult is LockedOnLinux or LockedOnMac or LockedOnWindows)
         {
             throw new StoreException(
                 $"{directory} is in use by another process",
                 "One process at a time has a store open; wait until that one has ended.",
                 e
             );
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new StoreException(
+                $"{path} cannot be written: {e.Message}",
+                "A store is opened by who may write it.",
+                e
+            );
+        }
+    }
+
+    /// <summary>For the number of what was acknowledged, so that the first commit does not find that there is none on the disk.</summary>
+    private void TakeRoom()
+    {
+        try
+        {
+            Acknowledge(0);
+        }
+        catch (IOException e)
+        {
+            throw new StoreException($"{_directory} cannot be made a store: {e.Message}", "", e);
         }
     }
 
