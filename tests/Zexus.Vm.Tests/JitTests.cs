@@ -1047,6 +1047,44 @@ public class JitTests
         Assert.Empty(program.JitStatistics(jit)!.Failures);
     }
 
+    /// <summary>The second execution asks for code at every eighth turn, while what the first has asked for is not done.</summary>
+    [Fact]
+    public async Task The_interpreter_waits_for_nothing_that_is_compiled_in_the_background()
+    {
+        using ManualResetEventSlim begun = new();
+        using ManualResetEventSlim mayGoOn = new();
+        JitOptions jit = Eager with
+        {
+            Background = true,
+            Emitting = _ =>
+            {
+                begun.Set();
+                mayGoOn.Wait();
+            },
+        };
+        ZexusProgram program = Load(CountTo(10_000, "0"));
+        string expected = Observables.Of(Run(program, null));
+        Task<string> second = Task.Run(() =>
+        {
+            _ = Run(program, jit);
+            begun.Wait();
+            return Observables.Of(Run(program, jit));
+        });
+        try
+        {
+            Assert.Equal(expected, await second.WaitAsync(TimeSpan.FromSeconds(20)));
+        }
+        finally
+        {
+            mayGoOn.Set();
+        }
+
+        Assert.True(
+            SpinWait.SpinUntil(() => program.JitStatistics(jit)!.Pieces > 0, TimeSpan.FromSeconds(10)),
+            "nothing was compiled"
+        );
+    }
+
     [Fact]
     public void What_cannot_be_compiled_well_is_interpreted_and_counted()
     {
