@@ -6,8 +6,11 @@ namespace Zexus.Benchmarks;
 /// <summary>Our engines on the kernels, gas on. A figure is for a kernel's small size: how many units that is, the name says.</summary>
 /// <remarks><c>dotnet run -c Release --project tests/Zexus.Benchmarks -- --filter '*KernelBenchmarks*'</c>, from the repository's root.</remarks>
 [MemoryDiagnoser]
+[Config(typeof(KernelColumns))]
 public class KernelBenchmarks
 {
+    private const int WarmingRuns = 10;
+
     private Vm.Vm _vm = null!;
     private ZexusProgram _program = null!;
     private Func<long, long> _twin = null!;
@@ -24,7 +27,7 @@ public class KernelBenchmarks
     [ParamsSource(nameof(Engines))]
     public string Engine { get; set; } = "";
 
-    private Kernel Kernel => Kernel.Find(Work.Split(',')[0])!;
+    private Kernel Kernel => KernelOf(Work);
 
     [GlobalSetup]
     public void Load()
@@ -38,6 +41,29 @@ public class KernelBenchmarks
             throw new InvalidOperationException($"{Engine} is wrong on {Kernel.Name}");
         }
     }
+
+    /// <summary>What one invocation does, when what is hot has been compiled.</summary>
+    internal static KernelColumns.Work WorkOf(string work, string engine)
+    {
+        Kernel kernel = KernelOf(work);
+        long units = kernel.Units(kernel.SmallSize);
+        if (ZexusEngine.Find(engine) is not { } own)
+        {
+            return new KernelColumns.Work(units, null, null);
+        }
+
+        using Vm.Vm vm = new(own.Options);
+        ZexusProgram program = own.Load(kernel.Assembly(kernel.SmallSize));
+        for (int i = 0; i < WarmingRuns; i++)
+        {
+            _ = vm.Execute(program);
+        }
+
+        ExecutionResult result = vm.Execute(program);
+        return new KernelColumns.Work(units, result.GasUsed, result.Heap.AllocatedBytes);
+    }
+
+    private static Kernel KernelOf(string work) => Kernel.Find(work.Split(',')[0])!;
 
     [GlobalCleanup]
     public void Free() => _vm.Dispose();

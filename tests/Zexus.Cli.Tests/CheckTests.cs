@@ -101,6 +101,17 @@ public sealed class CheckTests
     }
 
     [Fact]
+    public void Help_names_the_usual_levels_as_they_are_given() =>
+        Assert.Contains(
+            "[default: 0,1,2,3,0r,3r]",
+            string.Join(
+                ' ',
+                Workshop.Run("check", "--help").Out.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)
+            ),
+            StringComparison.Ordinal
+        );
+
+    [Fact]
     public void An_example_can_be_checked_alone()
     {
         using System.Diagnostics.Process process = Workshop.Start("check", "--vector", Workshop.Examples.First());

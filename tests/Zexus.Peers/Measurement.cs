@@ -25,8 +25,8 @@ internal sealed record Figure(
         Math.Max(0, FirstRun - (Median * Kernel.Units(isQuick ? Kernel.SmallSize : Kernel.Size) / 1e6));
 }
 
-/// <summary>From how many iterations on an engine of ours is ahead of the first one, loading and compiling included.</summary>
-/// <param name="Size">Null when it never was.</param>
+/// <summary>From how many iterations on an engine of ours is never slower than the first one, loading and compiling included.</summary>
+/// <param name="Size">Null when it is slower at the largest size.</param>
 internal sealed record BreakEven(Kernel Kernel, Peer Peer, long? Size);
 
 /// <summary>What metering costs a tier on a kernel.</summary>
@@ -48,7 +48,9 @@ internal sealed record MeteringCost(Kernel Kernel, string Tier, IReadOnlyList<do
 internal static class Measurement
 {
     private const int WarmingRuns = 40;
-    private const int LargestFresh = 1 << 20;
+
+    /// <summary>As many flags as a List may have are twice that.</summary>
+    private const int LargestFresh = 1 << 19;
 
     /// <summary>
     /// All peers are started and warmed up; then they take turns, so that whatever drifts on the machine hits all alike.
@@ -198,16 +200,14 @@ internal static class Measurement
             }
 
             Dictionary<PeerProcess, long?> found = processes.Skip(1).ToDictionary(p => p, _ => (long?)null);
-            for (long size = 16; size <= LargestFresh && found.ContainsValue(null); size *= 2)
+            for (long size = 16; size <= LargestFresh; size *= 2)
             {
                 progress($"{kernel.Name}: break-even, {size} iterations");
                 double reference = Fresh(processes[0], size);
-                foreach (PeerProcess process in processes.Skip(1).Where(p => found[p] is null))
+                foreach (PeerProcess process in processes.Skip(1))
                 {
-                    if (Fresh(process, size) <= reference)
-                    {
-                        found[process] = size;
-                    }
+                    // Where nothing is compiled yet, being faster once is scatter.
+                    found[process] = Fresh(process, size) <= reference ? found[process] ?? size : null;
                 }
             }
 

@@ -196,7 +196,7 @@ internal static class Report
         if (results.BreakEvens.Count > 0)
         {
             yield return (
-                "Break-even: iterations from which loading and running a new program is no slower than in the first of our engines (powers of 2 from 16 on)",
+                "Break-even: iterations from which on loading and running a new program is never slower than in the first of our engines (powers of 2 from 16 to 524,288)",
                 ["kernel", "engine", "iterations"],
                 [
                     .. results.BreakEvens.Select(b =>

@@ -82,8 +82,11 @@ internal static class Worker
         Isa.Program image = Isa.Assembler.Assemble(kernel.Assembly(size), kernel.Name).Program;
         using Vm.Vm vm = new(engine.Options);
         long start = Stopwatch.GetTimestamp();
-        vm.Execute(engine.Load(image));
-        return (long)Stopwatch.GetElapsedTime(start).TotalNanoseconds;
+        Vm.ExecutionResult result = vm.Execute(engine.Load(image));
+        TimeSpan took = Stopwatch.GetElapsedTime(start);
+        return result.IsCompleted
+            ? (long)took.TotalNanoseconds
+            : throw new InvalidOperationException($"{kernel.Name} of {size} faulted: {result.Fault}");
     }
 
     private static Func<long, long> OpenLua(Kernel kernel)

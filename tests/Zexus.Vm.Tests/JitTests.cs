@@ -1047,6 +1047,44 @@ public class JitTests
         Assert.Empty(program.JitStatistics(jit)!.Failures);
     }
 
+    /// <summary>The second execution asks for code at every eighth turn, while what the first has asked for is not done.</summary>
+    [Fact]
+    public async Task The_interpreter_waits_for_nothing_that_is_compiled_in_the_background()
+    {
+        using ManualResetEventSlim begun = new();
+        using ManualResetEventSlim mayGoOn = new();
+        JitOptions jit = Eager with
+        {
+            Background = true,
+            Emitting = _ =>
+            {
+                begun.Set();
+                mayGoOn.Wait();
+            },
+        };
+        ZexusProgram program = Load(CountTo(10_000, "0"));
+        string expected = Observables.Of(Run(program, null));
+        Task<string> second = Task.Run(() =>
+        {
+            _ = Run(program, jit);
+            begun.Wait();
+            return Observables.Of(Run(program, jit));
+        });
+        try
+        {
+            Assert.Equal(expected, await second.WaitAsync(TimeSpan.FromSeconds(20)));
+        }
+        finally
+        {
+            mayGoOn.Set();
+        }
+
+        Assert.True(
+            SpinWait.SpinUntil(() => program.JitStatistics(jit)!.Pieces > 0, TimeSpan.FromSeconds(10)),
+            "nothing was compiled"
+        );
+    }
+
     [Fact]
     public void What_cannot_be_compiled_well_is_interpreted_and_counted()
     {
@@ -1054,6 +1092,50 @@ public class JitTests
         ZexusProgram program = Load($".func main()\nLOAD_CONST 0\n{adds}.end");
         Assert.Equal(3_000, (long)Run(program, Eager).Value.AsInteger);
         Assert.Equal(["too many instructions"], program.JitStatistics(Eager)!.Refusals.Keys);
+    }
+
+    /// <summary>More IL than that RyuJIT compiles without optimizing it, to code that is slower than the interpreter. Exits count.</summary>
+    [Fact]
+    public void No_method_is_too_large_to_be_optimized()
+    {
+        const int LargestOptimized = 20_000;
+        JitOptions jit = Eager with { CallThreshold = int.MaxValue, CountExecutions = false };
+        int largest = 0;
+        int refused = 0;
+        for (int sums = 80; sums <= 160; sums += 10)
+        {
+            IEnumerable<string> body = Enumerable
+                .Range(0, sums)
+                .Select(k =>
+                    $"LOAD_NAME g{k % 4}\nLOAD_NAME g{(k + 1) % 4}\nADD\nLOAD_CONST 1000\nMOD\nSTORE_NAME g{k % 3}"
+                );
+            ZexusProgram program = Load(
+                $"""
+                .func main() locals i
+                    STORE_CONST g0, 1
+                    STORE_CONST g1, 2
+                    STORE_CONST g2, 3
+                    STORE_CONST g3, 4
+                    STORE_CONST i, 20
+                loop:
+                {string.Join('\n', body)}
+                    LOAD_NAME i
+                    DEC
+                    DUP
+                    STORE_NAME i
+                    JUMP_IF_TRUE loop
+                    LOAD_NAME g0
+                .end
+                """
+            );
+            Assert.Equal(Observables.Of(Run(program, null)), Observables.Of(Run(program, jit)));
+            JitStatistics statistics = program.JitStatistics(jit)!;
+            refused += statistics.Refusals.GetValueOrDefault("too much IL");
+            largest = Math.Max(largest, statistics.Pieces == 1 ? (int)statistics.IlInstructions : 0);
+        }
+
+        Assert.InRange(largest, LargestOptimized * 3 / 4, LargestOptimized);
+        Assert.True(refused > 0);
     }
 
     /// <summary>Once for each entry, and never tried again: of a function that is called and of a loop that runs.</summary>

@@ -51,9 +51,10 @@ internal static class CheckCommand
         );
         Option<int[]> levels = new("--levels")
         {
-            Description = "The optimization levels to check; with an r, as 3r, the register form of its code.",
+            // As they are given, which is not how they are counted.
+            Description =
+                $"The optimization levels to check; with an r, as 3r, the register form of its code. [default: {Levels.text(Levels.all)}]",
             HelpName = "N,N",
-            DefaultValueFactory = _ => Levels.all,
             CustomParser = ParseLevels,
         };
         Option<string?> save = new("--save")
@@ -100,7 +101,7 @@ internal static class CheckCommand
             {
                 StartWorker = StartWorker,
                 Seed = (ulong)parsed.GetValue(seed),
-                Levels = parsed.GetValue(levels)!,
+                Levels = parsed.GetValue(levels) is { Length: > 0 } given ? given : Levels.all,
                 Workers = (int)parsed.GetValue(workers),
                 Programs = parsed.GetValue(programs),
                 Cancel = terminal.Cancellation,

@@ -178,7 +178,12 @@ internal sealed unsafe class JitProgram
         ushort[] seen;
         bool[] nonNegative;
         (ElementGuess, ElementGuess)[] elements;
-        lock (_lock)
+        if (!TryEnter())
+        {
+            return *target;
+        }
+
+        try
         {
             if (!_profiles.TryGetValue((function->Number, instruction, loop >= 0), out profile))
             {
@@ -211,6 +216,10 @@ internal sealed unsafe class JitProgram
             nonNegative = [.. profile.NonNegative];
             elements = [.. profile.Elements];
         }
+        finally
+        {
+            _lock.Exit();
+        }
 
         if (Options.Background)
         {
@@ -220,6 +229,20 @@ internal sealed unsafe class JitProgram
 
         Compile(function, instruction, loop, profile, seen, nonNegative, elements);
         return *target;
+    }
+
+    /// <summary>
+    /// Takes the lock for an execution, which does not wait for what is compiled in the background: it asks, or counts its exit, another time.
+    /// </summary>
+    private bool TryEnter()
+    {
+        if (Options.Background)
+        {
+            return _lock.TryEnter();
+        }
+
+        _lock.Enter();
+        return true;
     }
 
     private void Compile(
@@ -302,15 +325,22 @@ internal sealed unsafe class JitProgram
     /// <summary>An exit was taken: after too many the piece is left to those who are in it and compiled anew.</summary>
     public void Exited(Site* site)
     {
-        lock (_lock)
+        if (!TryEnter())
+        {
+            return;
+        }
+
+        try
         {
             CompiledPiece piece = _pieces[site->Piece]!;
-            if (++piece.Exits < Options.ExitsBeforeRecompilation)
+            if (++piece.Exits >= Options.ExitsBeforeRecompilation)
             {
-                return;
+                Drop(piece);
             }
-
-            Drop(piece);
+        }
+        finally
+        {
+            _lock.Exit();
         }
     }
 
@@ -321,15 +351,19 @@ internal sealed unsafe class JitProgram
     {
         EntryPoint* callee = _entries[site->Seen->Callee - 1];
         bool isDirect = site->Code != null && *site->Code != 0;
-        if (callee == null || isDirect || site->Taken < Options.ExitsBeforeRecompilation)
+        if (callee == null || isDirect || site->Taken < Options.ExitsBeforeRecompilation || !TryEnter())
         {
             return false;
         }
 
-        lock (_lock)
+        try
         {
             Drop(_pieces[site->Piece]!);
             return true;
+        }
+        finally
+        {
+            _lock.Exit();
         }
     }
 
