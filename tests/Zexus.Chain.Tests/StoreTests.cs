@@ -350,6 +350,11 @@ public sealed class StoreTests : IDisposable
         "UPDATE audit SET number = 2 WHERE position = 100",
         "entry 100 of the audit log is not of an execution"
     )]
+    [InlineData("UPDATE ledger SET number = number + 0.5 WHERE position = 20", "column number is no integer")]
+    [InlineData(
+        "UPDATE event SET number = CAST(CAST(number AS TEXT) AS BLOB) WHERE position = 20",
+        "column number is no integer"
+    )]
     public void A_store_of_an_earlier_format_that_was_changed_stays_as_it_is(string change, string problem)
     {
         Unpack("format-5.db.gz");
@@ -490,6 +495,26 @@ public sealed class StoreTests : IDisposable
                 "execution 8 has it that with it there are"
             },
             { "a count of what is logged", Sql("UPDATE execution SET logged = 0"), "has it that with it there are" },
+            {
+                "a count with a fraction",
+                Sql("UPDATE execution SET entries = entries + 0.5 WHERE number = 15"),
+                "column entries is no integer"
+            },
+            {
+                "a count that is a blob",
+                Sql("UPDATE execution SET logged = CAST(CAST(logged AS TEXT) AS BLOB) WHERE number = 15"),
+                "column logged is no integer"
+            },
+            {
+                "a key before the beginning",
+                Sql("INSERT INTO state SELECT contract, x'41', -1, value FROM state LIMIT 1"),
+                "the state at the beginning has the root"
+            },
+            {
+                "a write between two executions",
+                Sql("UPDATE state SET number = number + 0.5 WHERE number = (SELECT max(number) FROM state)"),
+                "column number is no integer"
+            },
             {
                 "a link",
                 Sql("UPDATE execution SET link = zeroblob(32) WHERE number = 5"),
@@ -638,6 +663,35 @@ public sealed class StoreTests : IDisposable
         for (long from = -1; from <= memory.Audit().Count() + 2; from++)
         {
             Assert.Equal(memory.Audit(from), durable.Audit(from));
+        }
+    }
+
+    /// <summary>Positions are found by these columns: what SQLite would take for some number must not leave entries out.</summary>
+    [Theory]
+    [InlineData("entries")]
+    [InlineData("emitted")]
+    [InlineData("logged")]
+    public void A_count_that_is_no_integer_is_refused_by_who_looks_for_entries(string column)
+    {
+        _ = Filled(30);
+        foreach (string value in (string[])[$"{column} + 0.5", $"CAST(CAST({column} AS TEXT) AS BLOB)", "'many'"])
+        {
+            Change(Folder(), $"UPDATE execution SET {column} = {value} WHERE number IN (10, 15, 16)");
+            using DurableStore store = DurableStore.Open(Folder());
+            Assert.Contains(
+                " is damaged: ",
+                Assert
+                    .Throws<StoreException>(() =>
+                        column switch
+                        {
+                            "entries" => store.Ledger().Count(),
+                            "emitted" => store.Events().Count(),
+                            _ => store.Audit().Count(),
+                        }
+                    )
+                    .Message,
+                StringComparison.Ordinal
+            );
         }
     }
 

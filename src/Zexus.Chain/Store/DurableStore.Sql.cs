@@ -62,7 +62,12 @@ public sealed partial class DurableStore
 
     /// <summary>The first number of the first row; 0 when there is none.</summary>
     private long Scalar(string sql, params ReadOnlySpan<object> parameters) =>
-        Prepared(sql, parameters).ExecuteScalar() is long number ? number : 0;
+        Prepared(sql, parameters).ExecuteScalar() switch
+        {
+            null => 0,
+            long number => number,
+            _ => throw Damaged($"what \"{sql}\" finds is no integer"),
+        };
 
     /// <summary>A statement's rows. Another query with the same text must not begin before this one ends.</summary>
     private IEnumerable<T> Query<T>(string sql, Func<SqliteDataReader, T> read, params object[] parameters)
@@ -236,6 +241,10 @@ public sealed partial class DurableStore
 
     private byte[] Blob(SqliteDataReader row, int column) =>
         row.GetValue(column) as byte[] ?? throw Damaged($"column {row.GetName(column)} is no blob");
+
+    /// <summary>A column may have what is no integer, and SQLite itself would take it for some number.</summary>
+    private long Integer(SqliteDataReader row, int column) =>
+        row.GetValue(column) is long number ? number : throw Damaged($"column {row.GetName(column)} is no integer");
 
     private static byte[] Bytes(Digest digest)
     {
