@@ -506,6 +506,11 @@ public sealed class StoreTests : IDisposable
                 "column logged is no integer"
             },
             {
+                "a length in more bytes than it takes",
+                Sql("UPDATE execution SET audit = unhex('8000' || substr(hex(audit), 3)) WHERE hex(audit) LIKE '00%'"),
+                ": a length has more bytes than it takes"
+            },
+            {
                 "a key before the beginning",
                 Sql("INSERT INTO state SELECT contract, x'41', -1, value FROM state LIMIT 1"),
                 "the state at the beginning has the root"
