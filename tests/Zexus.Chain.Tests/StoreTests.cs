@@ -236,6 +236,32 @@ public sealed class StoreTests : IDisposable
         Assert.Null(model.Difference(store));
     }
 
+    /// <summary>The note of what was acknowledged has no room, and the commit that it is of is on the disk.</summary>
+    [Fact]
+    public void A_commit_that_cannot_be_noted_is_one_all_the_same()
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            return;
+        }
+
+        Model model = Filled(3);
+        string note = Path.Combine(Folder(), "lock");
+        File.Delete(note);
+        File.CreateSymbolicLink(note, "/dev/full");
+        using (DurableStore store = DurableStore.Open(Folder()))
+        {
+            store.Commit(Workload.Execution(4));
+            model.AdvanceTo(4);
+            Assert.Null(model.Difference(store));
+        }
+
+        File.Delete(note);
+        using DurableStore later = DurableStore.Open(Folder());
+        Assert.Null(model.Difference(later));
+        Assert.Null(later.Verify().Problem);
+    }
+
     /// <summary>Where not even root can write.</summary>
     [Fact]
     public void A_directory_that_cannot_be_written_says_so()

@@ -528,13 +528,18 @@ public sealed partial class DurableStore : IStateStore
 
     /// <summary>
     /// A log that ends early looks like one whose last transactions were never written, and SQLite goes on from there. So what has been
-    /// acknowledged is noted beside it: not synced, and so never ahead of the log, whatever of it gets to the disk.
+    /// acknowledged is noted beside it: not synced, and so never ahead of the log, whatever of it gets to the disk. Without room for it, an older one
+    /// stays, and the commit is one all the same.
     /// </summary>
     private void Acknowledge(long number)
     {
         Span<byte> bytes = stackalloc byte[sizeof(long)];
         BinaryPrimitives.WriteInt64LittleEndian(bytes, number);
-        RandomAccess.Write(_lock.SafeFileHandle, bytes, 0);
+        try
+        {
+            RandomAccess.Write(_lock.SafeFileHandle, bytes, 0);
+        }
+        catch (IOException) { }
     }
 
     private long Acknowledged()
