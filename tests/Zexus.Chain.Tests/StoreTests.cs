@@ -727,6 +727,61 @@ public sealed class StoreTests : IDisposable
     }
 
     [Fact]
+    public void A_state_in_a_damaged_page_is_refused_by_who_lists_it()
+    {
+        _ = Filled(300);
+        long root;
+        using (SqliteConnection connection = Connected(Folder()))
+        {
+            using SqliteCommand command = connection.CreateCommand();
+            command.CommandText = "SELECT rootpage FROM sqlite_schema WHERE name = 'state'";
+            root = (long)command.ExecuteScalar()!;
+        }
+
+        string file = Path.Combine(Folder(), "chain.db");
+        byte[] bytes = File.ReadAllBytes(file);
+        bytes[(root - 1) * 4096] ^= 0xFF;
+        File.WriteAllBytes(file, bytes);
+        using DurableStore store = DurableStore.Open(Folder());
+        Assert.Contains(
+            " is damaged: ",
+            Assert.Throws<StoreException>(() => store.State().Count()).Message,
+            StringComparison.Ordinal
+        );
+    }
+
+    [Fact]
+    public void A_state_can_be_listed_while_it_is_listed()
+    {
+        _ = Filled(30);
+        using DurableStore store = DurableStore.Open(Folder());
+        int keys = store.State().Count();
+        Assert.Equal(keys * keys, store.State().Sum(_ => store.State().Count()));
+    }
+
+    [Fact]
+    public void What_goes_on_after_a_store_was_disposed_of_is_told_so()
+    {
+        _ = Filled(30);
+        foreach (
+            Func<DurableStore, IEnumerable<object>> list in (Func<DurableStore, IEnumerable<object>>[])
+                [s => s.Ledger(), s => s.Events(), s => s.Audit(), s => s.Receipts(), s => s.State()]
+        )
+        {
+            DurableStore store = DurableStore.Open(Folder());
+            using IEnumerator<object> items = list(store).GetEnumerator();
+            Assert.True(items.MoveNext());
+            store.Dispose();
+            Assert.Throws<ObjectDisposedException>(() =>
+            {
+                while (items.MoveNext()) { }
+            });
+            Assert.Throws<ObjectDisposedException>(() => list(store).Any());
+            Assert.Throws<ObjectDisposedException>(() => store.NextNonce(""));
+        }
+    }
+
+    [Fact]
     public void A_change_of_what_stands_there_now_is_found()
     {
         using (DurableStore store = DurableStore.Create(Folder(), [new StatePair("a", "k", Data.NewInt(1))]))

@@ -80,21 +80,31 @@ public sealed partial class DurableStore
     }
 
     /// <summary>As <see cref="Query"/> for who goes on as he likes: a statement of its own, and errors that say what they mean.</summary>
-    private IEnumerable<T> Rows<T>(string sql, long from, Func<SqliteDataReader, T> read)
+    /// <param name="sql">The query.</param>
+    /// <param name="bound">Its parameter.</param>
+    /// <param name="read">Reads a row.</param>
+    private IEnumerable<T> Rows<T>(string sql, long bound, Func<SqliteDataReader, T> read)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         using SqliteCommand command = _connection.CreateCommand();
         command.CommandText = sql;
-        Bind(command, [from]);
+        Bind(command, [bound]);
         using SqliteDataReader reader = Guard("read", command.ExecuteReader);
-        while (Guard("read", reader.Read))
+        while (Guard("read", Read))
         {
             yield return Guard("read", () => read(reader));
+        }
+
+        bool Read()
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return reader.Read();
         }
     }
 
     private SqliteCommand Prepared(string sql, ReadOnlySpan<object> parameters)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         if (!_commands.TryGetValue(sql, out SqliteCommand? command))
         {
             command = _connection.CreateCommand();

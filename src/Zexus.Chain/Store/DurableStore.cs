@@ -582,10 +582,10 @@ public sealed partial class DurableStore : IStateStore
     {
         (byte[] Contract, byte[] Key, byte[] Value)? last = null;
         foreach (
-            (byte[] contract, byte[] key, byte[] value) in Query(
+            (byte[] contract, byte[] key, byte[] value) in Rows(
                 "SELECT contract, key, value FROM state WHERE number <= ?1 ORDER BY contract, key, number",
-                row => (Blob(row, 0), Blob(row, 1), Blob(row, 2)),
-                number
+                number,
+                row => (Blob(row, 0), Blob(row, 1), Blob(row, 2))
             )
         )
         {
