@@ -283,6 +283,13 @@ public sealed class StoreTests : IDisposable
         StoreException noLock = Assert.Throws<StoreException>(() => DurableStore.Open(Folder()));
         Assert.Equal($"{Path.Combine(Folder(), "lock")} cannot be written", noLock.Message);
         Directory.Delete(Path.Combine(Folder(), "lock"));
+        File.CreateSymbolicLink(Path.Combine(Folder(), "lock"), Folder("nowhere/lock"));
+        Assert.StartsWith(
+            $"{Path.Combine(Folder(), "lock")} cannot be opened: ",
+            Assert.Throws<StoreException>(() => DurableStore.Open(Folder())).Message,
+            StringComparison.Ordinal
+        );
+        File.Delete(Path.Combine(Folder(), "lock"));
         using DurableStore again = DurableStore.Open(Folder());
         Assert.Equal(3, again.Head.Number);
     }

@@ -36,6 +36,11 @@ public sealed partial class DurableStore : IStateStore
     private const string LockFile = "lock";
     private const string DatabaseFile = "chain.db";
 
+    /// <summary>EWOULDBLOCK, and the sharing violation: what opening a file says that another process has open.</summary>
+    private const int LockedOnLinux = 11;
+    private const int LockedOnMacOS = 35;
+    private const int LockedOnWindows = unchecked((int)0x80070020);
+
     /// <summary>"Zexu", in the header of the database.</summary>
     private const int ApplicationId = 0x5A657875;
 
@@ -223,6 +228,10 @@ public sealed partial class DurableStore : IStateStore
         catch (UnauthorizedAccessException e)
         {
             throw new StoreException($"{path} cannot be written", "A store is opened by who may write it.", e);
+        }
+        catch (IOException e) when (e.HResult is not (LockedOnLinux or LockedOnMacOS or LockedOnWindows))
+        {
+            throw new StoreException($"{path} cannot be opened: {e.Message}", "", e);
         }
         catch (IOException e)
         {
