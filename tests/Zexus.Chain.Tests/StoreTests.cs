@@ -236,6 +236,27 @@ public sealed class StoreTests : IDisposable
         Assert.Null(model.Difference(store));
     }
 
+    /// <summary>The note of what was acknowledged has no room, and the commit that it is of is on the disk.</summary>
+    [Fact]
+    public void A_commit_that_cannot_be_noted_is_one_all_the_same()
+    {
+        Model model = Filled(3);
+        string note = Path.Combine(Folder(), "lock");
+        File.Delete(note);
+        File.CreateSymbolicLink(note, "/dev/full");
+        using (DurableStore store = DurableStore.Open(Folder()))
+        {
+            store.Commit(Workload.Execution(4));
+            model.AdvanceTo(4);
+            Assert.Null(model.Difference(store));
+        }
+
+        File.Delete(note);
+        using DurableStore later = DurableStore.Open(Folder());
+        Assert.Null(model.Difference(later));
+        Assert.Null(later.Verify().Problem);
+    }
+
     /// <summary>Where not even root can write.</summary>
     [Fact]
     public void A_directory_that_cannot_be_written_says_so()
@@ -261,6 +282,13 @@ public sealed class StoreTests : IDisposable
             StringComparison.Ordinal
         );
         Directory.Delete(Path.Combine(Folder(), "lock"));
+        File.CreateSymbolicLink(Path.Combine(Folder(), "lock"), Folder("nowhere/lock"));
+        Assert.StartsWith(
+            $"{Path.Combine(Folder(), "lock")} cannot be written: ",
+            Assert.Throws<StoreException>(() => DurableStore.Open(Folder())).Message,
+            StringComparison.Ordinal
+        );
+        File.Delete(Path.Combine(Folder(), "lock"));
         using DurableStore again = DurableStore.Open(Folder());
         Assert.Equal(3, again.Head.Number);
     }
@@ -353,6 +381,11 @@ public sealed class StoreTests : IDisposable
     [InlineData(
         "UPDATE audit SET number = 2 WHERE position = 100",
         "entry 100 of the audit log is not of an execution"
+    )]
+    [InlineData("UPDATE ledger SET number = number + 0.5 WHERE position = 20", "column number is no integer")]
+    [InlineData(
+        "UPDATE event SET number = CAST(CAST(number AS TEXT) AS BLOB) WHERE position = 20",
+        "column number is no integer"
     )]
     public void A_store_of_an_earlier_format_that_was_changed_stays_as_it_is(string change, string problem)
     {
@@ -494,6 +527,31 @@ public sealed class StoreTests : IDisposable
                 "execution 8 has it that with it there are"
             },
             { "a count of what is logged", Sql("UPDATE execution SET logged = 0"), "has it that with it there are" },
+            {
+                "a count with a fraction",
+                Sql("UPDATE execution SET entries = entries + 0.5 WHERE number = 15"),
+                "column entries is no integer"
+            },
+            {
+                "a count that is a blob",
+                Sql("UPDATE execution SET logged = CAST(CAST(logged AS TEXT) AS BLOB) WHERE number = 15"),
+                "column logged is no integer"
+            },
+            {
+                "a length in more bytes than it takes",
+                Sql("UPDATE execution SET audit = unhex('8000' || substr(hex(audit), 3)) WHERE hex(audit) LIKE '00%'"),
+                ": a length has more bytes than it takes"
+            },
+            {
+                "a key before the beginning",
+                Sql("INSERT INTO state SELECT contract, x'41', -1, value FROM state LIMIT 1"),
+                "the state at the beginning has the root"
+            },
+            {
+                "a write between two executions",
+                Sql("UPDATE state SET number = number + 0.5 WHERE number = (SELECT max(number) FROM state)"),
+                "column number is no integer"
+            },
             {
                 "a link",
                 Sql("UPDATE execution SET link = zeroblob(32) WHERE number = 5"),
@@ -642,6 +700,90 @@ public sealed class StoreTests : IDisposable
         for (long from = -1; from <= memory.Audit().Count() + 2; from++)
         {
             Assert.Equal(memory.Audit(from), durable.Audit(from));
+        }
+    }
+
+    /// <summary>Positions are found by these columns: what SQLite would take for some number must not leave entries out.</summary>
+    [Theory]
+    [InlineData("entries")]
+    [InlineData("emitted")]
+    [InlineData("logged")]
+    public void A_count_that_is_no_integer_is_refused_by_who_looks_for_entries(string column)
+    {
+        _ = Filled(30);
+        foreach (string value in (string[])[$"{column} + 0.5", $"CAST(CAST({column} AS TEXT) AS BLOB)", "'many'"])
+        {
+            Change(Folder(), $"UPDATE execution SET {column} = {value} WHERE number IN (10, 15, 16)");
+            using DurableStore store = DurableStore.Open(Folder());
+            Assert.Contains(
+                " is damaged: ",
+                Assert
+                    .Throws<StoreException>(() =>
+                        column switch
+                        {
+                            "entries" => store.Ledger().Count(),
+                            "emitted" => store.Events().Count(),
+                            _ => store.Audit().Count(),
+                        }
+                    )
+                    .Message,
+                StringComparison.Ordinal
+            );
+        }
+    }
+
+    [Fact]
+    public void A_state_in_a_damaged_page_is_refused_by_who_lists_it()
+    {
+        _ = Filled(300);
+        long root;
+        using (SqliteConnection connection = Connected(Folder()))
+        {
+            using SqliteCommand command = connection.CreateCommand();
+            command.CommandText = "SELECT rootpage FROM sqlite_schema WHERE name = 'state'";
+            root = (long)command.ExecuteScalar()!;
+        }
+
+        string file = Path.Combine(Folder(), "chain.db");
+        byte[] bytes = File.ReadAllBytes(file);
+        bytes[(root - 1) * 4096] ^= 0xFF;
+        File.WriteAllBytes(file, bytes);
+        using DurableStore store = DurableStore.Open(Folder());
+        Assert.Contains(
+            " is damaged: ",
+            Assert.Throws<StoreException>(() => store.State().Count()).Message,
+            StringComparison.Ordinal
+        );
+    }
+
+    [Fact]
+    public void A_state_can_be_listed_while_it_is_listed()
+    {
+        _ = Filled(30);
+        using DurableStore store = DurableStore.Open(Folder());
+        int keys = store.State().Count();
+        Assert.Equal(keys * keys, store.State().Sum(_ => store.State().Count()));
+    }
+
+    [Fact]
+    public void What_goes_on_after_a_store_was_disposed_of_is_told_so()
+    {
+        _ = Filled(30);
+        foreach (
+            Func<DurableStore, IEnumerable<object>> list in (Func<DurableStore, IEnumerable<object>>[])
+                [s => s.Ledger(), s => s.Events(), s => s.Audit(), s => s.Receipts(), s => s.State()]
+        )
+        {
+            DurableStore store = DurableStore.Open(Folder());
+            using IEnumerator<object> items = list(store).GetEnumerator();
+            Assert.True(items.MoveNext());
+            store.Dispose();
+            Assert.Throws<ObjectDisposedException>(() =>
+            {
+                while (items.MoveNext()) { }
+            });
+            Assert.Throws<ObjectDisposedException>(() => list(store).Any());
+            Assert.Throws<ObjectDisposedException>(() => store.NextNonce(""));
         }
     }
 

@@ -138,7 +138,7 @@ public sealed partial class DurableStore
             (long number, long end, byte[] bytes) in Rows(
                 $"SELECT number, {last}, {column} FROM execution WHERE number >= ?1 ORDER BY number",
                 ExecutionWith(last, from),
-                row => (row.GetInt64(0), row.GetInt64(1), Blob(row, 2))
+                row => (Integer(row, 0), Integer(row, 1), Blob(row, 2))
             )
         )
         {
@@ -212,14 +212,14 @@ public sealed partial class DurableStore
             """,
             long.MinValue,
             row => new StoredExecution(
-                row.GetInt64(0),
+                Integer(row, 0),
                 Blob(row, 1),
                 Blob(row, 2),
-                row.GetInt64(3),
+                Integer(row, 3),
                 Blob(row, 4),
-                row.GetInt64(5),
+                Integer(row, 5),
                 Blob(row, 6),
-                row.GetInt64(7),
+                Integer(row, 7),
                 Blob(row, 8)
             )
         );

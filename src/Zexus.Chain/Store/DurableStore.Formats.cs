@@ -72,7 +72,7 @@ public sealed partial class DurableStore
             foreach (
                 (byte[] receipt, byte[] link, long stored) in Query(
                     "SELECT bytes, link, number FROM receipt ORDER BY number",
-                    row => (Blob(row, 0), Blob(row, 1), row.GetInt64(2))
+                    row => (Blob(row, 0), Blob(row, 1), Integer(row, 2))
                 )
             )
             {
@@ -135,7 +135,7 @@ public sealed partial class DurableStore
         public ReadOnlySpan<byte> Of(long number)
         {
             _fields.Clear();
-            for (; HasMore && _rows.GetInt64(0) == number; HasMore = _rows.Read())
+            for (; HasMore && _store.Integer(_rows, 0) == number; HasMore = _rows.Read())
             {
                 Count++;
                 for (int column = 1; column < _rows.FieldCount; column++)

@@ -62,7 +62,12 @@ public sealed partial class DurableStore
 
     /// <summary>The first number of the first row; 0 when there is none.</summary>
     private long Scalar(string sql, params ReadOnlySpan<object> parameters) =>
-        Prepared(sql, parameters).ExecuteScalar() is long number ? number : 0;
+        Prepared(sql, parameters).ExecuteScalar() switch
+        {
+            null => 0,
+            long number => number,
+            _ => throw Damaged($"what \"{sql}\" finds is no integer"),
+        };
 
     /// <summary>A statement's rows. Another query with the same text must not begin before this one ends.</summary>
     private IEnumerable<T> Query<T>(string sql, Func<SqliteDataReader, T> read, params object[] parameters)
@@ -75,21 +80,31 @@ public sealed partial class DurableStore
     }
 
     /// <summary>As <see cref="Query"/> for who goes on as he likes: a statement of its own, and errors that say what they mean.</summary>
-    private IEnumerable<T> Rows<T>(string sql, long from, Func<SqliteDataReader, T> read)
+    /// <param name="sql">The query.</param>
+    /// <param name="bound">Its parameter.</param>
+    /// <param name="read">Reads a row.</param>
+    private IEnumerable<T> Rows<T>(string sql, long bound, Func<SqliteDataReader, T> read)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         using SqliteCommand command = _connection.CreateCommand();
         command.CommandText = sql;
-        Bind(command, [from]);
+        Bind(command, [bound]);
         using SqliteDataReader reader = Guard("read", command.ExecuteReader);
-        while (Guard("read", reader.Read))
+        while (Guard("read", Read))
         {
             yield return Guard("read", () => read(reader));
+        }
+
+        bool Read()
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return reader.Read();
         }
     }
 
     private SqliteCommand Prepared(string sql, ReadOnlySpan<object> parameters)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         if (!_commands.TryGetValue(sql, out SqliteCommand? command))
         {
             command = _connection.CreateCommand();
@@ -236,6 +251,10 @@ public sealed partial class DurableStore
 
     private byte[] Blob(SqliteDataReader row, int column) =>
         row.GetValue(column) as byte[] ?? throw Damaged($"column {row.GetName(column)} is no blob");
+
+    /// <summary>A column may have what is no integer, and SQLite itself would take it for some number.</summary>
+    private long Integer(SqliteDataReader row, int column) =>
+        row.GetValue(column) is long number ? number : throw Damaged($"column {row.GetName(column)} is no integer");
 
     private static byte[] Bytes(Digest digest)
     {

@@ -74,12 +74,16 @@ public sealed partial class DurableStore
             throw Damaged($"its tree is of execution {number}, and the last is {head.Number}", TreeHint);
         }
 
-        StateTree tree = StateTree.InPages(RootAfter(number), ReadPage, Scalar("SELECT max(leaf) FROM leaf"));
+        StateTree tree = StateTree.InPages(
+            RootAfter(number),
+            ReadPage,
+            Scalar("SELECT coalesce(max(leaf), 0) FROM leaf")
+        );
         TreeLog log = new();
         foreach (
             (long written, byte[] leaves, byte[] tops) in Query(
                 "SELECT number, leaves, tops FROM recent ORDER BY number",
-                row => (row.GetInt64(0), Blob(row, 1), Blob(row, 2))
+                row => (Integer(row, 0), Blob(row, 1), Blob(row, 2))
             )
         )
         {
@@ -280,7 +284,7 @@ public sealed partial class DurableStore
             (long leaf, string contract, string key) in Rows(
                 "SELECT contract, key, leaf FROM leaf WHERE leaf >= ?1",
                 long.MinValue,
-                row => (row.GetInt64(2), ReadKey(row).Contract, ReadKey(row).Key)
+                row => (Integer(row, 2), ReadKey(row).Contract, ReadKey(row).Key)
             )
         )
         {

@@ -197,7 +197,7 @@ public sealed partial class DurableStore
     private IEnumerable<(long Number, StateWrite Write)> Writes() =>
         Rows(
             "SELECT number, contract, key, value FROM state WHERE number >= ?1 ORDER BY number",
-            0,
-            row => (row.GetInt64(0), StateWrite.Put(Text(Blob(row, 1)), Text(Blob(row, 2)), Blob(row, 3)))
+            long.MinValue,
+            row => (Integer(row, 0), StateWrite.Put(Text(Blob(row, 1)), Text(Blob(row, 2)), Blob(row, 3)))
         );
 }

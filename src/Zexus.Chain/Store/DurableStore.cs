@@ -253,7 +253,7 @@ public sealed partial class DurableStore : IStateStore
     {
         try
         {
-            Acknowledge(0);
+            Note(0);
         }
         catch (IOException e)
         {
@@ -555,9 +555,19 @@ public sealed partial class DurableStore : IStateStore
 
     /// <summary>
     /// A log that ends early looks like one whose last transactions were never written, and SQLite goes on from there. So what has been
-    /// acknowledged is noted beside it: not synced, and so never ahead of the log, whatever of it gets to the disk.
+    /// acknowledged is noted beside it: not synced, and so never ahead of the log, whatever of it gets to the disk. Without room for it, an older one
+    /// stays, and the commit is one all the same.
     /// </summary>
     private void Acknowledge(long number)
+    {
+        try
+        {
+            Note(number);
+        }
+        catch (IOException) { }
+    }
+
+    private void Note(long number)
     {
         Span<byte> bytes = stackalloc byte[sizeof(long)];
         BinaryPrimitives.WriteInt64LittleEndian(bytes, number);
@@ -604,10 +614,10 @@ public sealed partial class DurableStore : IStateStore
     {
         (byte[] Contract, byte[] Key, byte[] Value)? last = null;
         foreach (
-            (byte[] contract, byte[] key, byte[] value) in Query(
+            (byte[] contract, byte[] key, byte[] value) in Rows(
                 "SELECT contract, key, value FROM state WHERE number <= ?1 ORDER BY contract, key, number",
-                row => (Blob(row, 0), Blob(row, 1), Blob(row, 2)),
-                number
+                number,
+                row => (Blob(row, 0), Blob(row, 1), Blob(row, 2))
             )
         )
         {

@@ -66,6 +66,7 @@ internal sealed class FieldReader(byte[] bytes) : IDisposable
     /// <exception cref="FormatException">There are none.</exception>
     public ReadOnlySpan<byte> Bytes()
     {
+        long start = _reader.BaseStream.Position;
         int length;
         try
         {
@@ -77,6 +78,11 @@ internal sealed class FieldReader(byte[] bytes) : IDisposable
         }
 
         int at = (int)_reader.BaseStream.Position;
+        if (at - start > 1 && bytes[at - 1] == 0)
+        {
+            throw new FormatException("a length has more bytes than it takes");
+        }
+
         if (length < 0 || length > bytes.Length - at)
         {
             throw new FormatException("a field is longer than what is there");
