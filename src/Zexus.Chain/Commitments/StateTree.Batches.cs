@@ -176,10 +176,13 @@ public sealed partial class StateTree
         }
     }
 
-    /// <summary>Asks for the nodes on these paths, and those beside them, depth by depth: none waits for another path's.</summary>
-    private unsafe void Fetch(ReadOnlySpan<Change> changes)
+    /// <summary>
+    /// Asks for the nodes on these paths, and those beside them, depth by depth: none waits for another path's. If so told, it reads the bytes of the pages
+    /// that they lead into.
+    /// </summary>
+    private void Fetch(ReadOnlySpan<Change> changes, bool readsPages = false)
     {
-        if (!Sse.IsSupported)
+        if (!Sse.IsSupported && !readsPages)
         {
             return;
         }
@@ -201,6 +204,11 @@ public sealed partial class StateTree
                     }
 
                     ref readonly Node node = ref _nodes[at[i].Number];
+                    if (readsPages && node.Left.IsInPage)
+                    {
+                        _pages!.ReadAhead(PageOf(some[i].Path, depth));
+                    }
+
                     Fetch(node.Left);
                     Fetch(node.Right);
                     at[i] = some[i].Path.Bit(depth) ? node.Right : node.Left;

@@ -68,36 +68,8 @@ public sealed partial class StateTree
             return;
         }
 
-        Span<Link> at = stackalloc Link[FetchedTogether];
-        foreach ((string Contract, string Key)[] some in keys.Chunk(FetchedTogether))
-        {
-            Digest[] paths = Array.ConvertAll(some, key => _pathOf(key.Contract, key.Key));
-            at.Fill(_root);
-            bool goesOn = true;
-            for (int depth = 0; goesOn; depth++)
-            {
-                goesOn = false;
-                for (int i = 0; i < paths.Length; i++)
-                {
-                    if (!at[i].IsNode)
-                    {
-                        continue;
-                    }
-
-                    ref readonly Node node = ref _nodes[at[i].Number];
-                    if (node.Left.IsInPage)
-                    {
-                        _pages.ReadAhead(PageOf(paths[i], depth));
-                        at[i] = default;
-                        continue;
-                    }
-
-                    at[i] = paths[i].Bit(depth) ? node.Right : node.Left;
-                    Fetch(at[i]);
-                    goesOn |= at[i].IsNode;
-                }
-            }
-        }
+        Change[] paths = [.. keys.Select(key => new Change { Path = _pathOf(key.Contract, key.Key) })];
+        Fetch(paths, readsPages: true);
     }
 
     /// <summary>The pages that have changed since the last time: their numbers and bytes, null for one that is no longer.</summary>
