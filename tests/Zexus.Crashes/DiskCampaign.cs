@@ -19,7 +19,9 @@ public static class DiskCampaign
     /// <param name="executions">How many executions the writer commits.</param>
     /// <param name="seed">Which moments and which writes.</param>
     /// <param name="folder">A folder that is not there yet.</param>
-    /// <param name="withoutSync">As if this sync of the log, counted from 0, had not been there: the campaign is to find it. -1: all are.</param>
+    /// <param name="withoutSync">
+    /// As if this sync of the log, counted from 0, had not been there: the campaign is to find it, at a moment between it and the next. -1: all are.
+    /// </param>
     /// <param name="progress">Called after each state.</param>
     public static Outcome Run(
         int states,
@@ -32,13 +34,14 @@ public static class DiskCampaign
     {
         Directory.CreateDirectory(folder);
         List<DiskEvent> events = Record(folder, executions);
+        int first = 0;
+        int moments = events.Count;
         if (withoutSync >= 0)
         {
-            DiskEvent[] syncs =
-            [
-                .. events.Where(e => e is DiskEvent.Synced && e.Path.EndsWith("-wal", StringComparison.Ordinal)),
-            ];
-            events.RemoveAt(events.FindIndex(e => ReferenceEquals(e, syncs[withoutSync % syncs.Length])));
+            int[] syncs = [.. Enumerable.Range(0, events.Count).Where(i => IsOfLog(events[i]))];
+            first = syncs[withoutSync % syncs.Length];
+            events.RemoveAt(first);
+            moments = events.FindIndex(first, IsOfLog) is >= 0 and int next ? next - first : events.Count - first;
         }
 
         int count = events.Count(e => e is DiskEvent.Synced);
@@ -53,7 +56,7 @@ public static class DiskCampaign
         for (int i = 0; i < states; i++)
         {
             // Each moment has its turn before one comes twice, and with a fate of its own.
-            int until = (int)((i * 2_654_435_761L + seed) % events.Count) + 1;
+            int until = Math.Min(first + (int)((i * 2_654_435_761L + seed) % Math.Max(moments, 1)) + 1, events.Count);
             DiskStates.Fate fate = fates[(i / 7) % fates.Length];
             string state = Path.Combine(folder, "state");
             Directory.CreateDirectory(state);
@@ -75,6 +78,9 @@ public static class DiskCampaign
 
         return new(states, events.Count, count, null);
     }
+
+    private static bool IsOfLog(DiskEvent e) =>
+        e is DiskEvent.Synced && e.Path.EndsWith("-wal", StringComparison.Ordinal);
 
     private static string? Problem(string state, long? acknowledged)
     {
