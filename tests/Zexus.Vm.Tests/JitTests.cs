@@ -501,6 +501,66 @@ public class JitTests
         Assert.True(ExecutedAtEachGas(program, options, "ReadStateInPlace") > 1_000);
     }
 
+    /// <summary>
+    /// Keys of every length and width, so many that some are not in the slot that their hash names first; and as many that are not there,
+    /// whose slots others are in. The oracle is the state itself.
+    /// </summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(9)]
+    [InlineData(600)]
+    public void Compiled_code_finds_every_key_of_the_state_and_no_other(int count)
+    {
+        string[] keys =
+        [
+            .. Enumerable
+                .Range(0, count)
+                .Select(i => $"{new string((char)(i % 3 == 0 ? 'k' : i % 3 == 1 ? 0xE9 : 0x4E2D), i % 19)}{i}"),
+        ];
+        string[] sought = [.. keys.SelectMany(key => new[] { key, key + "?" })];
+        ZexusProgram program = Load(
+            $"""
+            .func main() locals keys, i, found
+                STORE_CONST keys, [{string.Join(", ", sought.Select(key => $"\"{key}\""))}]
+                STORE_CONST i, 0
+                BUILD_LIST 0
+                STORE_NAME found
+            loop:
+                LOAD_NAME found
+                LOAD_NAME keys
+                LOAD_NAME i
+                INDEX
+                STATE_READ
+                CALL_METHOD push, 1
+                POP
+                LOAD_NAME i
+                INC
+                STORE_NAME i
+                LOAD_NAME i
+                LOAD_CONST {sought.Length}
+                LT
+                JUMP_IF_TRUE loop
+                LOAD_NAME found
+            .end
+            """
+        );
+        using Vm vm = new(
+            new VmOptions
+            {
+                State = keys.Select((key, i) => (key, i)).ToDictionary(it => it.key, it => Data.NewInt(it.i)),
+                Jit = Eager,
+                JitCache = new JitCache(),
+            }
+        );
+        ExecutionResult result = vm.Execute(program);
+        Assert.Equal(
+            [.. Enumerable.Range(0, count).SelectMany(i => new long?[] { i, null })],
+            result.Value.Items.Select(item => item.Kind == ValueKind.Null ? (long?)null : (long)item.AsInteger)
+        );
+        JitStatistics statistics = program.JitStatistics(vm.Options.Jit!)!;
+        Assert.True(statistics.Executed["ReadStateInPlace"] >= count - 1);
+    }
+
     [Fact]
     public void State_is_written_where_it_stands()
     {

@@ -76,6 +76,21 @@ internal sealed unsafe partial class Machine
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal static nint FindInState(Machine machine, long key)
     {
+        if (machine._world.OnlyTable is { } table)
+        {
+            Value* item = table.PeekAtHome((StringCell*)key);
+            if (item is not null && item->Tag <= Tag.String)
+            {
+                return (nint)item;
+            }
+        }
+
+        return FindAnywhereInState(machine, key);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static nint FindAnywhereInState(Machine machine, long key)
+    {
         Value* item = machine._world.Peek((StringCell*)key);
         return item is not null && item->Tag <= Tag.String ? (nint)item : 0;
     }

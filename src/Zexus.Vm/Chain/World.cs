@@ -184,6 +184,9 @@ internal sealed unsafe class World(CellHeap heap) : IDisposable
             : null;
     }
 
+    /// <summary>The table of the host's state, while it is all that there is to look at; else null.</summary>
+    public StateTable? OnlyTable => _written is null ? _state.Table : null;
+
     private Value* ReadFromHost(Value* key)
     {
         int at = _seen is null ? -1 : CellHeap.Find(_seen, key);

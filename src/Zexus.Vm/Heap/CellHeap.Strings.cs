@@ -352,11 +352,28 @@ internal static unsafe class Text
         }
 
         int bytes = a->Bytes;
-        return bytes is >= sizeof(long) and <= 2 * sizeof(long)
-            ? *(long*)a->Data == *(long*)b->Data
-                && *(long*)(a->Data + bytes - sizeof(long)) == *(long*)(b->Data + bytes - sizeof(long))
+        return IsOfTwoWords(bytes)
+            ? SameTwoWords(a->Data, b->Data, bytes)
             : new ReadOnlySpan<byte>(a->Data, bytes).SequenceEqual(new ReadOnlySpan<byte>(b->Data, bytes));
     }
+
+    /// <summary>Are both of 8 to 16 bytes, and equal?</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool EqualInTwoWords(StringCell* a, StringCell* b)
+    {
+        int bytes = a->Bytes;
+        return a->Length == b->Length
+            && a->Header.Width == b->Header.Width
+            && IsOfTwoWords(bytes)
+            && SameTwoWords(a->Data, b->Data, bytes);
+    }
+
+    private static bool IsOfTwoWords(int bytes) => bytes is >= sizeof(long) and <= 2 * sizeof(long);
+
+    /// <summary>The first word and the last, which overlap.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool SameTwoWords(byte* a, byte* b, int bytes) =>
+        *(long*)a == *(long*)b && *(long*)(a + bytes - sizeof(long)) == *(long*)(b + bytes - sizeof(long));
 
     public static bool Equal(StringCell* a, string text)
     {

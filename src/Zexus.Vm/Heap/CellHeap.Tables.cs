@@ -32,6 +32,9 @@ internal sealed unsafe partial class CellHeap
         return cell;
     }
 
+    /// <summary>Gives a table an index that is too small to need one.</summary>
+    public void Index(TableCell* table) => Reindex(table, NewBuffer(SlotsFor(table, table->Count) * (long)sizeof(int)));
+
     /// <summary>Equal keys hash alike: 1, 1.0 and true; a big Int and the Float of the same value.</summary>
     public static int HashKey(Value* key)
     {
