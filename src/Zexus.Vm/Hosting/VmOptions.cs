@@ -69,8 +69,13 @@ public sealed record VmOptions
     /// </summary>
     public long MemoryLimit { get; init; } = DefaultMemoryLimit;
 
-    /// <summary>8 GiB.</summary>
-    public const long DefaultMemoryLimit = 8L * 1024 * 1024 * 1024;
+    /// <summary>
+    /// 8 GiB, or three quarters of the memory that the machine or the process's container has, where that is less: whole mebibytes.
+    /// </summary>
+    public static long DefaultMemoryLimit { get; } =
+        GC.GetGCMemoryInfo().TotalAvailableMemoryBytes is > 0 and long available
+            ? Math.Min(8L << 30, (available / 4 * 3) >> 20 << 20)
+            : 8L << 30;
 
     /// <summary>Compile what is hot to machine code; null interprets everything. A run with a hook is always interpreted.</summary>
     public JitOptions? Jit { get; init; } = JitOptions.Default;
