@@ -43,7 +43,20 @@ public sealed record ZexusEngine(string Name, int Level, VmOptions Options)
         ),
     ];
 
+    /// <summary>The stack form and the register form of a program, where a tier runs them differently.</summary>
+    public static IReadOnlyList<(string Tier, ZexusEngine Stack, ZexusEngine Registers)> Forms { get; } =
+    [
+        InBothForms("interpreter's loop", Loop),
+        InBothForms("interpreter's loop, optimized", Loop with { Name = "loop-optimized", Level = 3 }),
+        InBothForms("threaded code, optimized", All[1]),
+    ];
+
+    private static (string, ZexusEngine, ZexusEngine) InBothForms(string tier, ZexusEngine stack) =>
+        (tier, stack, stack with { Name = stack.Name + ", registers", IsRegisterForm = true });
+
     private bool IsLoopUnmetered { get; init; }
+
+    private bool IsRegisterForm { get; init; }
 
     /// <summary>Null when there is none of that name.</summary>
     public static ZexusEngine? Find(string name) =>
@@ -65,10 +78,16 @@ public sealed record ZexusEngine(string Name, int Level, VmOptions Options)
     /// <summary>Loads assembly text; throws when it is no program.</summary>
     public ZexusProgram Load(string text) => Load(Source.Assemble(text));
 
-    /// <summary>Loads a program, and optimizes it.</summary>
+    /// <summary>Loads a program, optimizes it, and makes the register form of it if that is what is measured.</summary>
     public ZexusProgram Load(Isa.Program image)
     {
         ZexusProgram program = ZexusProgram.Load(image);
-        return Level == 0 ? program : ZexusProgram.Load(Optimizer.Optimize(program, Level).Program, program.Limits);
+        if (Level == 0 && !IsRegisterForm)
+        {
+            return program;
+        }
+
+        TranslatedProgram code = Optimizer.Optimize(program, Level).Program;
+        return ZexusProgram.Load(IsRegisterForm ? RegisterConverter.Convert(code).Program : code, program.Limits);
     }
 }

@@ -107,12 +107,14 @@ internal static class BenchCommand
         void Progress(string text) => Console.Error.WriteLine(text);
 
         List<Figure> figures = [];
-        List<MeteringCost> metering = [];
+        List<PairedRatio> metering = [];
+        List<PairedRatio> forms = [];
         List<BreakEven> breakEvens = [];
         foreach (Kernel kernel in kernels)
         {
             figures.AddRange(Measurement.Take(kernel, Peer.All, isQuick, Progress));
-            metering.AddRange(Measurement.TakeMetering(kernel, isQuick, Progress));
+            metering.AddRange(Measurement.TakePairs(kernel, ZexusEngine.Metering, "metering", isQuick, Progress));
+            forms.AddRange(Measurement.TakePairs(kernel, ZexusEngine.Forms, "register form", isQuick, Progress));
             if (kernel.IsLinear && !isQuick)
             {
                 breakEvens.AddRange(Measurement.TakeBreakEven(kernel, Progress));
@@ -126,6 +128,7 @@ internal static class BenchCommand
             isQuick,
             figures,
             metering,
+            forms,
             breakEvens,
             hasStartUp ? StartUp.Take(Root(), isQuick, Progress) : []
         );

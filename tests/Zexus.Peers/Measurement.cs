@@ -29,19 +29,18 @@ internal sealed record Figure(
 /// <param name="Size">Null when it is slower at the largest size.</param>
 internal sealed record BreakEven(Kernel Kernel, Peer Peer, long? Size);
 
-/// <summary>What metering costs a tier on a kernel.</summary>
-/// <param name="Ratios">The time of a metered run by that of the unmetered one beside it.</param>
-internal sealed record MeteringCost(Kernel Kernel, string Tier, IReadOnlyList<double> Ratios)
+/// <summary>Two ways to run a kernel in one tier.</summary>
+/// <param name="Ratios">The time of a run in the first way by that of the one in the second beside it.</param>
+internal sealed record PairedRatio(Kernel Kernel, string Tier, IReadOnlyList<double> Ratios)
 {
-    /// <summary>The median, in per cent.</summary>
-    public double Percent => Quantile(0.5);
+    public double Median => Quantile(0.5);
 
-    /// <summary>In per cent: below it is a quarter of the pairs, above it three.</summary>
+    /// <summary>Below it is a quarter of the pairs, above it three.</summary>
     public double LowerQuartile => Quantile(0.25);
 
     public double UpperQuartile => Quantile(0.75);
 
-    private double Quantile(double part) => 100 * (Ratios.Order().ElementAt((int)(part * (Ratios.Count - 1))) - 1);
+    private double Quantile(double part) => Ratios.Order().ElementAt((int)(part * (Ratios.Count - 1)));
 }
 
 /// <summary>The measuring of one kernel.</summary>
@@ -110,36 +109,43 @@ internal static class Measurement
     }
 
     /// <summary>
-    /// Each tier with the meter and without it, in pairs that follow each other at once, since the machine's clock changes by more than a
-    /// meter costs; in this process, since two processes differ by more than that, too. Which of them comes first changes from pair to pair.
+    /// Each tier in two ways, in pairs that follow each other at once, since the machine's clock changes by more than a meter costs; in this
+    /// process, since two processes differ by more than that, too. Which of them comes first changes from pair to pair.
     /// </summary>
-    public static IReadOnlyList<MeteringCost> TakeMetering(Kernel kernel, bool isQuick, Action<string> progress)
+    /// <param name="what">What is measured, for the progress.</param>
+    public static IReadOnlyList<PairedRatio> TakePairs(
+        Kernel kernel,
+        IReadOnlyList<(string Tier, ZexusEngine One, ZexusEngine Other)> pairs,
+        string what,
+        bool isQuick,
+        Action<string> progress
+    )
     {
         (long size, long expected) = isQuick
             ? (kernel.SmallSize, kernel.SmallExpected)
             : (kernel.Size, kernel.Expected);
-        List<MeteringCost> costs = [];
-        foreach ((string tier, ZexusEngine metered, ZexusEngine unmetered) in ZexusEngine.Metering)
+        List<PairedRatio> taken = [];
+        foreach ((string tier, ZexusEngine one, ZexusEngine other) in pairs)
         {
-            progress($"{kernel.Name}: metering of {tier}");
-            using MeteredRun with = new(metered, kernel, size, expected);
-            using MeteredRun without = new(unmetered, kernel, size, expected);
+            progress($"{kernel.Name}: {what}, {tier}");
+            using PairedRun ones = new(one, kernel, size, expected);
+            using PairedRun others = new(other, kernel, size, expected);
             List<double> ratios = [];
             for (int i = 0; i < (isQuick ? 5 : 31); i++)
             {
-                double first = (i % 2 == 0 ? with : without).Take();
-                double second = (i % 2 == 0 ? without : with).Take();
+                double first = (i % 2 == 0 ? ones : others).Take();
+                double second = (i % 2 == 0 ? others : ones).Take();
                 ratios.Add(i % 2 == 0 ? first / second : second / first);
             }
 
-            costs.Add(new MeteringCost(kernel, tier, ratios));
+            taken.Add(new PairedRatio(kernel, tier, ratios));
         }
 
-        return costs;
+        return taken;
     }
 
     /// <summary>A kernel on a machine of its own, warmed up.</summary>
-    private sealed class MeteredRun : IDisposable
+    private sealed class PairedRun : IDisposable
     {
         private readonly ZexusEngine _engine;
         private readonly Kernel _kernel;
@@ -147,7 +153,7 @@ internal static class Measurement
         private readonly ZexusProgram _program;
         private readonly long _expected;
 
-        public MeteredRun(ZexusEngine engine, Kernel kernel, long size, long expected)
+        public PairedRun(ZexusEngine engine, Kernel kernel, long size, long expected)
         {
             _engine = engine;
             _kernel = kernel;

@@ -13,7 +13,8 @@ internal sealed record Results(
     string Date,
     bool IsQuick,
     IReadOnlyList<Figure> Figures,
-    IReadOnlyList<MeteringCost> Metering,
+    IReadOnlyList<PairedRatio> Metering,
+    IReadOnlyList<PairedRatio> Forms,
     IReadOnlyList<BreakEven> BreakEvens,
     IReadOnlyList<StartUp> StartUps
 );
@@ -79,15 +80,8 @@ internal static class Report
                             FirstRunMilliseconds = f.FirstRun,
                         }),
                     }),
-                Metering = results.Metering.Select(m => new
-                {
-                    Kernel = m.Kernel.Name,
-                    m.Tier,
-                    m.Percent,
-                    m.LowerQuartile,
-                    m.UpperQuartile,
-                    m.Ratios,
-                }),
+                Metering = results.Metering.Select(Pairs),
+                Forms = results.Forms.Select(Pairs),
                 BreakEven = results.BreakEvens.Select(b => new
                 {
                     Kernel = b.Kernel.Name,
@@ -114,6 +108,17 @@ internal static class Report
             },
             new JsonSerializerOptions { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase }
         );
+
+    private static object Pairs(PairedRatio pairs) =>
+        new
+        {
+            Kernel = pairs.Kernel.Name,
+            pairs.Tier,
+            pairs.Median,
+            pairs.LowerQuartile,
+            pairs.UpperQuartile,
+            pairs.Ratios,
+        };
 
     private static string Markdown(Results results)
     {
@@ -145,6 +150,23 @@ internal static class Report
         List<List<string>> ByPeer(Func<Figure, string> show) =>
             [.. peers.Select(p => (List<string>)[p.Name, .. kernels.Select(k => Cell(k, p.Name, show))])];
 
+        List<List<string>> ByTier(IReadOnlyList<PairedRatio> pairs, Func<double, string> show) =>
+            [
+                .. pairs
+                    .GroupBy(pair => pair.Tier)
+                    .Select(tier =>
+                        (List<string>)
+                            [
+                                tier.Key,
+                                .. kernels.Select(k =>
+                                    tier.FirstOrDefault(pair => pair.Kernel == k) is { } pair
+                                        ? $"{show(pair.Median)} ({show(pair.LowerQuartile)} to {show(pair.UpperQuartile)})"
+                                        : ""
+                                ),
+                            ]
+                    ),
+            ];
+
         List<string> units = ["per", .. kernels.Select(k => k.Unit)];
         yield return ("Nanoseconds, minimum", ["", .. columns], [units, .. ByPeer(f => Short(f.Minimum))]);
         yield return ("Nanoseconds, median", ["", .. columns], [units, .. ByPeer(f => Short(f.Median))]);
@@ -172,19 +194,13 @@ internal static class Report
         yield return (
             "Cost of metering: per cent that a tier takes longer than the same tier without taking the instructions' gas, median of pairs of runs, and the quartiles",
             ["", .. columns],
-            [
-                .. results
-                    .Metering.GroupBy(m => m.Tier)
-                    .Select(tier =>
-                        (List<string>)
-                            [
-                                tier.Key,
-                                .. kernels.Select(k =>
-                                    tier.FirstOrDefault(m => m.Kernel == k) is { } cost ? Signed(cost) : ""
-                                ),
-                            ]
-                    ),
-            ]
+            ByTier(results.Metering, Percent)
+        );
+
+        yield return (
+            "Register form: how many times as fast as the stack form it is in the same tier, median of pairs of runs, and the quartiles",
+            ["", .. columns],
+            ByTier(results.Forms, Short)
         );
 
         yield return (
@@ -232,18 +248,32 @@ internal static class Report
             rows.Add(Row(start.Name, "start-up", "milliseconds", StartUp.AtMost, start.Minimum));
         }
 
-        foreach (IGrouping<string, MeteringCost> tier in results.Metering.GroupBy(m => m.Tier))
+        foreach (IGrouping<string, PairedRatio> tier in results.Metering.GroupBy(m => m.Tier))
         {
-            MeteringCost worst = tier.MaxBy(m => m.Percent)!;
+            PairedRatio worst = tier.MaxBy(m => m.Median)!;
             rows.Add([
                 tier.Key,
                 $"{worst.Kernel.Name}, the worst",
-                "per cent of metering",
+                "time by that without a meter",
                 Short(MostForMetering),
-                Short(worst.Percent),
-                worst.Percent < MostForMetering ? "yes" : $"no: {Short(worst.Percent - MostForMetering)} too much",
+                Short(worst.Median),
+                worst.Median < MostForMetering ? "yes" : $"no: {Short(worst.Median - MostForMetering)} too much",
             ]);
         }
+
+        rows.AddRange(
+            results
+                .Forms.Where(form => form.Tier == results.Forms[0].Tier)
+                .Select(form =>
+                    Row(
+                        $"{form.Tier}, registers",
+                        form.Kernel.Name,
+                        "time by that of the stack form",
+                        MostForRegisters,
+                        1 / form.Median
+                    )
+                )
+        );
 
         yield return ("Goals", ["engine", "kernel", "what", "at most", "measured", "met"], rows);
 
@@ -258,13 +288,13 @@ internal static class Report
             ];
     }
 
-    /// <summary>In per cent.</summary>
-    private const double MostForMetering = 10;
+    private const double MostForMetering = 1.1;
 
-    private static string Signed(MeteringCost cost) =>
-        $"{Signed(cost.Percent)} ({Signed(cost.LowerQuartile)} to {Signed(cost.UpperQuartile)})";
+    /// <summary>One and a half times as fast.</summary>
+    private const double MostForRegisters = 1 / 1.5;
 
-    private static string Signed(double percent) => percent.ToString("+0.0;-0.0;0.0", CultureInfo.InvariantCulture);
+    private static string Percent(double ratio) =>
+        (100 * (ratio - 1)).ToString("+0.0;-0.0;0.0", CultureInfo.InvariantCulture);
 
     private static string Short(double number) =>
         number.ToString(
