@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.FSharp.Collections;
 using Xunit;
 using Zexus.Cli.Output;
@@ -40,7 +41,7 @@ public sealed class CheckReportTests
             collected: 1,
             collections: 1,
             freed,
-            compiled: new FSharpMap<string, long>(compiled.Select(count => Tuple.Create(count, 1L))),
+            compiled: new FSharpMap<string, long>(compiled.Select(Count)),
             before: 1,
             after: 1,
             branchesReached: 1,
@@ -50,6 +51,12 @@ public sealed class CheckReportTests
             registerSteps,
             spilled
         );
+
+    /// <summary>A name, and after an equals sign how often, if that is not once.</summary>
+    private static Tuple<string, long> Count(string text) =>
+        text.Split('=') is [string name, string times]
+            ? Tuple.Create(name, long.Parse(times, CultureInfo.InvariantCulture))
+            : Tuple.Create(text, 1L);
 
     private static CheckReport Report(LevelResult level, long programs = 1, long limits = 1, long ranOut = 1) =>
         new(
@@ -104,6 +111,36 @@ public sealed class CheckReportTests
             failed,
             StringComparison.Ordinal
         );
+    }
+
+    [Theory]
+    [InlineData("compiled code has exits that it never took: Inc Overflow", "exits compiled Inc Overflow=100")]
+    [InlineData("not compiled: no code for Add (1)", "refused no code for Add")]
+    [InlineData("not compiled: no code for Add (1)", "threaded refused no code for Add")]
+    [InlineData(
+        "not compiled: too large (3 beside 2999 that were compiled)",
+        "refused too much IL=2",
+        "refused too many basic blocks",
+        "pieces=2999"
+    )]
+    [InlineData(null, "exits compiled Inc Overflow=99")]
+    [InlineData(null, "exits compiled Inc Overflow=100", "exits taken Inc Overflow")]
+    [InlineData(null, "exits compiled Inc Gas=1000")]
+    [InlineData(null, "refused no instructions=1000")]
+    [InlineData(null, "refused too much IL=2", "refused too many basic blocks", "pieces=3000")]
+    public void An_exit_that_is_never_taken_or_what_should_have_been_compiled_is_red(
+        string? red,
+        params string[] counts
+    )
+    {
+        using Terminal terminal = new(TextWriter.Null, TextWriter.Null, Stream.Null);
+        CheckReport report = Report(Level([.. Counts, .. counts]));
+        Assert.Equal(red is null, report.IsGreen);
+        string[] failed =
+        [
+            .. report.ToText(terminal).Split('\n').Where(line => line.StartsWith("FAILED", StringComparison.Ordinal)),
+        ];
+        Assert.Equal(red is null ? [] : [red], failed.Select(line => line["FAILED  ".Length..].Trim()));
     }
 
     [Fact]

@@ -272,6 +272,46 @@ type CampaignResult = {
             "nested exits"
     |]
 
+    /// Side exits that compiled code has so often that no chance explains it, and that were never taken: by operation and reason. Out of gas
+    /// is where a segment begins, at whatever operation that is.
+    member this.ExitsNeverTaken = [|
+        let prefix = "exits compiled "
+
+        for key in this.Levels |> Seq.collect _.Compiled.Keys |> Seq.distinct |> Seq.sort do
+            if key.StartsWith prefix then
+                let exit = key.Substring prefix.Length
+
+                if
+                    not (exit.EndsWith " Gas")
+                    && this.CompiledCount key >= 100L
+                    && this.CompiledCount("exits taken " + exit) = 0L
+                then
+                    exit
+    |]
+
+    /// Functions and loops that should have been compiled and were not: reasons that are neither in what a program means nor in its size, or
+    /// size of more than one in a thousand.
+    member this.UnexpectedRefusals = [|
+        for key in this.Levels |> Seq.collect _.Compiled.Keys |> Seq.distinct |> Seq.sort do
+            for prefix in [ "refused "; "threaded refused " ] do
+                if key.StartsWith prefix then
+                    let reason = key.Substring prefix.Length
+
+                    if
+                        not (JitStatistics.RefusalsByMeaning.Contains reason)
+                        && not (JitStatistics.RefusalsBySize.Contains reason)
+                    then
+                        $"{reason} ({this.CompiledCount key})"
+
+        let large =
+            JitStatistics.RefusalsBySize |> Seq.sumBy (fun reason -> this.CompiledCount("refused " + reason))
+
+        let pieces = this.CompiledCount "pieces"
+
+        if large * 1000L > pieces then
+            $"too large ({large} beside {pieces} that were compiled)"
+    |]
+
     /// What loop-heavy programs are there for, and none of them has come to.
     member this.LoopsNeverCompiled =
         if this.Loops = 0L then

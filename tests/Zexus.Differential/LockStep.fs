@@ -1459,6 +1459,10 @@ type LockStep(engine: Engine) =
 
         tell "nested exits" statistics.NestedExits
 
+        for exits in statistics.ExitsByOperation do
+            tell $"exits compiled {exits.Operation} {exits.Exit}" exits.Compiled
+            tell $"exits taken {exits.Operation} {exits.Exit}" exits.Taken
+
         for entry in statistics.Refusals do
             tell ("refused " + entry.Key) (int64 entry.Value)
 

@@ -73,6 +73,8 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
             ("loops", Json.Of(result.Loops)),
             ("loopsNeverCompiled", Json.Array(result.LoopsNeverCompiled.Select(Json.Of))),
             ("neverCompiled", Json.Array(result.NeverCompiled.Select(Json.Of))),
+            ("exitsNeverTaken", Json.Array(result.ExitsNeverTaken.Select(Json.Of))),
+            ("unexpectedRefusals", Json.Array(result.UnexpectedRefusals.Select(Json.Of))),
             ("neverThreaded", Json.Array(result.NeverThreaded.Select(Json.Of))),
             ("faults", Counts(result.Faults)),
             ("refusals", Counts(result.Refusals)),
@@ -152,6 +154,16 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
         if (isWhole && result.NeverCompiled.Length > 0)
         {
             reds.Add("compiled code never came to: " + string.Join(", ", result.NeverCompiled));
+        }
+
+        if (isWhole && result.ExitsNeverTaken.Length > 0)
+        {
+            reds.Add("compiled code has exits that it never took: " + string.Join(", ", result.ExitsNeverTaken));
+        }
+
+        if (result.UnexpectedRefusals.Length > 0)
+        {
+            reds.Add("not compiled: " + string.Join(", ", result.UnexpectedRefusals));
         }
 
         if (isWhole && result.LoopsNeverCompiled.Length > 0)

@@ -322,7 +322,8 @@ internal sealed unsafe partial class FunctionCompiler
                         LoadSlotPayload(arguments);
                         _il.Store(PayloadOf(call.Result));
                     }
-                }
+                },
+                asker: i
             );
         }
     }

@@ -365,6 +365,7 @@ internal sealed unsafe partial class FunctionCompiler
         site->Height = height;
         site->Piece = _piece;
         site->Exit = exit;
+        site->Asker = site->At;
         site->HasHandlers = _hasHandlers;
         if (exit == ExitKind.None && !_assumeNothing && (Op)At(i)->Op is >= Op.CallLocal and <= Op.CallTop)
         {
@@ -384,7 +385,8 @@ internal sealed unsafe partial class FunctionCompiler
         ExitKind exit,
         FrameState? state = null,
         long? giveBack = null,
-        Action? note = null
+        Action? note = null,
+        int? asker = null
     )
     {
         if (!_il.Enabled)
@@ -400,14 +402,17 @@ internal sealed unsafe partial class FunctionCompiler
             _il.Branch(OpCodes.Br, exitLabel);
         }
 
-        Exit(exitLabel, i, exit, state, giveBack, note, guard: number + 1);
+        Exit(exitLabel, i, exit, state, giveBack, note, asker, guard: number + 1);
     }
 
     /// <summary>Is this the guard that a test wants to fail?</summary>
     private bool IsFailing(int guard) =>
         _jit.Options.FailGuard == guard && (_jit.Options.FailPiece ?? _piece) == _piece;
 
-    /// <summary>The code of a side exit.</summary>
+    /// <summary>What takes the frame for granted as it is at the entry.</summary>
+    private const int NoInstruction = -1;
+
+    /// <summary>The code of a side exit; asker is the instruction that takes something for granted, if compiled code is left at another.</summary>
     private void Exit(
         Label label,
         int i,
@@ -415,6 +420,7 @@ internal sealed unsafe partial class FunctionCompiler
         FrameState? state = null,
         long? giveBack = null,
         Action? note = null,
+        int? asker = null,
         int guard = 0
     )
     {
@@ -431,6 +437,12 @@ internal sealed unsafe partial class FunctionCompiler
             FrameState kept = _state;
             _state = now;
             Site* site = NewSite(i, exit, now.Top - Slots);
+            site->Asker = asker switch
+            {
+                null => site->At,
+                NoInstruction => null,
+                { } other => At(other),
+            };
             site->Guard = guard;
             site->Back = back;
             site->Depth = now.Activation.Depth;

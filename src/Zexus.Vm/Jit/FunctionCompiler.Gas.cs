@@ -33,7 +33,7 @@ internal sealed unsafe partial class FunctionCompiler
         int free = Enumerable.Range(i, end - i).Count(k => (Op)At(k)->Op == Op.Nop);
         if (end - i - free > Fuel.MostFree * Math.Max(gas, 1))
         {
-            throw new CompilationRefusedException("more instructions without gas than the step counter has room for");
+            throw new CompilationRefusedException(CompilationRefusedException.TooManyFreeSteps);
         }
 
         if (_jit.Options.CountExecutions)

@@ -247,7 +247,14 @@ internal sealed unsafe partial class FunctionCompiler
             LocalBuilder items = Local(_itemsOf, slot, typeof(nint));
             PushElementKind(slot);
             _il.Int((int)hoist.Kind);
-            Guard(OpCodes.Bne_Un, to.Start, ExitKind.Elements, giveBack: 0, note: NoteHoist(hoist.Uses));
+            Guard(
+                OpCodes.Bne_Un,
+                to.Start,
+                ExitKind.Elements,
+                giveBack: 0,
+                note: NoteHoist(hoist.Uses),
+                asker: hoist.Uses[0]
+            );
             Field(slot, Members.ListCountOffset);
             _il.Op(OpCodes.Ldind_I4);
             _il.Op(OpCodes.Conv_U8);
@@ -256,7 +263,14 @@ internal sealed unsafe partial class FunctionCompiler
             {
                 _il.Load(count);
                 _il.Long(hoist.Count);
-                Guard(OpCodes.Blt, to.Start, ExitKind.Range, giveBack: 0, note: NoteHoist(hoist.Uses));
+                Guard(
+                    OpCodes.Blt,
+                    to.Start,
+                    ExitKind.Range,
+                    giveBack: 0,
+                    note: NoteHoist(hoist.Uses),
+                    asker: hoist.Uses[0]
+                );
             }
 
             Field(slot, Members.ListItemsOffset);
@@ -275,7 +289,7 @@ internal sealed unsafe partial class FunctionCompiler
                 PushTag(slot);
                 _il.Long((long)Tag.List);
                 long taken = to.IsPaidAhead ? FirstCost(to) : 0;
-                Guard(OpCodes.Bne_Un, to.Start, ExitKind.Kind, giveBack: taken, note: NoteHoist(uses));
+                Guard(OpCodes.Bne_Un, to.Start, ExitKind.Kind, giveBack: taken, note: NoteHoist(uses), asker: uses[0]);
                 Refine(slot, (int)Tag.List);
             }
         }

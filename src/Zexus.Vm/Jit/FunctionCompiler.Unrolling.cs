@@ -79,7 +79,7 @@ internal sealed unsafe partial class FunctionCompiler
 
         if (_blocks.Count > LargestBlockCount)
         {
-            throw new CompilationRefusedException("too many basic blocks");
+            throw new CompilationRefusedException(CompilationRefusedException.TooManyBlocks);
         }
     }
 }

@@ -5,7 +5,14 @@ using System.Reflection.Emit;
 namespace Zexus.Vm;
 
 /// <summary>A function, or a loop of it, is not compiled; the reason is for the statistics.</summary>
-internal sealed class CompilationRefusedException(string reason) : Exception(reason);
+internal sealed class CompilationRefusedException(string reason) : Exception(reason)
+{
+    public const string Empty = "no instructions";
+    public const string TooManyFreeSteps = "more instructions without gas than the step counter has room for";
+    public const string TooManyInstructions = "too many instructions";
+    public const string TooManyBlocks = "too many basic blocks";
+    public const string TooMuchIl = "too much IL";
+}
 
 /// <summary>
 /// Compiles a function, from its beginning or from the head of a loop that is running, to IL. One abstract interpretation over
@@ -125,12 +132,12 @@ internal sealed unsafe partial class FunctionCompiler
         _extent = _activations.Max(it => it.Base + it.Function->FrameSize);
         if (_blocks.Count == 0)
         {
-            throw new CompilationRefusedException("no instructions");
+            throw new CompilationRefusedException(CompilationRefusedException.Empty);
         }
 
         if (_blocks.Count > LargestBlockCount)
         {
-            throw new CompilationRefusedException("too many basic blocks");
+            throw new CompilationRefusedException(CompilationRefusedException.TooManyBlocks);
         }
     }
 
@@ -317,7 +324,7 @@ internal sealed unsafe partial class FunctionCompiler
         int length = function->CodeLength;
         if (length > LargestInstructionCount)
         {
-            throw new CompilationRefusedException("too many instructions");
+            throw new CompilationRefusedException(CompilationRefusedException.TooManyInstructions);
         }
 
         _seen.AddRange(new ReadOnlySpan<Seen>(_jit.SeenAt(function, 0), length));
@@ -740,7 +747,7 @@ internal sealed unsafe partial class FunctionCompiler
             Walk(block);
             if (_il.Count > LargestIl)
             {
-                throw new CompilationRefusedException("too much IL");
+                throw new CompilationRefusedException(CompilationRefusedException.TooMuchIl);
             }
         }
 
@@ -750,7 +757,7 @@ internal sealed unsafe partial class FunctionCompiler
         _il.Op(OpCodes.Ret);
         if (_il.Count > LargestIl)
         {
-            throw new CompilationRefusedException("too much IL");
+            throw new CompilationRefusedException(CompilationRefusedException.TooMuchIl);
         }
     }
 
@@ -828,7 +835,7 @@ internal sealed unsafe partial class FunctionCompiler
             {
                 LoadSlotTag(s);
                 _il.Long(value.Kind);
-                Guard(OpCodes.Bne_Un, _entry, ExitKind.Kind, observed, giveBack: 0);
+                Guard(OpCodes.Bne_Un, _entry, ExitKind.Kind, observed, giveBack: 0, asker: NoInstruction);
             }
 
             LoadSlotPayload(s);
@@ -844,12 +851,16 @@ internal sealed unsafe partial class FunctionCompiler
                 {
                     _il.Load(PayloadOf(s));
                     _il.Long(0);
-                    Guard(OpCodes.Blt, _entry, ExitKind.Range, observed, giveBack: 0);
+                    Guard(OpCodes.Blt, _entry, ExitKind.Range, observed, giveBack: 0, asker: NoInstruction);
                 }
             }
         }
 
         _mismatch = _registers.IsEmpty ? null : NewSite(_entry, ExitKind.Kind, observed.Top - Slots);
+        if (_mismatch != null)
+        {
+            _mismatch->Asker = null;
+        }
 
         // The block at the entry may be the head of a loop and know less than its first arrival does.
         _state = observed;

@@ -9,6 +9,8 @@ namespace Zexus.Vm;
 /// </summary>
 internal sealed unsafe class JitProgram
 {
+    private const string Entry = "Entry";
+
     /// <summary>Closures and variables that compiled code had not allocated and an exit has.</summary>
     internal const string MadeClosure = nameof(MadeClosure);
     internal const string MadeVariable = nameof(MadeVariable);
@@ -403,6 +405,7 @@ internal sealed unsafe class JitProgram
             Dictionary<string, long> loopExits = [];
             Dictionary<string, long> inlinedExits = [];
             Dictionary<string, long> made = new() { [MadeClosure] = 0, [MadeVariable] = 0 };
+            Dictionary<(string, ExitKind), (long Compiled, long Taken)> ways = [];
             long nestedExits = 0;
             Dictionary<string, long> opcodes = [];
             long entered = 0;
@@ -435,6 +438,12 @@ internal sealed unsafe class JitProgram
                     {
                         string name = site->Exit.ToString();
                         exits[name] = exits.GetValueOrDefault(name) + site->Taken;
+                        ref (long Compiled, long Taken) way = ref CollectionsMarshal.GetValueRefOrAddDefault(
+                            ways,
+                            (site->Asker == null ? Entry : ((Op)site->Asker->Op).ToString(), site->Exit),
+                            out _
+                        );
+                        way = (way.Compiled + 1, way.Taken + site->Taken);
                         if (_areLoops[i])
                         {
                             loopExits[name] = loopExits.GetValueOrDefault(name) + site->Taken;
@@ -484,6 +493,16 @@ internal sealed unsafe class JitProgram
                 LoopExits = loopExits.ToImmutableSortedDictionary(StringComparer.Ordinal),
                 InlinedExits = inlinedExits.ToImmutableSortedDictionary(StringComparer.Ordinal),
                 NestedExits = nestedExits,
+                ExitsByOperation =
+                [
+                    .. ways.Select(way => new OperationExits(
+                            way.Key.Item1,
+                            way.Key.Item2.ToString(),
+                            way.Value.Compiled,
+                            way.Value.Taken
+                        ))
+                        .OrderBy(way => (way.Operation, way.Exit)),
+                ],
                 Executed = opcodes.ToImmutableSortedDictionary(StringComparer.Ordinal),
                 Refusals = _refusals.ToImmutableSortedDictionary(StringComparer.Ordinal),
                 Failures = _failures.ToImmutableSortedDictionary(StringComparer.Ordinal),
@@ -491,6 +510,12 @@ internal sealed unsafe class JitProgram
         }
     }
 }
+
+/// <summary>
+/// Side exits for one reason at one operation, or <c>Entry</c> where a frame is not what was assumed of it when its code was entered: how many
+/// the compiled code has, and how often they were taken.
+/// </summary>
+public readonly record struct OperationExits(string Operation, string Exit, long Compiled, long Taken);
 
 /// <summary>What was compiled of a program and how it went. Counts of several threads may miss a few.</summary>
 public sealed record JitStatistics
@@ -516,6 +541,18 @@ public sealed record JitStatistics
 
     /// <summary>The same of callees that are compiled into their callers, which are not entered before there is room for all calls in them.</summary>
     public static ImmutableArray<string> InlinedExitKinds { get; } = ExitKinds.Remove(nameof(ExitKind.Room));
+
+    /// <summary>Of <see cref="Refusals"/>: what there is nothing to compile of, or no way to count the steps of.</summary>
+    public static ImmutableArray<string> RefusalsByMeaning { get; } =
+    [CompilationRefusedException.Empty, CompilationRefusedException.TooManyFreeSteps];
+
+    /// <summary>Of <see cref="Refusals"/>: what is too large. Others than these are errors of this library.</summary>
+    public static ImmutableArray<string> RefusalsBySize { get; } =
+    [
+        CompilationRefusedException.TooManyInstructions,
+        CompilationRefusedException.TooManyBlocks,
+        CompilationRefusedException.TooMuchIl,
+    ];
 
     /// <summary>Pieces of compiled code: functions, and loops entered while they ran.</summary>
     public required int Pieces { get; init; }
@@ -552,6 +589,9 @@ public sealed record JitStatistics
 
     /// <summary>Those of them out of callees that are compiled into such callees.</summary>
     public required long NestedExits { get; init; }
+
+    /// <summary>Side exits at each operation, by kind.</summary>
+    public required ImmutableArray<OperationExits> ExitsByOperation { get; init; }
 
     /// <summary>Instructions run in compiled code, by operation, and rules of the machine that it did without; empty unless <see cref="JitOptions.CountExecutions"/>.</summary>
     public required ImmutableSortedDictionary<string, long> Executed { get; init; }

@@ -122,6 +122,12 @@ internal unsafe struct Site
     /// <summary>Cells of the operand stack before the instruction.</summary>
     public int Height;
 
+    /// <summary>
+    /// Of an exit: the instruction that takes for granted what did not hold. It is not <see cref="At"/> where that was asked before a loop, or
+    /// of a call's result; null where it is the frame at the method's entry.
+    /// </summary>
+    public Instr* Asker;
+
     /// <summary>The number of the piece of compiled code.</summary>
     public int Piece;
     public ExitKind Exit;

@@ -201,7 +201,7 @@ internal sealed unsafe class WideTranslator
         long gas = (_cost + _steps) >> Fuel.Shift;
         if (_steps - _nops > Fuel.MostFree * Math.Max(gas, 1))
         {
-            Refusal ??= "more instructions without gas than the step counter has room for";
+            Refusal ??= CompilationRefusedException.TooManyFreeSteps;
         }
 
         Span<Draft> drafts = CollectionsMarshal.AsSpan(_drafts);
