@@ -68,7 +68,7 @@ public class ExampleTests
                     .Order()
             )
             {
-                foreach (string form in (string[])["0", "3", "0r", "3r"])
+                foreach (string form in CodeForm.Names)
                 {
                     forms.Add(name, form);
                 }
@@ -88,81 +88,14 @@ public class ExampleTests
     [MemberData(nameof(Forms))]
     public void A_compiled_example_gives_the_same_whichever_guard_fails(string name, string form)
     {
-        ZexusProgram program = LoadForm(name, form);
+        ZexusProgram program = CodeForm.Of(Load(name), form);
         JitCache cache = new();
-        _ = Gives(name, new VmOptions { Jit = Eager, JitCache = cache }, program);
-        CompiledPiece[] pieces = program.Compiled(Eager)!.Pieces();
-        SortedSet<string> all = new(StringComparer.Ordinal);
-        HashSet<string> reached = [];
-        for (int piece = 0; piece < pieces.Length; piece++)
-        {
-            string[] guards = Guards(pieces[piece]);
-            for (int guard = 0; guard < guards.Length; guard++)
-            {
-                JitOptions jit = Eager with { FailGuard = guard, FailPiece = piece };
-                _ = Gives(name, new VmOptions { Jit = jit, JitCache = cache }, program);
-                Assert.Empty(program.JitStatistics(jit)!.Failures);
-                CompiledPiece failed = program.Compiled(jit)!.Pieces()[piece];
-                Assert.Equal(guards, Guards(failed));
-                _ = all.Add(guards[guard]);
-                if (IsTaken(failed, guard))
-                {
-                    _ = reached.Add(guards[guard]);
-                }
-            }
-        }
-
-        all.ExceptWith(reached);
-        string unreached = $"{name} {form}: {string.Join(", ", all)}";
-        string[] known = File.ReadAllLines(Path.Combine(AppContext.BaseDirectory, "unreached-guards.txt"));
-        Assert.Equal(
-            known.SingleOrDefault(line => line.StartsWith($"{name} {form}: ", StringComparison.Ordinal))
-                ?? $"{name} {form}: ",
-            unreached
+        GuardFailures.Check(
+            $"{name} {form}",
+            program,
+            Eager,
+            jit => _ = Gives(name, new VmOptions { Jit = jit, JitCache = cache }, program)
         );
-    }
-
-    /// <summary>The guards of a piece: where each leaves to, and why. One without a place of its own is that of a parameter in a register.</summary>
-    private static unsafe string[] Guards(CompiledPiece piece)
-    {
-        string[] guards = new string[piece.Guards];
-        Array.Fill(guards, $"{piece.Function->Number} parameter");
-        foreach (nint at in piece.Sites)
-        {
-            Site* site = (Site*)at;
-            if (site->Guard > 0)
-            {
-                guards[site->Guard - 1] =
-                    $"{site->Function->Number}:{site->At - site->Function->Code} {(Op)site->At->Op} {site->Exit}";
-            }
-        }
-
-        return guards;
-    }
-
-    private static unsafe bool IsTaken(CompiledPiece piece, int guard)
-    {
-        foreach (nint at in piece.Sites)
-        {
-            if (((Site*)at)->Guard == guard + 1)
-            {
-                return ((Site*)at)->Taken > 0;
-            }
-        }
-
-        return piece.Entry->Mismatch->Taken > 0;
-    }
-
-    private static ZexusProgram LoadForm(string name, string form)
-    {
-        ZexusProgram program = Load(name);
-        TranslatedProgram code = Optimizer.Optimize(program, form[0] - '0').Program;
-        return form switch
-        {
-            "0" => program,
-            [_, 'r'] => ZexusProgram.Load(RegisterConverter.Convert(code).Program),
-            _ => ZexusProgram.Load(code),
-        };
     }
 
     private static HeapStatistics Gives(string name, VmOptions with, ZexusProgram? program = null)

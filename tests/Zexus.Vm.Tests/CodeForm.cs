@@ -1,0 +1,18 @@
+namespace Zexus.Vm.Tests;
+
+/// <summary>Forms of a program: an optimization level, and an r where it is converted to registers.</summary>
+internal static class CodeForm
+{
+    public static readonly string[] Names = ["0", "3", "0r", "3r"];
+
+    public static ZexusProgram Of(ZexusProgram program, string form)
+    {
+        TranslatedProgram code = Optimizer.Optimize(program, form[0] - '0').Program;
+        return form switch
+        {
+            "0" => program,
+            [_, 'r'] => ZexusProgram.Load(RegisterConverter.Convert(code).Program),
+            _ => ZexusProgram.Load(code),
+        };
+    }
+}

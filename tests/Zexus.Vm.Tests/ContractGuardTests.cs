@@ -1,0 +1,171 @@
+using System.Collections.Immutable;
+using System.Text;
+using System.Text.Json;
+using Xunit;
+using Zexus.Chain;
+using Zexus.Isa;
+
+namespace Zexus.Vm.Tests;
+
+/// <summary>
+/// The contracts of examples/contracts, compiled, with a deoptimization at every guard: each call of their scenarios gives what it gives
+/// interpreted, which the differential tests compare with the oracle.
+/// </summary>
+public class ContractGuardTests
+{
+    private static readonly string Folder = Path.Combine(AppContext.BaseDirectory, "contracts");
+
+    private static readonly JitOptions Eager = new()
+    {
+        Background = false,
+        CallThreshold = 0,
+        LoopThreshold = 0,
+    };
+
+    /// <summary>A call of a scenario, what it is made on, and what it gives.</summary>
+    private sealed record Call(string Text, EntryCall Entry, VmOptions Options, string Expected);
+
+    private static IEnumerable<(string Path, JsonElement Json)> Scenarios =>
+        Directory
+            .GetFiles(Folder, "*.scenario.json")
+            .Order(StringComparer.Ordinal)
+            .Select(path => (path, JsonDocument.Parse(File.ReadAllText(path)).RootElement));
+
+    public static TheoryData<string, string> Forms
+    {
+        get
+        {
+            TheoryData<string, string> forms = [];
+            foreach (string file in Scenarios.Select(scenario => Text(scenario.Json, "program")).Distinct())
+            {
+                foreach (string form in CodeForm.Names)
+                {
+                    forms.Add(file, form);
+                }
+            }
+
+            return forms;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public void A_compiled_contract_gives_the_same_whichever_guard_fails(string file, string form)
+    {
+        ZexusProgram program = Load(file, form);
+        Call[] calls =
+        [
+            .. Scenarios
+                .Where(scenario => Text(scenario.Json, "program") == file)
+                .SelectMany(scenario => Calls(scenario.Json, program, form)),
+        ];
+        JitCache cache = new();
+        using Vm vm = new();
+        GuardFailures.Check(
+            $"{file} {form}",
+            program,
+            Eager,
+            jit =>
+            {
+                foreach (Call call in calls)
+                {
+                    vm.Options = call.Options with { Jit = jit, JitCache = cache };
+                    string actual = Show(vm.Execute(program, call.Entry));
+                    Assert.True(
+                        actual == call.Expected,
+                        $"{call.Text}, guard {jit.FailGuard} of piece {jit.FailPiece}: {actual} instead of {call.Expected}"
+                    );
+                }
+            }
+        );
+    }
+
+    /// <summary>Each call on what those before it have left.</summary>
+    private static IEnumerable<Call> Calls(JsonElement scenario, ZexusProgram program, string form)
+    {
+        IReadOnlyDictionary<string, Data> state = State(scenario.GetProperty("state"));
+        ImmutableDictionary<string, Contract> contracts = scenario.TryGetProperty("contracts", out JsonElement called)
+            ? called
+                .EnumerateObject()
+                .ToImmutableDictionary(
+                    contract => contract.Name,
+                    contract => new Contract(
+                        Load(Text(contract.Value, "program"), form),
+                        new StateInMemory(State(contract.Value.GetProperty("state")))
+                    )
+                )
+            : ImmutableDictionary<string, Contract>.Empty;
+        using Vm vm = new();
+        foreach (JsonElement call in scenario.GetProperty("calls").EnumerateArray())
+        {
+            Contracts callable = new();
+            foreach ((string id, Contract contract) in contracts)
+            {
+                _ = callable.Add(id, contract);
+            }
+
+            EntryCall entry = EntryCall.Named(
+                program.Image,
+                Text(call, "entry"),
+                [.. call.GetProperty("arguments").EnumerateArray().Select(json => DataJson.Read(Bytes(json)))]
+            );
+            VmOptions options = new()
+            {
+                Block = new BlockContext
+                {
+                    Timestamp = call.GetProperty("timestamp").GetInt64(),
+                    Height = call.GetProperty("height").GetInt64(),
+                    Caller = Text(call, "caller"),
+                },
+                State = state,
+                Contract = scenario.TryGetProperty("contract", out JsonElement own) ? own.GetString()! : "",
+                Contracts = callable,
+                Jit = null,
+            };
+            vm.Options = options;
+            ExecutionResult result = vm.Execute(program, entry);
+            yield return new Call($"{entry.Function} {call.GetRawText()}", entry, options, Show(result));
+            state = result.State;
+            contracts = contracts.SetItems(
+                result.CalledWrites.Select(writes =>
+                {
+                    Contract contract = contracts[writes.Key];
+                    Dictionary<string, Data> after = new(((StateInMemory)contract.State!).State);
+                    foreach ((string key, Data data) in writes.Value)
+                    {
+                        after[key] = data;
+                    }
+
+                    return KeyValuePair.Create(writes.Key, contract with { State = new StateInMemory(after) });
+                })
+            );
+        }
+    }
+
+    private static string Show(ExecutionResult result)
+    {
+        StringBuilder text = new(Observables.Of(result));
+        foreach ((string id, IReadOnlyDictionary<string, Data> writes) in result.CalledWrites.OrderBy(it => it.Key))
+        {
+            foreach ((string key, Data data) in writes.OrderBy(it => it.Key, StringComparer.Ordinal))
+            {
+                _ = text.Append($"; {id}: {key}={Disassembler.Literal(data)}");
+            }
+        }
+
+        return text.ToString();
+    }
+
+    private static ZexusProgram Load(string file, string form)
+    {
+        AssemblyResult assembly = Assembler.Assemble(File.ReadAllText(Path.Combine(Folder, file)), file);
+        Assert.True(assembly.Succeeded, string.Join('\n', assembly.Diagnostics));
+        return CodeForm.Of(ZexusProgram.Load(assembly.Program), form);
+    }
+
+    private static string Text(JsonElement json, string property) => json.GetProperty(property).GetString()!;
+
+    private static byte[] Bytes(JsonElement json) => Encoding.UTF8.GetBytes(json.GetRawText());
+
+    private static IReadOnlyDictionary<string, Data> State(JsonElement json) => DataJson.ReadState(Bytes(json));
+}

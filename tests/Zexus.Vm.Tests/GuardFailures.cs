@@ -1,0 +1,81 @@
+using Xunit;
+
+namespace Zexus.Vm.Tests;
+
+/// <summary>A deoptimization at every guard of a program's compiled code, one by one.</summary>
+internal static class GuardFailures
+{
+    /// <summary>
+    /// Runs the program as it is, and then once for each guard of each piece of compiled code, which fails whenever it is reached: until then
+    /// all is as it is without, and then the piece is left there. A piece that is left for good early does not come to its later guards; what
+    /// stands at the same instruction for the same reason in another piece does. Guards that no piece comes to are those that
+    /// unreached-guards.txt names, no more and no fewer.
+    /// </summary>
+    /// <param name="name">The program's, and its form's, in that file.</param>
+    /// <param name="program">The program.</param>
+    /// <param name="eager">When to compile.</param>
+    /// <param name="run">Executes it with the options, and asserts that every observable is what it should be.</param>
+    public static void Check(string name, ZexusProgram program, JitOptions eager, Action<JitOptions> run)
+    {
+        run(eager);
+        CompiledPiece[] pieces = program.Compiled(eager)!.Pieces();
+        SortedSet<string> unreached = new(StringComparer.Ordinal);
+        HashSet<string> reached = [];
+        for (int piece = 0; piece < pieces.Length; piece++)
+        {
+            string[] guards = Guards(pieces[piece]);
+            for (int guard = 0; guard < guards.Length; guard++)
+            {
+                JitOptions jit = eager with { FailGuard = guard, FailPiece = piece };
+                run(jit);
+                Assert.Empty(program.JitStatistics(jit)!.Failures);
+                CompiledPiece failed = program.Compiled(jit)!.Pieces()[piece];
+                Assert.Equal(guards, Guards(failed));
+                _ = unreached.Add(guards[guard]);
+                if (IsTaken(failed, guard))
+                {
+                    _ = reached.Add(guards[guard]);
+                }
+            }
+        }
+
+        unreached.ExceptWith(reached);
+        string known =
+            File.ReadAllLines(Path.Combine(AppContext.BaseDirectory, "unreached-guards.txt"))
+                .SingleOrDefault(line => line.StartsWith($"{name}: ", StringComparison.Ordinal))
+            ?? $"{name}: ";
+        string actual = $"{name}: {string.Join(", ", unreached)}";
+        Assert.True(known == actual, $"{actual}\nis not what unreached-guards.txt says:\n{known}");
+    }
+
+    /// <summary>The guards of a piece: where each leaves to, and why. One without a place of its own is that of a parameter in a register.</summary>
+    private static unsafe string[] Guards(CompiledPiece piece)
+    {
+        string[] guards = new string[piece.Guards];
+        Array.Fill(guards, $"{piece.Function->Number} parameter");
+        foreach (nint at in piece.Sites)
+        {
+            Site* site = (Site*)at;
+            if (site->Guard > 0)
+            {
+                guards[site->Guard - 1] =
+                    $"{site->Function->Number}:{site->At - site->Function->Code} {(Op)site->At->Op} {site->Exit}";
+            }
+        }
+
+        return guards;
+    }
+
+    private static unsafe bool IsTaken(CompiledPiece piece, int guard)
+    {
+        foreach (nint at in piece.Sites)
+        {
+            if (((Site*)at)->Guard == guard + 1)
+            {
+                return ((Site*)at)->Taken > 0;
+            }
+        }
+
+        return piece.Entry->Mismatch->Taken > 0;
+    }
+}
