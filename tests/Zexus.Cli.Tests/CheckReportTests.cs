@@ -118,7 +118,7 @@ public sealed class CheckReportTests
     [InlineData("not compiled: no code for Add (1)", "refused no code for Add")]
     [InlineData("not compiled: no code for Add (1)", "threaded refused no code for Add")]
     [InlineData(
-        "not compiled: too large (3 beside 2999 that were compiled)",
+        "too large to be compiled: 3, more than one for a thousand that were compiled",
         "refused too much IL=2",
         "refused too many basic blocks",
         "pieces=2999"

@@ -289,8 +289,7 @@ type CampaignResult = {
                     exit
     |]
 
-    /// Functions and loops that should have been compiled and were not: reasons that are neither in what a program means nor in its size, or
-    /// size of more than one in a thousand.
+    /// Why functions and loops were not compiled that should have been: reasons that are neither in what a program means nor in its size.
     member this.UnexpectedRefusals = [|
         for key in this.Levels |> Seq.collect _.Compiled.Keys |> Seq.distinct |> Seq.sort do
             for prefix in [ "refused "; "threaded refused " ] do
@@ -302,15 +301,14 @@ type CampaignResult = {
                         && not (JitStatistics.RefusalsBySize.Contains reason)
                     then
                         $"{reason} ({this.CompiledCount key})"
-
-        let large =
-            JitStatistics.RefusalsBySize |> Seq.sumBy (fun reason -> this.CompiledCount("refused " + reason))
-
-        let pieces = this.CompiledCount "pieces"
-
-        if large * 1000L > pieces then
-            $"too large ({large} beside {pieces} that were compiled)"
     |]
+
+    /// Functions and loops that were too large to be compiled.
+    member this.TooLarge =
+        JitStatistics.RefusalsBySize |> Seq.sumBy (fun reason -> this.CompiledCount("refused " + reason))
+
+    /// They are more than one for a thousand that were compiled.
+    member this.IsTooOftenTooLarge = this.TooLarge * 1000L > this.CompiledCount "pieces"
 
     /// What loop-heavy programs are there for, and none of them has come to.
     member this.LoopsNeverCompiled =

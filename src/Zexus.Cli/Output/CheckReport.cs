@@ -75,6 +75,7 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
             ("neverCompiled", Json.Array(result.NeverCompiled.Select(Json.Of))),
             ("exitsNeverTaken", Json.Array(result.ExitsNeverTaken.Select(Json.Of))),
             ("unexpectedRefusals", Json.Array(result.UnexpectedRefusals.Select(Json.Of))),
+            ("tooLarge", Json.Of(result.TooLarge)),
             ("neverThreaded", Json.Array(result.NeverThreaded.Select(Json.Of))),
             ("faults", Counts(result.Faults)),
             ("refusals", Counts(result.Refusals)),
@@ -164,6 +165,11 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
         if (result.UnexpectedRefusals.Length > 0)
         {
             reds.Add("not compiled: " + string.Join(", ", result.UnexpectedRefusals));
+        }
+
+        if (isWhole && result.IsTooOftenTooLarge)
+        {
+            reds.Add($"too large to be compiled: {result.TooLarge:N0}, more than one for a thousand that were compiled");
         }
 
         if (isWhole && result.LoopsNeverCompiled.Length > 0)
