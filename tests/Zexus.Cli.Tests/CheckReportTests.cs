@@ -19,6 +19,7 @@ public sealed class CheckReportTests
         .. JitStatistics.ExitKinds.Select(kind => $"exit {kind}"),
         .. JitStatistics.InlinedExitKinds.Select(kind => $"inlined exit {kind}"),
         "nested exits",
+        "collections",
         .. JitStatistics.ExitKinds.Select(kind => $"loop exit {kind}"),
         "loop executions entered",
     ];
@@ -27,26 +28,30 @@ public sealed class CheckReportTests
 
     private static LevelResult Level(
         IEnumerable<string> compiled,
+        long executions = 1,
         long steps = 1,
+        long facts = 1,
+        long collections = 1,
         long freed = 1,
+        long converted = 1,
         long registerSteps = 1,
         long spilled = 1
     ) =>
         new(
             level: Levels.registerForm(0),
-            executions: 1,
+            executions,
             stepwise: 1,
             steps,
-            facts: 1,
+            facts,
             collected: 1,
-            collections: 1,
+            collections,
             freed,
             compiled: new FSharpMap<string, long>(compiled.Select(Count)),
             before: 1,
             after: 1,
             branchesReached: 1,
             missing: [],
-            converted: 1,
+            converted,
             withoutRegisters: 0,
             registerSteps,
             spilled
@@ -58,12 +63,18 @@ public sealed class CheckReportTests
             ? Tuple.Create(name, long.Parse(times, CultureInfo.InvariantCulture))
             : Tuple.Create(text, 1L);
 
-    private static CheckReport Report(LevelResult level, long programs = 1, long limits = 1, long ranOut = 1) =>
+    private static CheckReport Report(
+        LevelResult level,
+        long programs = 1,
+        int saved = 1,
+        long limits = 1,
+        long ranOut = 1
+    ) =>
         new(
             new CampaignResult(
                 seed: 1,
                 programs,
-                saved: 1,
+                saved,
                 calls: 1,
                 limits,
                 ranOut,
@@ -149,7 +160,12 @@ public sealed class CheckReportTests
         Assert.False(Report(Level(Counts), programs: 0).IsGreen);
         Assert.False(Report(Level(Counts), limits: 0, ranOut: 0).IsGreen);
         Assert.False(Report(Level(Counts), limits: 2).IsGreen);
+        Assert.False(Report(Level(Counts), saved: 0).IsGreen);
+        Assert.False(Report(Level(Counts, executions: 0)).IsGreen);
         Assert.False(Report(Level(Counts, steps: 0)).IsGreen);
+        Assert.False(Report(Level(Counts, facts: 0)).IsGreen);
+        Assert.False(Report(Level(Counts, collections: 0)).IsGreen);
+        Assert.False(Report(Level(Counts, converted: 0)).IsGreen);
         Assert.False(Report(Level(Counts, freed: 0)).IsGreen);
         Assert.False(Report(Level(Counts, registerSteps: 0)).IsGreen);
         Assert.False(Report(Level(Counts, spilled: 0)).IsGreen);

@@ -90,6 +90,14 @@ let ``the same seed gives the same counts with any number of workers`` () =
     Assert.Equal(a.Steps, b.Steps)
     Assert.Equal(a.Accepted, b.Accepted)
     Assert.Equal<string[]>(a.Missing, b.Missing)
+    Assert.Equal<KeyValuePair<string, int64>[]>(a.Faults, b.Faults)
+    Assert.Equal<KeyValuePair<string, int64>[]>(a.Refusals, b.Refusals)
+
+    for one, two in Array.zip a.Levels b.Levels do
+        Assert.Equal(
+            (one.Executions, one.Stepwise, one.Steps, one.Facts, one.Collected, one.RegisterSteps),
+            (two.Executions, two.Stepwise, two.Steps, two.Facts, two.Collected, two.RegisterSteps)
+        )
 
 [<Fact>]
 let ``a check of nothing fails`` () =
@@ -182,7 +190,7 @@ let ``a child that dies at one level is reported with that level`` () =
     Assert.True(uses Opcode.MERKLE_ROOT report.Case)
 
 [<Fact>]
-let ``a divergence saved as a vector is found again, first`` () =
+let ``a divergence saved as a vector is found again`` () =
     let folder = Directory.CreateTempSubdirectory "vectors"
 
     try

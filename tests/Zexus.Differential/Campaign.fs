@@ -268,8 +268,9 @@ type CampaignResult = {
             if this.CompiledCount("inlined exit " + exit) = 0L then
                 $"inlined exit {exit}"
 
-        if this.CompiledCount "nested exits" = 0L then
-            "nested exits"
+        for count in [ "nested exits"; "collections" ] do
+            if this.CompiledCount count = 0L then
+                count
     |]
 
     /// Side exits that compiled code has so often that no chance explains it, and that were never taken: by operation and reason. Out of gas

@@ -273,6 +273,17 @@ module internal Show =
 module internal Sourced =
     let isSourced (key: string) = key.StartsWith 'b'
 
+    /// The whole state after an execution: what only the source has is in no result unless it was written.
+    let after (case: Case) (result: ExecutionResult) : Map<string, Data> =
+        let before =
+            Map.ofArray [|
+                for entry in case.State do
+                    if isSourced entry.Key then
+                        entry.Key, entry.Value
+            |]
+
+        result.State |> Seq.fold (fun state entry -> Map.add entry.Key entry.Value state) before
+
     /// Null when the state has no such part.
     let source (state: KeyValuePair<string, Data>[]) : IStateSource =
         match state |> Array.filter (fun entry -> isSourced entry.Key) with
@@ -284,6 +295,19 @@ module internal Sourced =
                 new IStateSource with
                     member _.TryRead(key, value) = entries.TryGetValue(key, &value)
             }
+
+/// The contracts whose executions have begun within one of this contract, in that order.
+[<Sealed>]
+type internal Begun(own: string) =
+    let ids = ResizeArray<string>()
+
+    member _.Ids = ids
+
+    member _.See(state: State) =
+        let id = state.Context.Contract
+
+        if id <> own && not (ids.Contains id) then
+            ids.Add id
 
 /// Everything that can be observed of two whole executions, but for the calls of the host.
 [<RequireQualifiedAccess>]
@@ -390,6 +414,7 @@ module internal Outcomes =
         (differ: string -> string -> string -> unit)
         (state: State)
         (how: Machine.Ending)
+        (called: string seq)
         (result: ExecutionResult)
         : unit =
         match how with
@@ -422,15 +447,8 @@ module internal Outcomes =
         sameData
             differ
             ("state",
-             [|
-                 for e in state.World.State do
-                     if not (Sourced.isSourced e.Key) || result.Writes.ContainsKey e.Key then
-                         entry e.Key (Oracle.data e.Value)
-             |],
-             [|
-                 for e in result.State |> Seq.sortWith (fun a b -> String.CompareOrdinal(a.Key, b.Key)) ->
-                     entry e.Key e.Value
-             |])
+             [| for e in state.World.State -> entry e.Key (Oracle.data e.Value) |],
+             [| for e in Sourced.after case result -> entry e.Key e.Value |])
 
         for contract in case.Contracts do
             let before = Map.ofArray [| for e in contract.State -> e.Key, e.Value |]
@@ -450,6 +468,11 @@ module internal Outcomes =
                 ("state of " + contract.Id,
                  [| for e in oracle -> entry e.Key e.Value |],
                  [| for e in engine -> entry e.Key e.Value |])
+
+        let list (ids: string seq) = String.Join(", ", ids)
+
+        if list called <> list result.Called then
+            differ "contracts called" (list called) (list result.Called)
 
         for id in result.CalledWrites.Keys do
             if not (Map.containsKey id state.World.Called) then
@@ -576,6 +599,7 @@ type internal Comparer
     let calls = Queue<struct (string * Data[] * Result<Data, Data>)>()
     /// All calls of the host that the oracle has made.
     let made = ResizeArray<HostCall>()
+    let begun = Begun case.Contract
 
     let answer (f: Zexus.Differential.HostFunction) (_: int) (arguments: Data[]) =
         let shown () =
@@ -674,6 +698,7 @@ type internal Comparer
     member _.Ending = ending
     member _.State = state
     member _.Calls = made
+    member _.Begun: string seq = begun.Ids
 
     /// The engine called the host.
     member _.Called(name: string, arguments: Data[], outcome: Result<Data, Data>) =
@@ -905,6 +930,7 @@ type internal Comparer
         | Machine.Step.Opaque(operation, _, _) -> invalidOp $"The operation {operation} on known values is opaque."
 
         steps <- steps + 1L
+        begun.See state
 
         match instruction with
         | Some i when isRegisterForm && i.Info.Operands |> Array.exists (fun o -> o.Kind = OperandKind.Register) ->
@@ -1043,7 +1069,7 @@ type internal Comparer
                     differ "end" "goes on" "has ended"
                     diverge Trouble.End shown
                 | ValueSome how ->
-                    Outcomes.compare case differ state how result
+                    Outcomes.compare case differ state how begun.Ids result
 
                     if result.Steps <> steps then
                         differ "steps" (string steps) (string result.Steps)
@@ -1061,6 +1087,7 @@ type internal Hook(comparer: Comparer) =
 type internal SourceRun = {
     State: State
     Ending: Machine.Ending
+    Begun: string seq
     Calls: ResizeArray<HostCall>
 }
 
@@ -1077,13 +1104,19 @@ type internal Code = {
     Listing: Lazy<string>
 }
 
+/// What the program of a case can call, on the engine, and their programs.
+type internal CalledCode = {
+    Contracts: Contracts
+    Images: ResizeArray<ZexusProgram>
+}
+
 /// What the program of a case can call, on both sides.
 type internal LoadedContracts = {
     Given: CaseContract[]
     Limits: Limits
     Oracle: Map<string, Zexus.Spec.Contract>
     /// By level: their code is that of the program's level.
-    Engine: Contracts option[]
+    Engine: CalledCode option[]
 }
 
 /// Checks cases: loads each on both sides, runs it at each level of a plan, compares everything that can be observed.
@@ -1201,13 +1234,16 @@ type LockStep(engine: Engine) =
         contracts
 
     /// Their programs in the code of a level, as the engine calls them.
-    let callable (case: Case) (level: int) : Contracts =
+    let callable (case: Case) (level: int) : CalledCode =
         let loaded = contractsOf case
 
         match loaded.Engine[level] with
         | Some made -> made
         | None ->
-            let made = Contracts()
+            let made = {
+                Contracts = Contracts()
+                Images = ResizeArray()
+            }
 
             for contract in case.Contracts do
                 let mutable image = null
@@ -1232,7 +1268,12 @@ type LockStep(engine: Engine) =
 
                             ZexusProgram.Load(program, case.Limits)
 
-                    made.Add(contract.Id, Contract(code, StateInMemory(Dictionary<string, Data> contract.State)))
+                    made.Images.Add code
+
+                    made.Contracts.Add(
+                        contract.Id,
+                        Contract(code, StateInMemory(Dictionary<string, Data> contract.State))
+                    )
                     |> ignore
 
             loaded.Engine[level] <- Some made
@@ -1380,7 +1421,7 @@ type LockStep(engine: Engine) =
 
         try
             vm.Options <-
-                options case (callable case 0) uncollected null null (fun name arguments outcome ->
+                options case (callable case 0).Contracts uncollected null null (fun name arguments outcome ->
                     comparer.Called(name, arguments, outcome))
 
             comparer.Ended(vm.Execute(code.Image, entry case, &hook))
@@ -1417,11 +1458,10 @@ type LockStep(engine: Engine) =
         | 0L -> ()
         | more -> counts.AddCompiled key more
 
-    /// What threaded code did since it was last asked.
-    let countThreaded (image: ZexusProgram) (threaded: ThreadedOptions) (counts: LevelCounts) =
+    /// What threaded code did with a program since it was last asked.
+    let countThreadedOf (image: ZexusProgram) (threaded: ThreadedOptions) (counts: LevelCounts) =
         let statistics = image.ThreadedStatistics threaded
         let tell = tell image threaded counts
-        counts.AddCompiled "threaded executions" 1L
         tell "threaded functions" (int64 statistics.Functions)
 
         for entry in statistics.Executed do
@@ -1436,15 +1476,23 @@ type LockStep(engine: Engine) =
         for entry in statistics.Refusals do
             tell ("threaded refused " + entry.Key) (int64 entry.Value)
 
+    /// The same of the program that an execution begins in and of those that it can call.
+    let countThreaded (image: ZexusProgram) (called: CalledCode) (threaded: ThreadedOptions) (counts: LevelCounts) =
+        counts.AddCompiled "threaded executions" 1L
+        countThreadedOf image threaded counts
+
+        for other in called.Images do
+            if not (isNull (other.ThreadedStatistics threaded)) then
+                countThreadedOf other threaded counts
+
     /// What the compiler did with a program since it was last asked. A failure is an error, and not a program to interpret.
-    let countCompiled (image: ZexusProgram) (compiler: Compiler) (isLoopHeavy: bool) (counts: LevelCounts) =
+    let countCompiledOf (image: ZexusProgram) (compiler: Compiler) (counts: LevelCounts) =
         let statistics = image.JitStatistics compiler.Options
 
         for failure in statistics.Failures do
             invalidOp $"not compiled: {failure.Key}"
 
         let tell = tell image compiler.Options counts
-        counts.AddCompiled "executions" 1L
         tell "pieces" (int64 statistics.Pieces)
         tell "entered" statistics.Entered
 
@@ -1466,7 +1514,23 @@ type LockStep(engine: Engine) =
         for entry in statistics.Refusals do
             tell ("refused " + entry.Key) (int64 entry.Value)
 
+    /// The same of the program that an execution begins in and of those that it can call, which are compiled where it calls them.
+    let countCompiled
+        (image: ZexusProgram)
+        (called: CalledCode)
+        (compiler: Compiler)
+        (isLoopHeavy: bool)
+        (counts: LevelCounts)
+        =
+        counts.AddCompiled "executions" 1L
+        countCompiledOf image compiler counts
+
+        for other in called.Images do
+            if not (isNull (other.JitStatistics compiler.Options)) then
+                countCompiledOf other compiler counts
+
         if isLoopHeavy && compiler.IsOnStack then
+            let statistics = image.JitStatistics compiler.Options
             counts.AddCompiled "loop executions" 1L
             let entered = news image compiler.Options "loop entered" statistics.LoopsEntered
 
@@ -1475,7 +1539,7 @@ type LockStep(engine: Engine) =
                 counts.AddCompiled "loop entered" entered
 
             for entry in statistics.LoopExits do
-                tell ("loop exit " + entry.Key) entry.Value
+                tell image compiler.Options counts ("loop exit " + entry.Key) entry.Value
 
     /// At full speed, compared with the source's execution.
     let whole
@@ -1516,24 +1580,30 @@ type LockStep(engine: Engine) =
                 | ValueSome compiler -> compiler.Options
                 | ValueNone -> null
 
+            let called = callable case code.Level
+
             vm.Options <-
-                options case (callable case code.Level) collection jit threaded (fun name arguments _ ->
+                options case called.Contracts collection jit threaded (fun name arguments _ ->
                     calls.Add { Name = name; Arguments = arguments })
 
             let result = vm.Execute(code.Image, entry case)
 
             if not (isNull threaded) then
-                countThreaded code.Image threaded counts
+                countThreaded code.Image called threaded counts
 
             match compiler with
-            | ValueSome compiler -> countCompiled code.Image compiler isLoopHeavy counts
+            | ValueSome compiler ->
+                countCompiled code.Image called compiler isLoopHeavy counts
+
+                if collection.Stress then
+                    counts.AddCompiled "collections" result.Heap.Collections
             | ValueNone when collection.Stress ->
                 counts.Collected <- counts.Collected + 1L
                 counts.Collections <- counts.Collections + result.Heap.Collections
                 counts.Freed <- counts.Freed + result.Heap.FreedCells
             | ValueNone -> counts.Executions <- counts.Executions + 1L
 
-            Outcomes.compare case differ source.State source.Ending result
+            Outcomes.compare case differ source.State source.Ending source.Begun result
 
             match Seq.tryFind (fun i -> not (same i)) (seq { 0 .. max calls.Count source.Calls.Count - 1 }) with
             | Some i -> differ $"host call[{i}]" (show source.Calls i) (show calls i)
@@ -1570,12 +1640,23 @@ type LockStep(engine: Engine) =
             calls.Add { Name = f.Name; Arguments = arguments }
             Host.call case.Limits f arguments
 
+        let begun = Begun case.Contract
+
+        let rec go state =
+            begun.See state
+
+            match Machine.step state with
+            | Machine.Step.Running next -> go next
+            | Machine.Step.Finished(last, ending) -> last, ending
+            | Machine.Step.Opaque(operation, _, _) -> invalidOp $"The operation {operation} on known values is opaque."
+
         let state, ending =
-            Machine.run (Machine.start loaded (Oracle.context case (contractsOf case).Oracle answer))
+            go (Machine.start loaded (Oracle.context case (contractsOf case).Oracle answer))
 
         {
             State = state
             Ending = ending
+            Begun = begun.Ids
             Calls = calls
         }
 
@@ -1597,6 +1678,7 @@ type LockStep(engine: Engine) =
                         ValueSome {
                             State = comparer.State
                             Ending = ending
+                            Begun = comparer.Begun
                             Calls = comparer.Calls
                         }
                 | ValueNone, ValueNone -> invalidOp "An execution without a divergence has an end."

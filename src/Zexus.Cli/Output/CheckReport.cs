@@ -102,6 +102,11 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
             reds.Add("no program was run");
         }
 
+        if (isWhole && result.Saved == 0)
+        {
+            reds.Add("no saved program was run");
+        }
+
         if (result.Undeclared.Length > 0)
         {
             reds.Add("branches that no list declares: " + string.Join(' ', result.Undeclared));
@@ -116,6 +121,11 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
             else if (level.Missing.Length > 0)
             {
                 reds.Add($"{level.Missing.Length} rule branches were not reached at level {level.Name}");
+            }
+
+            if (level.Facts == 0)
+            {
+                reds.Add($"no fact of the kind analysis was compared at level {level.Name}");
             }
 
             if (level.IsRegisterFormOnlyByName)
@@ -169,7 +179,9 @@ internal sealed class CheckReport(CampaignResult result, bool isWhole, string[] 
 
         if (isWhole && result.IsTooOftenTooLarge)
         {
-            reds.Add($"too large to be compiled: {result.TooLarge:N0}, more than one for a thousand that were compiled");
+            reds.Add(
+                $"too large to be compiled: {result.TooLarge:N0}, more than one for a thousand that were compiled"
+            );
         }
 
         if (isWhole && result.LoopsNeverCompiled.Length > 0)
