@@ -48,6 +48,9 @@ internal static class Measurement
 {
     private const int WarmingRuns = 40;
 
+    /// <summary>From here on programs warm a process up for new ones: sizes of which none is measured.</summary>
+    private const int WarmingSize = 1_100;
+
     /// <summary>As many flags as a List may have are twice that.</summary>
     private const int LargestFresh = 1 << 19;
 
@@ -201,7 +204,7 @@ internal static class Measurement
                 WarmUp(process, kernel);
                 for (int i = 0; i < WarmingRuns; i++)
                 {
-                    process.FreshNanoseconds(1000 + i);
+                    _ = process.Fresh(WarmingSize + i);
                 }
             }
 
@@ -209,11 +212,19 @@ internal static class Measurement
             for (long size = 16; size <= LargestFresh; size *= 2)
             {
                 progress($"{kernel.Name}: break-even, {size} iterations");
-                double reference = Fresh(processes[0], size);
+                (double reference, string results) = Fresh(processes[0], size);
                 foreach (PeerProcess process in processes.Skip(1))
                 {
+                    (double median, string others) = Fresh(process, size);
+                    if (others != results)
+                    {
+                        throw new PeerFailed(
+                            $"{process.Peer.Name} gave a wrong answer to {kernel.Name} of {size} or a little more"
+                        );
+                    }
+
                     // Where nothing is compiled yet, being faster once is scatter.
-                    found[process] = Fresh(process, size) <= reference ? found[process] ?? size : null;
+                    found[process] = median <= reference ? found[process] ?? size : null;
                 }
             }
 
@@ -225,9 +236,15 @@ internal static class Measurement
         }
     }
 
-    /// <summary>The median; each try has a size of its own, so that no cache knows the program.</summary>
-    private static double Fresh(PeerProcess process, long size) =>
-        Enumerable.Range(0, 9).Select(i => process.FreshNanoseconds(size + i)).Order().ElementAt(4);
+    /// <summary>The median, and all results; each try has a size of its own, so that no cache knows the program.</summary>
+    private static (double Median, string Results) Fresh(PeerProcess process, long size)
+    {
+        (double Nanoseconds, string Result)[] tries = [.. Enumerable.Range(0, 9).Select(i => process.Fresh(size + i))];
+        return (
+            tries.Select(it => it.Nanoseconds).Order().ElementAt(4),
+            string.Join(' ', tries.Select(it => it.Result))
+        );
+    }
 
     /// <summary>.NET compiles again what was called 30 times, when nothing new was called for 100 ms; twice, with what it saw.</summary>
     private static void WarmUp(PeerProcess process, Kernel kernel)

@@ -58,9 +58,12 @@ internal sealed class PeerProcess : IDisposable
             : throw new PeerFailed($"{Peer.Name} answers '{answer}' for size {size}, not {expected}");
     }
 
-    /// <summary>How long loading and running took of a program that it has never seen.</summary>
-    public double FreshNanoseconds(long size) =>
-        double.Parse(Ask($"fresh {size}"), System.Globalization.CultureInfo.InvariantCulture);
+    /// <summary>How long loading and running took of a program that it has never seen, and the result.</summary>
+    public (double Nanoseconds, string Result) Fresh(long size)
+    {
+        string[] words = Ask($"fresh {size}").Split(' ');
+        return (double.Parse(words[0], System.Globalization.CultureInfo.InvariantCulture), words[1]);
+    }
 
     public void Dispose()
     {

@@ -95,16 +95,7 @@ internal static class Report
                     s.Median,
                     s.Milliseconds,
                 }),
-                Goals = Goal
-                    .All.Select(g => new
-                    {
-                        g.Engine,
-                        g.Kernel,
-                        g.Peer,
-                        g.AtMost,
-                        Ratio = g.Reached(results.Figures),
-                    })
-                    .Where(g => g.Ratio is not null),
+                Goals = Goals(results),
             },
             new JsonSerializerOptions { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase }
         );
@@ -231,61 +222,79 @@ internal static class Report
             );
         }
 
-        List<(Goal Goal, double Ratio)> goals =
+        yield return (
+            "Goals",
+            ["engine", "kernel", "what", "at most", "measured", "met"],
+            [
+                .. Goals(results)
+                    .Select(goal =>
+                        (List<string>)
+                            [
+                                goal.Engine,
+                                goal.Kernel,
+                                goal.What,
+                                Short(goal.AtMost),
+                                Short(goal.Measured),
+                                goal.IsMet ? "yes" : $"no: {Short(goal.Measured / goal.AtMost)} times too much",
+                            ]
+                    ),
+            ]
+        );
+    }
+
+    /// <summary>A goal, and what was reached.</summary>
+    private sealed record Verdict(string Engine, string Kernel, string What, double AtMost, double Measured)
+    {
+        public bool IsMet => Measured <= AtMost;
+    }
+
+    /// <summary>Of all goals of which everything was measured.</summary>
+    private static List<Verdict> Goals(Results results)
+    {
+        List<Verdict> goals =
         [
             .. Goal
-                .All.Where(g => g.Reached(results.Figures) is not null)
-                .Select(g => (g, g.Reached(results.Figures)!.Value)),
-        ];
-        List<List<string>> rows =
-        [
-            .. goals.Select(g =>
-                Row(g.Goal.Engine, g.Goal.Kernel, "time by that of " + g.Goal.Peer, g.Goal.AtMost, g.Ratio)
-            ),
+                .All.Select(g => (Goal: g, Ratio: g.Reached(results.Figures)))
+                .Where(g => g.Ratio is not null)
+                .Select(g => new Verdict(
+                    g.Goal.Engine,
+                    g.Goal.Kernel,
+                    "time by that of " + g.Goal.Peer,
+                    g.Goal.AtMost,
+                    g.Ratio!.Value
+                )),
         ];
         if (results.StartUps.FirstOrDefault(s => s.Name == StartUp.Zexus) is { } start)
         {
-            rows.Add(Row(start.Name, "start-up", "milliseconds", StartUp.AtMost, start.Minimum));
+            goals.Add(new(start.Name, "start-up", "milliseconds", StartUp.AtMost, start.Minimum));
         }
 
         foreach (IGrouping<string, PairedRatio> tier in results.Metering.GroupBy(m => m.Tier))
         {
             PairedRatio worst = tier.MaxBy(m => m.Median)!;
-            rows.Add([
-                tier.Key,
-                $"{worst.Kernel.Name}, the worst",
-                "time by that without a meter",
-                Short(MostForMetering),
-                Short(worst.Median),
-                worst.Median < MostForMetering ? "yes" : $"no: {Short(worst.Median - MostForMetering)} too much",
-            ]);
+            goals.Add(
+                new(
+                    tier.Key,
+                    $"{worst.Kernel.Name}, the worst",
+                    "time by that without a meter",
+                    MostForMetering,
+                    worst.Median
+                )
+            );
         }
 
-        rows.AddRange(
+        goals.AddRange(
             results
                 .Forms.Where(form => form.Tier == results.Forms[0].Tier)
-                .Select(form =>
-                    Row(
-                        $"{form.Tier}, registers",
-                        form.Kernel.Name,
-                        "time by that of the stack form",
-                        MostForRegisters,
-                        1 / form.Median
-                    )
-                )
+                .Select(form => new Verdict(
+                    $"{form.Tier}, registers",
+                    form.Kernel.Name,
+                    "time by that of the stack form",
+                    MostForRegisters,
+                    1 / form.Median
+                ))
         );
-
-        yield return ("Goals", ["engine", "kernel", "what", "at most", "measured", "met"], rows);
-
-        static List<string> Row(string engine, string kernel, string what, double atMost, double measured) =>
-            [
-                engine,
-                kernel,
-                what,
-                Short(atMost),
-                Short(measured),
-                measured <= atMost ? "yes" : $"no: {Short(measured / atMost)} times too much",
-            ];
+        return goals;
     }
 
     private const double MostForMetering = 1.1;

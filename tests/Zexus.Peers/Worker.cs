@@ -6,7 +6,7 @@ namespace Zexus.Peers;
 
 /// <summary>
 /// A process that runs one kernel on one peer, a line at a time: <c>run N</c> is answered with the kernel's result for that size,
-/// <c>fresh N</c>, of our engines only, with the nanoseconds that loading and running a program took that was never seen before,
+/// <c>fresh N</c>, of our engines only, with the nanoseconds that loading and running a program took that was never seen before, and its result,
 /// anything else with <c>pong</c>. The kernel is loaded at the first run.
 /// </summary>
 internal static class Worker
@@ -31,7 +31,7 @@ internal static class Worker
             }
             else if (words[0] == "fresh")
             {
-                Console.WriteLine(Fresh(peer, kernel, Size(words[1])).ToString(CultureInfo.InvariantCulture));
+                Console.WriteLine(Fresh(peer, kernel, Size(words[1])));
             }
             else
             {
@@ -76,7 +76,7 @@ internal static class Worker
         };
     }
 
-    private static long Fresh(Peer peer, Kernel kernel, long size)
+    private static string Fresh(Peer peer, Kernel kernel, long size)
     {
         ZexusEngine engine = ZexusEngine.Find(peer.Name)!;
         Isa.Program image = Isa.Assembler.Assemble(kernel.Assembly(size), kernel.Name).Program;
@@ -85,7 +85,7 @@ internal static class Worker
         Vm.ExecutionResult result = vm.Execute(engine.Load(image));
         TimeSpan took = Stopwatch.GetElapsedTime(start);
         return result.IsCompleted
-            ? (long)took.TotalNanoseconds
+            ? string.Create(CultureInfo.InvariantCulture, $"{(long)took.TotalNanoseconds} {result.Value.AsInteger}")
             : throw new InvalidOperationException($"{kernel.Name} of {size} faulted: {result.Fault}");
     }
 
