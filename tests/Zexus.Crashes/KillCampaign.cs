@@ -10,8 +10,11 @@ public static class KillCampaign
     /// <summary>Each look at a store is at all that was ever executed on it.</summary>
     private const int KillsOfAStore = 50;
 
+    /// <summary>The exit code of a process that SIGKILL has ended.</summary>
+    private const int Killed = 128 + 9;
+
     /// <summary>What it found.</summary>
-    /// <param name="Kills">Writers that were killed after they had begun to commit.</param>
+    /// <param name="Kills">Writers that ended because they were killed.</param>
     /// <param name="Executions">Executions in all stores.</param>
     /// <param name="InFlight">After how many kills the block that was being committed was there.</param>
     /// <param name="Problem">The first thing wrong; null when all is right.</param>
@@ -27,6 +30,7 @@ public static class KillCampaign
         Random random = new(seed);
         Model model = new();
         long executions = 0;
+        int kills = 0;
         int inFlight = 0;
         string store = folder;
         for (int kill = 0; kill < times; kill++)
@@ -58,22 +62,29 @@ public static class KillCampaign
                 acknowledged = Number(line);
             }
 
+            if (writer.ExitCode != Killed)
+            {
+                return new(
+                    kills,
+                    executions + acknowledged,
+                    inFlight,
+                    $"writer {kill + 1} ended by itself, with exit code {writer.ExitCode}"
+                );
+            }
+
+            kills++;
             using DurableStore opened = DurableStore.Open(store);
             if (Writer.Wrong(opened, acknowledged, model) is { } problem)
             {
-                return new(kill + 1, executions + opened.Head.Number, inFlight, $"after kill {kill + 1}: {problem}");
+                return new(kills, executions + opened.Head.Number, inFlight, $"after kill {kill + 1}: {problem}");
             }
 
             inFlight += opened.Head.Number > acknowledged ? 1 : 0;
             progress?.Invoke(kill + 1);
         }
 
-        return new(
-            times,
-            model.Number,
-            inFlight,
-            model.Number < times ? "the writers hardly committed anything" : null
-        );
+        executions += model.Number;
+        return new(kills, executions, inFlight, executions < times ? "the writers hardly committed anything" : null);
     }
 
     private static long Number(string? line) =>

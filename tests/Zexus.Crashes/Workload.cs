@@ -195,24 +195,30 @@ public sealed class Model(int format = 0, long earlier = 0)
             .. _executions.SelectMany(
                 (execution, i) =>
                     execution.Ledger.Select(entry =>
-                        $"{i + 1} {entry.Contract} {entry.Entry} {ledger.Append(entry.Contract, entry.Entry)}"
+                        $"{i + 1} {entry.Contract} {Shown(entry.Entry)} {ledger.Append(entry.Contract, entry.Entry)}"
                     )
             ),
         ];
         string[] events =
         [
-            .. _executions.SelectMany((execution, i) => execution.Events.Select(e => $"{i + 1} {e.Contract} {e}")),
+            .. _executions.SelectMany(
+                (execution, i) => execution.Events.Select(e => $"{i + 1} {e.Contract} {Shown(e)}")
+            ),
         ];
         return Differs("root", [tree.Root], [store.Head.StateRoot])
             ?? Differs("ledger head", [ledger.Head], [store.Head.LedgerHead])
-            ?? Differs("ledger", entries, store.Ledger().Select(e => $"{e.Execution} {e.Contract} {e.Entry} {e.Head}"))
-            ?? Differs("events", events, store.Events().Select(e => $"{e.Execution} {e.Contract} {e.Event}"))
+            ?? Differs(
+                "ledger",
+                entries,
+                store.Ledger().Select(e => $"{e.Execution} {e.Contract} {Shown(e.Entry)} {e.Head}")
+            )
+            ?? Differs("events", events, store.Events().Select(e => $"{e.Execution} {e.Contract} {Shown(e.Event)}"))
             ?? Differs(
                 "audit log",
                 _executions.SelectMany(
-                    (execution, i) => execution.Audit.Select(entry => $"{i + 1} {entry.Contract} {entry}")
+                    (execution, i) => execution.Audit.Select(entry => $"{i + 1} {entry.Contract} {Shown(entry)}")
                 ),
-                store.Audit().Select(stored => $"{stored.Execution} {stored.Contract} {stored.Entry}")
+                store.Audit().Select(stored => $"{stored.Execution} {stored.Contract} {Shown(stored.Entry)}")
             )
             ?? Differs(
                 "receipts",
@@ -221,8 +227,11 @@ public sealed class Model(int format = 0, long earlier = 0)
             )
             ?? Differs(
                 "state",
-                State.Select(pair => $"{pair.Key} {pair.Value}").Order(StringComparer.Ordinal),
-                store.State().Select(pair => $"{(pair.Contract, pair.Key)} {pair.Value}").Order(StringComparer.Ordinal)
+                State.Select(pair => $"{pair.Key} {Shown(pair.Value)}").Order(StringComparer.Ordinal),
+                store
+                    .State()
+                    .Select(pair => $"{(pair.Contract, pair.Key)} {Shown(pair.Value)}")
+                    .Order(StringComparer.Ordinal)
             )
             ?? Differs(
                 "nonces",
@@ -232,7 +241,15 @@ public sealed class Model(int format = 0, long earlier = 0)
     }
 
     private static string Shown(ExecutionSummary summary) =>
-        $"{summary with { Arguments = [], Called = Nobody }} ({string.Join(", ", summary.Arguments)}) ({string.Join(", ", summary.Called)})";
+        $"{summary with { Arguments = [], Called = Nobody, Value = null }} ({string.Join(", ", summary.Arguments.Select(Shown))}) {(summary.Value is { } value ? Shown(value) : "")} ({string.Join(", ", summary.Called)})";
+
+    private static string Shown(EmittedEvent emitted) => $"{emitted.Contract} {emitted.Name} {Shown(emitted.Payload)}";
+
+    private static string Shown(AuditEntry entry) =>
+        $"{entry.Contract} {Shown(entry.Data)} {Shown(entry.Action)} {entry.Timestamp}";
+
+    /// <summary>No two that differ are written alike; their own text rounds Floats.</summary>
+    private static string Shown(Data data) => Disassembler.Literal(data);
 
     private static readonly Dictionary<string, Digest> Nobody = [];
 
