@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need, checks the formatting, builds, and runs every test project.
-# The last line is "N passed, N failed"; the exit code is 0 only when something passed and nothing failed.
+# Before the end it names what was skipped. The last line is "N passed, N failed"; the exit code is 0 only when something passed and nothing failed.
 set -uo pipefail
 
 root=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
@@ -14,6 +14,7 @@ limit=20m # a test project that takes longer has failed
 passed=0
 failed=0
 failures=()
+skipped=()
 
 fail() {
     failed=$((failed + $1))
@@ -21,6 +22,10 @@ fail() {
 }
 
 finish() {
+    if ((${#skipped[@]} > 0)); then
+        printf '\n%d skipped, for what this machine does not have:\n' "${#skipped[@]}"
+        printf '  %s\n' "${skipped[@]}"
+    fi
     if ((${#failures[@]} > 0)); then
         printf '\nFailed:\n'
         printf '  %s\n' "${failures[@]}"
@@ -80,18 +85,23 @@ xunit() {
     if [[ -f $trx ]]; then
         good=$(attributes "$trx" Counters passed)
         bad=$(attributes "$trx" Counters failed error timeout aborted)
+        mapfile -t -O "${#skipped[@]}" skipped < <(
+            grep -o '<UnitTestResult [^>]*outcome="NotExecuted"[^>]*>' "$trx" | sed 's/.* testName="\([^"]*\)".*/\1/'
+        )
     fi
     count "$name" "$exit_code" "$good" "$bad"
 }
 
 expecto() {
-    local name=$1 xml=$results/$1.xml exit_code=0 good=0 bad=0
+    local name=$1 xml=$results/$1.xml exit_code=0 good=0 bad=0 ignored
     step "$name"
     timeout --foreground $limit dotnet "tests/$name/bin/Release/net10.0/$name.dll" \
         --colours 0 --no-spinner --fail-on-focused-tests --nunit-summary "$xml" || exit_code=$?
     if [[ -f $xml ]]; then
         bad=$(attributes "$xml" test-results errors failures)
-        good=$(($(attributes "$xml" test-results total) - bad - $(attributes "$xml" test-results ignored)))
+        ignored=$(attributes "$xml" test-results ignored)
+        ((ignored == 0)) || skipped+=("$name: $ignored")
+        good=$(($(attributes "$xml" test-results total) - bad - ignored))
     fi
     count "$name" "$exit_code" "$good" "$bad"
 }

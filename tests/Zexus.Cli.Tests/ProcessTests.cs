@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Xunit;
 
 namespace Zexus.Cli.Tests;
@@ -25,9 +26,15 @@ public sealed class ProcessTests : IDisposable
     [Fact]
     public void Ctrl_C_ends_a_check_and_its_children()
     {
-        using Process process = Workshop.Start("check", "--programs", "100_000_000", "--workers", "1");
-        Interrupt(process, after: TimeSpan.FromSeconds(4));
+        using Process process = Workshop.Start("check", "--programs", "100_000_000", "--workers", "2");
+        int[] children = [];
+        Assert.True(SpinWait.SpinUntil(() => (children = ChildrenOf(process.Id)).Length == 2, 60_000), "no children");
+        Interrupt(process, after: TimeSpan.FromSeconds(2));
         Outcome outcome = Workshop.Finish(process);
+        Assert.True(
+            SpinWait.SpinUntil(() => !children.Any(child => StatusOf(child) is { State: not 'Z' }), 10_000),
+            "a child goes on"
+        );
         Assert.Equal((5, ""), (outcome.Code, outcome.Out));
         Assert.EndsWith("error: stopped\n", outcome.Error, StringComparison.Ordinal);
     }
@@ -99,6 +106,29 @@ public sealed class ProcessTests : IDisposable
         string file = _workshop.Write("text.zxa", ".func main()\n    LOAD_CONST \"grüße 🦊\"\n    PRINT\n.end\n");
         using Process process = Workshop.Start("run", file);
         Assert.Equal("grüße 🦊\n", Workshop.Finish(process).Out);
+    }
+
+    private static int[] ChildrenOf(int parent) =>
+        [
+            .. Directory
+                .GetDirectories("/proc")
+                .Select(folder => int.TryParse(Path.GetFileName(folder), out int id) ? id : 0)
+                .Where(id => id > 0 && StatusOf(id)?.Parent == parent),
+        ];
+
+    /// <summary>From /proc/ID/stat: behind the name, which may have any characters. Null when there is no such process.</summary>
+    private static (char State, int Parent)? StatusOf(int id)
+    {
+        try
+        {
+            string status = File.ReadAllText($"/proc/{id}/stat");
+            string[] fields = status[(status.LastIndexOf(')') + 2)..].Split(' ');
+            return (fields[0][0], int.Parse(fields[1], CultureInfo.InvariantCulture));
+        }
+        catch (IOException)
+        {
+            return null;
+        }
     }
 
     private static void Interrupt(Process process, TimeSpan after)

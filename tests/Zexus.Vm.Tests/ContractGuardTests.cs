@@ -23,7 +23,7 @@ public class ContractGuardTests
     };
 
     /// <summary>A call of a scenario, what it is made on, and what it gives.</summary>
-    private sealed record Call(string Text, EntryCall Entry, VmOptions Options, string Expected);
+    private sealed record Call(string Text, ZexusProgram Program, EntryCall Entry, VmOptions Options, string Expected);
 
     private static IEnumerable<(string Path, JsonElement Json)> Scenarios =>
         Directory
@@ -36,7 +36,7 @@ public class ContractGuardTests
         get
         {
             TheoryData<string, string> forms = [];
-            foreach (string file in Scenarios.Select(scenario => Text(scenario.Json, "program")).Distinct())
+            foreach (string file in Scenarios.SelectMany(scenario => Files(scenario.Json)).Distinct())
             {
                 foreach (string form in CodeForm.Names)
                 {
@@ -52,25 +52,25 @@ public class ContractGuardTests
     [MemberData(nameof(Forms))]
     public void A_compiled_contract_gives_the_same_whichever_guard_fails(string file, string form)
     {
-        ZexusProgram program = Load(file, form);
+        Dictionary<string, ZexusProgram> programs = [];
         Call[] calls =
         [
             .. Scenarios
-                .Where(scenario => Text(scenario.Json, "program") == file)
-                .SelectMany(scenario => Calls(scenario.Json, program, form)),
+                .Where(scenario => Files(scenario.Json).Contains(file))
+                .SelectMany(scenario => Calls(scenario.Json, other => Load(programs, other, form))),
         ];
         JitCache cache = new();
         using Vm vm = new();
         GuardFailures.Check(
             $"{file} {form}",
-            program,
+            programs[file],
             Eager,
             jit =>
             {
                 foreach (Call call in calls)
                 {
                     vm.Options = call.Options with { Jit = jit, JitCache = cache };
-                    string actual = Show(vm.Execute(program, call.Entry));
+                    string actual = Show(vm.Execute(call.Program, call.Entry));
                     Assert.True(
                         actual == call.Expected,
                         $"{call.Text}, guard {jit.FailGuard} of piece {jit.FailPiece}: {actual} instead of {call.Expected}"
@@ -80,21 +80,26 @@ public class ContractGuardTests
         );
     }
 
+    /// <summary>The program that a scenario calls, and those that this can call.</summary>
+    private static IEnumerable<string> Files(JsonElement scenario) =>
+        [Text(scenario, "program"), .. Called(scenario).Select(contract => Text(contract.Value, "program"))];
+
+    private static IEnumerable<JsonProperty> Called(JsonElement scenario) =>
+        scenario.TryGetProperty("contracts", out JsonElement called) ? called.EnumerateObject() : [];
+
     /// <summary>Each call on what those before it have left.</summary>
-    private static IEnumerable<Call> Calls(JsonElement scenario, ZexusProgram program, string form)
+    private static IEnumerable<Call> Calls(JsonElement scenario, Func<string, ZexusProgram> load)
     {
+        ZexusProgram program = load(Text(scenario, "program"));
         IReadOnlyDictionary<string, Data> state = State(scenario.GetProperty("state"));
-        ImmutableDictionary<string, Contract> contracts = scenario.TryGetProperty("contracts", out JsonElement called)
-            ? called
-                .EnumerateObject()
-                .ToImmutableDictionary(
-                    contract => contract.Name,
-                    contract => new Contract(
-                        Load(Text(contract.Value, "program"), form),
-                        new StateInMemory(State(contract.Value.GetProperty("state")))
-                    )
+        ImmutableDictionary<string, Contract> contracts = Called(scenario)
+            .ToImmutableDictionary(
+                contract => contract.Name,
+                contract => new Contract(
+                    load(Text(contract.Value, "program")),
+                    new StateInMemory(State(contract.Value.GetProperty("state")))
                 )
-            : ImmutableDictionary<string, Contract>.Empty;
+            );
         using Vm vm = new();
         foreach (JsonElement call in scenario.GetProperty("calls").EnumerateArray())
         {
@@ -124,7 +129,7 @@ public class ContractGuardTests
             };
             vm.Options = options;
             ExecutionResult result = vm.Execute(program, entry);
-            yield return new Call($"{entry.Function} {call.GetRawText()}", entry, options, Show(result));
+            yield return new Call(call.GetRawText(), program, entry, options, Show(result));
             state = result.State;
             contracts = contracts.SetItems(
                 result.CalledWrites.Select(writes =>
@@ -142,26 +147,20 @@ public class ContractGuardTests
         }
     }
 
-    private static string Show(ExecutionResult result)
+    /// <summary>The steps are not to be observed, but the same code takes the same in either way.</summary>
+    private static string Show(ExecutionResult result) => $"steps {result.Steps}; {Observables.Of(result)}";
+
+    /// <summary>One program for each file, since its compiled code is looked at.</summary>
+    private static ZexusProgram Load(Dictionary<string, ZexusProgram> programs, string file, string form)
     {
-        // Not to be observed, but the same code takes the same steps in either way.
-        StringBuilder text = new($"steps {result.Steps}; {Observables.Of(result)}");
-        foreach ((string id, IReadOnlyDictionary<string, Data> writes) in result.CalledWrites.OrderBy(it => it.Key))
+        if (programs.TryGetValue(file, out ZexusProgram? known))
         {
-            foreach ((string key, Data data) in writes.OrderBy(it => it.Key, StringComparer.Ordinal))
-            {
-                _ = text.Append($"; {id}: {key}={Disassembler.Literal(data)}");
-            }
+            return known;
         }
 
-        return text.ToString();
-    }
-
-    private static ZexusProgram Load(string file, string form)
-    {
         AssemblyResult assembly = Assembler.Assemble(File.ReadAllText(Path.Combine(Folder, file)), file);
         Assert.True(assembly.Succeeded, string.Join('\n', assembly.Diagnostics));
-        return CodeForm.Of(ZexusProgram.Load(assembly.Program), form);
+        return programs[file] = CodeForm.Of(ZexusProgram.Load(assembly.Program), form);
     }
 
     private static string Text(JsonElement json, string property) => json.GetProperty(property).GetString()!;

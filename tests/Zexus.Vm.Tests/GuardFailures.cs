@@ -7,9 +7,9 @@ internal static class GuardFailures
 {
     /// <summary>
     /// Runs the program as it is, and then once for each guard of each piece of compiled code, which fails whenever it is reached: until then
-    /// all is as it is without, and then the piece is left there. A piece that is left for good early does not come to its later guards; what
-    /// stands at the same instruction for the same reason in another piece does. Guards that no piece comes to are those that
-    /// unreached-guards.txt names, no more and no fewer.
+    /// all is as it is without, and then the piece is left there. A piece that is left for good early does not come to its later guards; the
+    /// same one of those that stand at the instruction for the same reason does in another piece. Guards that no piece comes to are those
+    /// that unreached-guards.txt names, no more and no fewer.
     /// </summary>
     /// <param name="name">The program's, and its form's, in that file.</param>
     /// <param name="program">The program.</param>
@@ -18,7 +18,11 @@ internal static class GuardFailures
     public static void Check(string name, ZexusProgram program, JitOptions eager, Action<JitOptions> run)
     {
         run(eager);
+        JitStatistics statistics = program.JitStatistics(eager)!;
+        Assert.Empty(statistics.Failures);
+        Assert.Empty(statistics.Refusals);
         CompiledPiece[] pieces = program.Compiled(eager)!.Pieces();
+        Assert.NotEmpty(pieces);
         SortedSet<string> unreached = new(StringComparer.Ordinal);
         HashSet<string> reached = [];
         for (int piece = 0; piece < pieces.Length; piece++)
@@ -32,7 +36,7 @@ internal static class GuardFailures
                 CompiledPiece failed = program.Compiled(jit)!.Pieces()[piece];
                 Assert.Equal(guards, Guards(failed));
                 _ = unreached.Add(guards[guard]);
-                if (IsTaken(failed, guard))
+                if (HasFailed(failed, pieces[piece], guard))
                 {
                     _ = reached.Add(guards[guard]);
                 }
@@ -41,14 +45,19 @@ internal static class GuardFailures
 
         unreached.ExceptWith(reached);
         string known =
-            File.ReadAllLines(Path.Combine(AppContext.BaseDirectory, "unreached-guards.txt"))
-                .SingleOrDefault(line => line.StartsWith($"{name}: ", StringComparison.Ordinal))
-            ?? $"{name}: ";
+            Known.SingleOrDefault(line => line.StartsWith($"{name}: ", StringComparison.Ordinal)) ?? $"{name}: ";
         string actual = $"{name}: {string.Join(", ", unreached)}";
         Assert.True(known == actual, $"{actual}\nis not what unreached-guards.txt says:\n{known}");
     }
 
-    /// <summary>The guards of a piece: where each leaves to, and why. One without a place of its own is that of a parameter in a register.</summary>
+    /// <summary>The lines of unreached-guards.txt: a program and its form, and the guards.</summary>
+    public static string[] Known { get; } =
+        File.ReadAllLines(Path.Combine(AppContext.BaseDirectory, "unreached-guards.txt"));
+
+    /// <summary>
+    /// The guards of a piece: where each leaves to, and why, and which it is of those that leave there for that reason, since a loop may have
+    /// several turns in a piece, and a callee stand in several callers. One without a place of its own is that of a parameter in a register.
+    /// </summary>
     private static unsafe string[] Guards(CompiledPiece piece)
     {
         string[] guards = new string[piece.Guards];
@@ -63,12 +72,22 @@ internal static class GuardFailures
             }
         }
 
+        Dictionary<string, int> times = [];
+        for (int guard = 0; guard < guards.Length; guard++)
+        {
+            int time = times[guards[guard]] = times.GetValueOrDefault(guards[guard]) + 1;
+            guards[guard] += time > 1 ? $" #{time}" : "";
+        }
+
         return guards;
     }
 
-    private static unsafe bool IsTaken(CompiledPiece piece, int guard)
+    /// <summary>
+    /// Has the guard failed? Those of parameters share one exit, which is taken when one of them fails by itself, too: then more often.
+    /// </summary>
+    private static unsafe bool HasFailed(CompiledPiece failed, CompiledPiece before, int guard)
     {
-        foreach (nint at in piece.Sites)
+        foreach (nint at in failed.Sites)
         {
             if (((Site*)at)->Guard == guard + 1)
             {
@@ -76,6 +95,6 @@ internal static class GuardFailures
             }
         }
 
-        return piece.Entry->Mismatch->Taken > 0;
+        return failed.Entry->Mismatch->Taken > before.Entry->Mismatch->Taken;
     }
 }

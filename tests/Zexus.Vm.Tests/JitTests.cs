@@ -53,6 +53,7 @@ public class JitTests
         JitStatistics statistics = program.JitStatistics(jit)!;
         Assert.Empty(statistics.Failures);
         Assert.Empty(statistics.Refusals);
+        Assert.True(statistics.Pieces > 0);
         return compiled;
     }
 
@@ -804,12 +805,18 @@ public class JitTests
             Assert.True(ExecutedAtEachGas(program, options, "JoinInPlace") > 100);
         }
 
-        using Vm plain = new(options with { GasLimit = long.MaxValue });
+        using Vm plain = new(options with { Jit = null, GasLimit = long.MaxValue });
         using Vm compiled = new(options with { Jit = Eager, GasLimit = long.MaxValue });
         for (int i = 0; i < 5; i++)
         {
             Assert.Equal(Observables.Of(plain.Execute(program)), Observables.Of(compiled.Execute(program)));
         }
+
+        JitStatistics statistics = program.JitStatistics(Eager)!;
+        Assert.Empty(statistics.Failures);
+        Assert.Empty(statistics.Refusals);
+        Assert.True(statistics.Executed["JoinInPlace"] > 100);
+        Assert.True(statistics.Executed["VirtualClosure"] > 100);
     }
 
     /// <summary>Executes with each limit of gas up to what the program takes, as the interpreter does; how often compiled code did something.</summary>
@@ -898,6 +905,7 @@ public class JitTests
             }
 
             _ = Same(program, Eager);
+            Assert.True(program.JitStatistics(Eager)!.InlinedExits.Values.Sum() > 0);
         }
     }
 
@@ -1070,6 +1078,7 @@ public class JitTests
         _ = Assert.Throws<OperationCanceledException>(() => vm.Execute(program, source.Token));
         vm.Options = new VmOptions { GasLimit = 10_000, Jit = Eager };
         Assert.Equal(Fault.OutOfGas, vm.Execute(program).Fault);
+        Assert.True(program.JitStatistics(Eager)!.LoopsEntered > 1);
     }
 
     [Fact]
@@ -1085,6 +1094,7 @@ public class JitTests
             }
         );
         Assert.Equal(HostGuard.Steps, Assert.Throws<HostGuardException>(() => vm.Execute(program)).Guard);
+        Assert.True(program.JitStatistics(Eager)!.LoopsEntered > 0);
     }
 
     [Fact]
@@ -1103,8 +1113,9 @@ public class JitTests
             SpinWait.SpinUntil(() => program.JitStatistics(jit)!.Pieces > 0, TimeSpan.FromSeconds(10)),
             "nothing was compiled"
         );
-        Assert.Equal(expected, Observables.Of(Run(program, jit)));
+        _ = Parallel.For(0, 200, _ => Assert.Equal(expected, Observables.Of(Run(program, jit))));
         Assert.Empty(program.JitStatistics(jit)!.Failures);
+        Assert.True(program.JitStatistics(jit)!.Entered > 200);
     }
 
     /// <summary>The second execution asks for code at every eighth turn, while what the first has asked for is not done.</summary>

@@ -352,6 +352,7 @@ public class ThreadedTests
             Jit = null,
         };
         Assert.Equal(Fault.OutOfGas, vm.Execute(program).Fault);
+        Assert.True(program.ThreadedStatistics(Eager)!.Executed.Values.Sum() > 1_000_000);
     }
 
     [Fact]
