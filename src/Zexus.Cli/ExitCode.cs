@@ -33,13 +33,13 @@ internal static class ExitCode
         ("0", "completed"),
         (
             "1",
-            "the program faulted; check: a divergence or a branch not reached; prove: not all is proved; equiv: the programs differ; key verify: the signature does not hold; state verify-proof, merkle verify: nothing is proved; merkle prove: the tree is ambiguous; state get: the key holds nothing; state verify, ledger verify, chain demo: the store is damaged"
+            "the program faulted; check: a divergence or a branch not reached; prove: not all is proved; equiv, optimize --verify: the programs differ; key verify: the signature does not hold; state verify-proof, merkle verify: nothing is proved; merkle prove: the tree is ambiguous; state get: the key holds nothing; state verify, ledger verify, chain demo: the store is damaged"
         ),
         ("2", "the command line is wrong"),
         ("3", "a file or store cannot be read or written, or is malformed; a nonce is not the next"),
         ("4", "validation refuses the program"),
         ("5", "stopped by Ctrl-C or SIGTERM, or out of the host's memory"),
-        ("6", "equiv, optimize --verify: not decided, and no difference found"),
+        ("6", "equiv, optimize --verify: not decided, and no difference found; these and prove: a solver is missing"),
         ("7", "run, trace, profile: stopped by a guard of the host, --memory, --steps or --time"),
         ("70", "a bug in zexus itself"),
         ("125", "./zexus could not build the program"),

@@ -18,7 +18,7 @@ public sealed record MerkleTwins(int Level, int Node)
 /// <summary>What leaves come to.</summary>
 /// <param name="Root">As MERKLE_ROOT gives it: 64 hexadecimal digits, "" without leaves.</param>
 /// <param name="Leaves">How many there were.</param>
-/// <param name="Twins">Null when no two nodes side by side are equal: then no other number of leaves has the same root.</param>
+/// <param name="Twins">Null when no two nodes side by side are equal. If <c>Pair</c> is null, too, no other leaves have the same root.</param>
 /// <param name="Pair">The first leaf that reads as a pair of nodes, counted from 0; null when there is none.</param>
 /// <param name="Siblings">Of the leaf that was asked for, from the leaves up; null where the node is doubled.</param>
 public sealed record MerkleSummary(

@@ -12,7 +12,7 @@ internal static class SolverAnswers
         if (missing.Length > 0)
         {
             throw new Problem(
-                ExitCode.Faulted,
+                ExitCode.Undecided,
                 "nothing is proved without both solvers: " + string.Join("; ", missing),
                 "On Debian: apt-get install libz3-dev cvc5"
             );

@@ -50,7 +50,7 @@ public sealed class Vm : IDisposable
 
     /// <summary>Executes a program from its first function to its outcome.</summary>
     /// <param name="program">The program.</param>
-    /// <param name="cancellationToken">Looked at after every 262,144 gas.</param>
+    /// <param name="cancellationToken">Looked at after every 1,048,576 gas.</param>
     /// <exception cref="OperationCanceledException">It was cancelled; nothing has changed and the machine can be used again.</exception>
     /// <exception cref="HostGuardException">A guard of the host ended it.</exception>
     /// <exception cref="ArgumentException">State, block context or a host function's outcome is no plain data within the program's limits.</exception>
@@ -60,7 +60,7 @@ public sealed class Vm : IDisposable
     /// <summary>Executes a program from one of its functions to its outcome.</summary>
     /// <param name="program">The program.</param>
     /// <param name="entry">The function, and what it is given.</param>
-    /// <param name="cancellationToken">Looked at after every 262,144 gas.</param>
+    /// <param name="cancellationToken">Looked at after every 1,048,576 gas.</param>
     /// <exception cref="OperationCanceledException">It was cancelled; nothing has changed and the machine can be used again.</exception>
     /// <exception cref="HostGuardException">A guard of the host ended it.</exception>
     /// <exception cref="ArgumentException">The function cannot be entered; arguments, state, block context or a host function's outcome is no plain data within the program's limits.</exception>
@@ -74,7 +74,7 @@ public sealed class Vm : IDisposable
     /// <typeparam name="THook">A struct, so that each has a loop of its own and the call can be inlined.</typeparam>
     /// <param name="program">The program.</param>
     /// <param name="hook">Called before each instruction and before the end of each function's code.</param>
-    /// <param name="cancellationToken">Looked at after every 262,144 gas.</param>
+    /// <param name="cancellationToken">Looked at after every 1,048,576 gas.</param>
     /// <exception cref="OperationCanceledException">It was cancelled; nothing has changed and the machine can be used again.</exception>
     /// <exception cref="HostGuardException">A guard of the host ended it.</exception>
     /// <exception cref="ArgumentException">State, block context or a host function's outcome is no plain data within the program's limits.</exception>
@@ -90,7 +90,7 @@ public sealed class Vm : IDisposable
     /// <param name="program">The program.</param>
     /// <param name="entry">The function, and what it is given.</param>
     /// <param name="hook">Called before each instruction and before the end of each function's code.</param>
-    /// <param name="cancellationToken">Looked at after every 262,144 gas.</param>
+    /// <param name="cancellationToken">Looked at after every 1,048,576 gas.</param>
     /// <exception cref="OperationCanceledException">It was cancelled; nothing has changed and the machine can be used again.</exception>
     /// <exception cref="HostGuardException">A guard of the host ended it.</exception>
     /// <exception cref="ArgumentException">The function cannot be entered; arguments, state, block context or a host function's outcome is no plain data within the program's limits.</exception>

@@ -53,7 +53,7 @@ public sealed record VmOptions
 
     /// <summary>
     /// A guard of the host, not an outcome: an execution that has taken more time ends with <see cref="HostGuardException"/>.
-    /// Looked at after every 262,144 gas, as cancellation is, and at the end.
+    /// Looked at after every 1,048,576 gas, as cancellation is, and at the end.
     /// </summary>
     public TimeSpan? TimeLimit { get; init; }
 
@@ -65,7 +65,8 @@ public sealed record VmOptions
 
     /// <summary>
     /// A guard of the host: an execution whose heap needs more bytes, garbage collected, ends with <see cref="HostGuardException"/>;
-    /// so does one whose ledger, events, audit log or output does, or what contracts that it called have written.
+    /// so does one whose ledger, events, audit log or output does, or what contracts that it called have written. Output has 2,000,000,000 bytes at
+    /// most, and each log what an array can have, whatever this says.
     /// </summary>
     public long MemoryLimit { get; init; } = DefaultMemoryLimit;
 
@@ -77,7 +78,7 @@ public sealed record VmOptions
             ? Math.Min(8L << 30, (available / 4 * 3) >> 20 << 20)
             : 8L << 30;
 
-    /// <summary>Compile what is hot to machine code; null interprets everything. A run with a hook is always interpreted.</summary>
+    /// <summary>Compile what is hot to machine code; null interprets everything. A run with a hook, or with a profile of the heap, is always interpreted.</summary>
     public JitOptions? Jit { get; init; } = JitOptions.Default;
 
     /// <summary>

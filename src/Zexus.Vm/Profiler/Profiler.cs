@@ -15,6 +15,7 @@ public sealed class Profiler
     private readonly List<Frame> _frames = [];
     private readonly Node _root;
     private int _nodes = 1;
+    private bool _isTreeCut;
 
     // What the last step was, to whose account the gas until the next one goes.
     private Counts? _last;
@@ -167,6 +168,7 @@ public sealed class Profiler
 
         if (_nodes == MostNodes)
         {
+            _isTreeCut = true;
             return _node;
         }
 
@@ -207,7 +209,7 @@ public sealed class Profiler
             ],
             [.. _functions.SelectMany(f => f.Loops()).OrderByDescending(loop => loop.Steps)],
             calls,
-            _nodes == MostNodes
+            _isTreeCut
         );
     }
 
