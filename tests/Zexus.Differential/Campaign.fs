@@ -444,6 +444,16 @@ module Campaign =
                    | true, m -> m
                    | false, _ -> 0L)
 
+        // Of equally many by name: which worker said it first must not show.
+        let mostFirst (table: Dictionary<string, int64>) =
+            table
+            |> Seq.sortWith (fun a b ->
+                if a.Value <> b.Value then
+                    compare b.Value a.Value
+                else
+                    String.CompareOrdinal(a.Key, b.Key))
+            |> Seq.toArray
+
         member _.Programs = programs
         member _.Accepted = accepted
         member _.Limits = limits
@@ -464,8 +474,8 @@ module Campaign =
         member _.Elapsed = clock.Elapsed
         member _.Found = [| for key in order -> found[key] |]
         member _.Kinds = order.Count
-        member _.Faults = faults |> Seq.sortByDescending _.Value |> Seq.toArray
-        member _.Refusals = refusals |> Seq.sortByDescending _.Value |> Seq.toArray
+        member _.Faults = mostFirst faults
+        member _.Refusals = mostFirst refusals
 
         member this.Counts(e: JsonElement) =
             lock this (fun () ->
