@@ -21,13 +21,17 @@ internal static class GuardFailures
         JitStatistics statistics = program.JitStatistics(eager)!;
         Assert.Empty(statistics.Failures);
         Assert.Empty(statistics.Refusals);
-        CompiledPiece[] pieces = program.Compiled(eager)!.Pieces();
+        // The cache lets go of them, and frees them, when there have been guards enough.
+        (string[] Guards, long Mismatches)[] pieces =
+        [
+            .. program.Compiled(eager)!.Pieces().Select(piece => (Guards(piece), Mismatches(piece))),
+        ];
         Assert.NotEmpty(pieces);
         SortedSet<string> unreached = new(StringComparer.Ordinal);
         HashSet<string> reached = [];
         for (int piece = 0; piece < pieces.Length; piece++)
         {
-            string[] guards = Guards(pieces[piece]);
+            string[] guards = pieces[piece].Guards;
             for (int guard = 0; guard < guards.Length; guard++)
             {
                 JitOptions jit = eager with { FailGuard = guard, FailPiece = piece };
@@ -36,7 +40,7 @@ internal static class GuardFailures
                 CompiledPiece failed = program.Compiled(jit)!.Pieces()[piece];
                 Assert.Equal(guards, Guards(failed));
                 _ = unreached.Add(guards[guard]);
-                if (HasFailed(failed, pieces[piece], guard))
+                if (HasFailed(failed, guard, pieces[piece].Mismatches))
                 {
                     _ = reached.Add(guards[guard]);
                 }
@@ -85,7 +89,7 @@ internal static class GuardFailures
     /// <summary>
     /// Has the guard failed? Those of parameters share one exit, which is taken when one of them fails by itself, too: then more often.
     /// </summary>
-    private static unsafe bool HasFailed(CompiledPiece failed, CompiledPiece before, int guard)
+    private static unsafe bool HasFailed(CompiledPiece failed, int guard, long mismatches)
     {
         foreach (nint at in failed.Sites)
         {
@@ -95,6 +99,10 @@ internal static class GuardFailures
             }
         }
 
-        return failed.Entry->Mismatch->Taken > before.Entry->Mismatch->Taken;
+        return Mismatches(failed) > mismatches;
     }
+
+    /// <summary>How often a parameter in a register was not what was assumed.</summary>
+    private static unsafe long Mismatches(CompiledPiece piece) =>
+        piece.Entry->Mismatch == null ? 0 : piece.Entry->Mismatch->Taken;
 }
