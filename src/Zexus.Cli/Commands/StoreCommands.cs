@@ -82,7 +82,10 @@ internal static class StoreCommands
     {
         Argument<string> directory = Directory();
         Option<string?> contract = new("--contract") { Description = "The keys of this one only.", HelpName = "ID" };
-        Option<bool> json = new("--json") { Description = "A line of JSON for each on standard output (docs/json.md)." };
+        Option<bool> json = new("--json")
+        {
+            Description = "A line of JSON for each on standard output (docs/json.md).",
+        };
         Command command = new("list", "Every key and what it holds.") { directory, contract, json };
         HelpWithExamples.Add(command, "./zexus state list chain", "./zexus state list chain --contract token --json");
         command.SetAction(parsed =>
