@@ -567,6 +567,7 @@ public sealed class StoreTests : IDisposable
             { "a state", Sql("UPDATE state SET value = x'030119' WHERE " + Superseded), "the state after execution " },
             { "no state", Sql("DELETE FROM state WHERE " + Superseded), "the state after execution " },
             { "a nonce", Sql("UPDATE nonce SET next = next + 1"), "the next nonce of" },
+            { "no nonces", Sql("DROP TABLE nonce"), "no such table: nonce" },
             { "another nonce", Sql("INSERT INTO nonce VALUES (x'41', 3)"), "nonces of callers that no receipt has" },
             {
                 "the oldest",

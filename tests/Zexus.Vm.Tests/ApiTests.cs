@@ -32,6 +32,13 @@ public class ApiTests
     }
 
     [Fact]
+    public void The_longest_limit_of_time_is_none()
+    {
+        using Vm vm = new(new VmOptions { TimeLimit = TimeSpan.MaxValue });
+        Assert.True(vm.Execute(Call("caller")).IsCompleted);
+    }
+
+    [Fact]
     public void Guards_end_an_execution_without_an_outcome()
     {
         using Vm vm = new(new VmOptions { GasLimit = long.MaxValue, TimeLimit = TimeSpan.FromMilliseconds(30) });

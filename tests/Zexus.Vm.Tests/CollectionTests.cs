@@ -944,6 +944,26 @@ public unsafe class CollectionTests
         Assert.Null(Run(text, Plain).Heap.Sites);
     }
 
+    /// <summary>Of the arguments, which are made before the entry function has begun, on a new machine and on one that has executed before.</summary>
+    [Fact]
+    public void A_profile_of_the_heap_has_what_the_entry_function_is_given()
+    {
+        AssemblyResult assembly = Assembler.Assemble(
+            ".func main()\n.end\n.func given(list)\nLOAD_NAME list\n.end",
+            "test"
+        );
+        ZexusProgram program = ZexusProgram.Load(assembly.Program);
+        Data list = Data.NewList([Data.NewString("text"), Data.NewString("other")]);
+        using Vm vm = new(new VmOptions { Collection = new CollectionOptions { Profile = true } });
+        for (int i = 0; i < 2; i++)
+        {
+            ExecutionResult result = vm.Execute(program, EntryCall.Named(assembly.Program, "given", list));
+            Assert.Equal(2, result.Value.Items.Count);
+            Assert.NotEmpty(result.Heap.Sites!);
+            Assert.All(result.Heap.Sites!, site => Assert.Equal((1, 0), (site.Function, site.Instruction)));
+        }
+    }
+
     private const string Churn = """
         .func main() locals i, keep, text
             BUILD_LIST 0

@@ -25,7 +25,7 @@ public sealed partial class DurableStore
         try
         {
             string? problem = Guard("read", Integrity);
-            return new Verification(problem ?? Replay(), receipts, entries, tree.Count);
+            return new Verification(problem ?? Guard("read", Replay), receipts, entries, tree.Count);
         }
         catch (StoreException e)
         {

@@ -564,7 +564,7 @@ public sealed partial class DurableStore : IStateStore
         {
             Note(number);
         }
-        catch (IOException) { }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException) { }
     }
 
     private void Note(long number)

@@ -162,24 +162,33 @@ internal sealed unsafe partial class Machine
         Machine host = Host;
         Machine called = host.Rent(_call.Contract.Program);
         Code code;
-        if (RuntimeHelpers.TryEnsureSufficientExecutionStack())
+        try
         {
-            code = called.ExecuteFor(this, ref hook);
+            if (RuntimeHelpers.TryEnsureSufficientExecutionStack())
+            {
+                code = called.ExecuteFor(this, ref hook);
+            }
+            else
+            {
+                // Each contract on a chain of calls takes native stack: where it ends, the chain goes on on another thread's.
+                THook copy = hook;
+                code = Task
+                    .Factory.StartNew(
+                        () => called.ExecuteFor(this, ref copy),
+                        CancellationToken.None,
+                        TaskCreationOptions.LongRunning,
+                        TaskScheduler.Default
+                    )
+                    .GetAwaiter()
+                    .GetResult();
+                hook = copy;
+            }
         }
-        else
+        catch
         {
-            // Each contract on a chain of calls takes native stack: where it ends, the chain goes on on another thread's.
-            THook copy = hook;
-            code = Task
-                .Factory.StartNew(
-                    () => called.ExecuteFor(this, ref copy),
-                    CancellationToken.None,
-                    TaskCreationOptions.LongRunning,
-                    TaskScheduler.Default
-                )
-                .GetAwaiter()
-                .GetResult();
-            hook = copy;
+            // A guard of the host, cancellation, or the host's own: nobody gives the machine back, and its memory is not .NET's.
+            called.Dispose();
+            throw;
         }
 
         // The heap that it lies in stays as it is until the machine is used again.
@@ -236,6 +245,7 @@ internal sealed unsafe partial class Machine
         StartGas(waiting, call.Gas);
         HostState state = new(_effects.WritesOf(call.Id), call.Contract.State, program.Limits);
         Start(program, options, state, waiting, call.Id, waiting._contract);
+        _entry = call.Function;
         if (waiting._callArguments->Tag == Tag.List)
         {
             ListCell* arguments = waiting._callArguments->List;

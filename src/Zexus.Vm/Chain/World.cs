@@ -251,9 +251,10 @@ internal sealed unsafe class World(CellHeap heap) : IDisposable
     {
         if (_journal == _journalCapacity)
         {
-            _journalCapacity = Math.Max(64, _journalCapacity * 2);
-            _changed = (int*)NativeMemory.Realloc(_changed, (nuint)_journalCapacity * sizeof(int));
-            _before = (Value*)NativeMemory.Realloc(_before, (nuint)_journalCapacity * (nuint)sizeof(Value));
+            int capacity = checked(Math.Max(64, _journalCapacity * 2));
+            _changed = (int*)NativeMemory.Realloc(_changed, (nuint)capacity * sizeof(int));
+            _before = (Value*)NativeMemory.Realloc(_before, (nuint)capacity * (nuint)sizeof(Value));
+            _journalCapacity = capacity;
         }
 
         _changed[_journal] = changed;

@@ -295,8 +295,9 @@ internal sealed unsafe partial class CellHeap
     {
         if (_temporaries == _protectable)
         {
-            _protectable = Math.Max(64, _protectable * 2);
-            _protected = (Value*)NativeMemory.Realloc(_protected, (nuint)_protectable * (nuint)sizeof(Value));
+            int capacity = checked(Math.Max(64, _protectable * 2));
+            _protected = (Value*)NativeMemory.Realloc(_protected, (nuint)capacity * (nuint)sizeof(Value));
+            _protectable = capacity;
         }
 
         _protected[_temporaries] = value;

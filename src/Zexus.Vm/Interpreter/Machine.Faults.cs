@@ -143,12 +143,13 @@ internal sealed unsafe partial class Machine
     {
         if (_handlerCount == _handlerCapacity)
         {
-            _handlerCapacity = Math.Max(32, _handlerCapacity * 2);
+            int capacity = checked(Math.Max(32, _handlerCapacity * 2));
             _handlers = (Handler*)
                 System.Runtime.InteropServices.NativeMemory.Realloc(
                     _handlers,
-                    (nuint)_handlerCapacity * (nuint)sizeof(Handler)
+                    (nuint)capacity * (nuint)sizeof(Handler)
                 );
+            _handlerCapacity = capacity;
         }
 
         Handler* handler = _handlers + _handlerCount++;

@@ -27,9 +27,9 @@ internal sealed unsafe partial class Machine
         _steps = 0;
         _gasLimit = options.GasLimit;
         _stepLimit = options.StepLimit ?? long.MaxValue;
-        _deadline = options.TimeLimit is { } time
-            ? Stopwatch.GetTimestamp() + (long)(time.TotalSeconds * Stopwatch.Frequency)
-            : long.MaxValue;
+        long now = Stopwatch.GetTimestamp();
+        long time = options.TimeLimit is { } limit ? (long)(limit.TotalSeconds * Stopwatch.Frequency) : long.MaxValue;
+        _deadline = time > long.MaxValue - now ? long.MaxValue : now + time;
         _cancellation = cancellation;
         _refusedSource = -1;
         _refusedAt = null;

@@ -44,6 +44,9 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
     private int _globalCount;
     private int _globalCapacity;
 
+    /// <summary>The function that the execution begins in.</summary>
+    private int _entry;
+
     private Frame* _frames;
     private Frame* _lastFrame;
     private int _frameCapacity;
@@ -118,6 +121,7 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         _effects.Start(options.MemoryLimit);
         StartGas(options, cancellation);
         Start(program, options, new HostState(state), null, options.Contract, options.Block.Caller);
+        _entry = entry.Function;
         int count = Math.Min(entry.Arguments.Count, _functions[entry.Function].Parameters);
         for (int i = 0; i < count; i++)
         {
@@ -195,6 +199,7 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         _segment = 0;
         _segmentEnd = _segments[0].Start + _segments[0].Values;
         _frames[0] = default;
+        _frame = _frames;
         _sp = _segments[0].Start;
         _heap.Begin(this, options.Collection);
     }
@@ -226,8 +231,10 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         _globalCount = program.Globals.Count;
         if (_globalCount > _globalCapacity)
         {
-            _globalCapacity = _globalCount * 2;
-            _globals = (Value*)NativeMemory.Realloc(_globals, (nuint)_globalCapacity * (nuint)sizeof(Value));
+            // Noted when there is the room: a host may go on after an OutOfMemoryException.
+            int capacity = _globalCount * 2;
+            _globals = (Value*)NativeMemory.Realloc(_globals, (nuint)capacity * (nuint)sizeof(Value));
+            _globalCapacity = capacity;
         }
 
         // The bottom and CallDepth frames; the operating system gives pages only when they are touched.
@@ -384,6 +391,12 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
     {
         get
         {
+            if (_frame == _frames && _frame->Function is null)
+            {
+                // The arguments of the entry function, before it has begun.
+                return new AllocationSite(_entry, 0);
+            }
+
             // A callback frame acts for the instruction below it that pushed it.
             bool isCode = _frame->Function is not null;
             Frame* frame = isCode ? _frame : _frame - 1;

@@ -84,19 +84,24 @@ internal sealed unsafe partial class FunctionCompiler
         });
     }
 
+    private LocalBuilder? _entryNumber;
+
     /// <summary>Where a String, or the place of a constant, says that it was found last; branches away when it is not there.</summary>
     private void LookWhereFoundLast(int map, int key, Site* place, Action<OpCode> elsewhere)
     {
         LocalBuilder entry = _entryPointer ??= _il.NewLocal(typeof(nint));
+        LocalBuilder number = _entryNumber ??= _il.NewLocal(typeof(uint));
 
-        // An entry behind the last one is none.
+        // Read once: another thread may write the number of a place in between. An entry behind the last one is none.
         PushNumber();
+        _il.Store(number);
+        _il.Load(number);
         Field(map, Members.TableCountOffset);
         _il.Op(OpCodes.Ldind_U4);
         elsewhere(OpCodes.Bge_Un);
         Field(map, Members.TableEntriesOffset);
         _il.Op(OpCodes.Ldind_I);
-        PushNumber();
+        _il.Load(number);
         _il.Op(OpCodes.Conv_U);
         _il.Int(sizeof(Entry));
         _il.Op(OpCodes.Conv_I);
@@ -126,6 +131,7 @@ internal sealed unsafe partial class FunctionCompiler
                 Field(key, Members.StringEntryOffset);
             }
 
+            _il.Op(OpCodes.Volatile);
             _il.Op(OpCodes.Ldind_U4);
         }
     }
