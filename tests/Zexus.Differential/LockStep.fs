@@ -1642,16 +1642,9 @@ type LockStep(engine: Engine) =
 
         let begun = Begun case.Contract
 
-        let rec go state =
-            begun.See state
-
-            match Machine.step state with
-            | Machine.Step.Running next -> go next
-            | Machine.Step.Finished(last, ending) -> last, ending
-            | Machine.Step.Opaque(operation, _, _) -> invalidOp $"The operation {operation} on known values is opaque."
-
         let state, ending =
-            go (Machine.start loaded (Oracle.context case (contractsOf case).Oracle answer))
+            Machine.start loaded (Oracle.context case (contractsOf case).Oracle answer)
+            |> Oracle.follow begun.See
 
         {
             State = state

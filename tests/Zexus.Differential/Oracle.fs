@@ -166,20 +166,31 @@ module Oracle =
         Contracts = contracts
     }
 
-    /// The whole execution, `visit` called with every state that a step leads to.
-    let run (case: Case) (loaded: Loaded) (visit: State -> unit) : State * Machine.Ending * int64 =
-        let rec go s steps =
+    /// The rest of an execution, `visit` called with every state that a step is about to be made from.
+    let follow (visit: State -> unit) (start: State) : State * Machine.Ending =
+        let rec go s =
+            visit s
+
             match Machine.step s with
-            | Machine.Step.Running s ->
-                visit s
-                go s (steps + 1L)
-            | Machine.Step.Finished(s, ending) ->
-                visit s
-                s, ending, steps + 1L
+            | Machine.Step.Running next -> go next
+            | Machine.Step.Finished(last, ending) -> last, ending
             | Machine.Step.Opaque(operation, _, _) -> invalidOp $"The operation {operation} on known values is opaque."
 
-        go
-            (Machine.start
+        go start
+
+    /// The whole execution, `visit` called with every state that a step leads to.
+    let run (case: Case) (loaded: Loaded) (visit: State -> unit) : State * Machine.Ending * int64 =
+        let mutable steps = 0L
+
+        let last, ending =
+            Machine.start
                 loaded
-                (context case (contracts case) (fun f _ arguments -> Host.call case.Limits f arguments)))
-            0L
+                (context case (contracts case) (fun f _ arguments -> Host.call case.Limits f arguments))
+            |> follow (fun s ->
+                if steps > 0L then
+                    visit s
+
+                steps <- steps + 1L)
+
+        visit last
+        last, ending, steps

@@ -144,19 +144,10 @@ module Scenario =
 
     /// The oracle's execution, `visit` called with every state that an instruction is about to act on.
     let trace (loaded: Loaded) (case: Case) (visit: State -> unit) : State * Machine.Ending =
-        let rec go s =
-            visit s
-
-            match Machine.step s with
-            | Machine.Step.Running next -> go next
-            | Machine.Step.Finished(last, ending) -> last, ending
-            | Machine.Step.Opaque(operation, _, _) -> invalidOp $"The operation {operation} on known values is opaque."
-
-        go (
-            Machine.start
-                loaded
-                (Oracle.context case (Oracle.contracts case) (fun f _ _ -> invalidOp $"a contract calls {f.Name}"))
-        )
+        Machine.start
+            loaded
+            (Oracle.context case (Oracle.contracts case) (fun f _ _ -> invalidOp $"a contract calls {f.Name}"))
+        |> Oracle.follow visit
 
     let private pairs (state: Map<string, Plain>) =
         state |> Seq.map (fun e -> KeyValuePair(e.Key, Oracle.data e.Value))

@@ -371,6 +371,45 @@ public class ContractCallTests
         Assert.Equal("[14, \"self\"]", Literal(vm.Execute(Load($".func main()\n{Call("add", "4")}\n.end")).Value));
     }
 
+    /// <summary>What it has filled is given back at once, and not when .NET comes to it: nothing here makes .NET collect.</summary>
+    [Fact]
+    public void A_called_contract_that_a_guard_ends_leaves_no_memory_behind()
+    {
+        const long Limit = 200_000_000;
+        ZexusProgram hoard = Load(
+            """
+            .func main() locals all
+                BUILD_LIST 0
+                STORE_NAME all
+            again:
+                LOAD_NAME all
+                LOAD_CONST [0.5]
+                LOAD_CONST 100000
+                MUL
+                CALL_METHOD push, 1
+                POP
+                JUMP again
+            .end
+            """
+        );
+        ZexusProgram caller = Load($".func main()\n{Call("main")}\n.end");
+        using Vm vm = new(
+            new VmOptions
+            {
+                GasLimit = long.MaxValue,
+                MemoryLimit = Limit,
+                Contracts = new Everywhere(hoard),
+            }
+        );
+        long before = Environment.WorkingSet;
+        for (int i = 0; i < 8; i++)
+        {
+            Assert.Equal(HostGuard.Memory, Assert.Throws<HostGuardException>(() => vm.Execute(caller)).Guard);
+        }
+
+        Assert.InRange(Environment.WorkingSet - before, long.MinValue, 4 * Limit);
+    }
+
     [Fact]
     public void A_contract_of_other_limits_is_the_hosts_mistake()
     {

@@ -31,22 +31,8 @@ public class ContractGuardTests
             .Order(StringComparer.Ordinal)
             .Select(path => (path, JsonDocument.Parse(File.ReadAllText(path)).RootElement));
 
-    public static TheoryData<string, string> Forms
-    {
-        get
-        {
-            TheoryData<string, string> forms = [];
-            foreach (string file in Scenarios.SelectMany(scenario => Files(scenario.Json)).Distinct())
-            {
-                foreach (string form in CodeForm.Names)
-                {
-                    forms.Add(file, form);
-                }
-            }
-
-            return forms;
-        }
-    }
+    public static TheoryData<string, string> Forms =>
+        CodeForm.OfEach(Scenarios.SelectMany(scenario => Files(scenario.Json)).Distinct());
 
     [Theory]
     [MemberData(nameof(Forms))]
@@ -70,7 +56,7 @@ public class ContractGuardTests
                 foreach (Call call in calls)
                 {
                     vm.Options = call.Options with { Jit = jit, JitCache = cache };
-                    string actual = Show(vm.Execute(call.Program, call.Entry));
+                    string actual = Observables.WithSteps(vm.Execute(call.Program, call.Entry));
                     Assert.True(
                         actual == call.Expected,
                         $"{call.Text}, guard {jit.FailGuard} of piece {jit.FailPiece}: {actual} instead of {call.Expected}"
@@ -129,7 +115,7 @@ public class ContractGuardTests
             };
             vm.Options = options;
             ExecutionResult result = vm.Execute(program, entry);
-            yield return new Call(call.GetRawText(), program, entry, options, Show(result));
+            yield return new Call(call.GetRawText(), program, entry, options, Observables.WithSteps(result));
             state = result.State;
             contracts = contracts.SetItems(
                 result.CalledWrites.Select(writes =>
@@ -146,9 +132,6 @@ public class ContractGuardTests
             );
         }
     }
-
-    /// <summary>The steps are not to be observed, but the same code takes the same in either way.</summary>
-    private static string Show(ExecutionResult result) => $"steps {result.Steps}; {Observables.Of(result)}";
 
     /// <summary>One program for each file, since its compiled code is looked at.</summary>
     private static ZexusProgram Load(Dictionary<string, ZexusProgram> programs, string file, string form)

@@ -56,27 +56,10 @@ public class ExampleTests
         }
     }
 
-    public static TheoryData<string, string> Forms
-    {
-        get
-        {
-            TheoryData<string, string> forms = [];
-            foreach (
-                string name in Directory
-                    .GetFiles(Folder, "*.zxa")
-                    .Select(file => Path.GetFileNameWithoutExtension(file))
-                    .Order()
-            )
-            {
-                foreach (string form in CodeForm.Names)
-                {
-                    forms.Add(name, form);
-                }
-            }
-
-            return forms;
-        }
-    }
+    public static TheoryData<string, string> Forms =>
+        CodeForm.OfEach(
+            Directory.GetFiles(Folder, "*.zxa").Select(file => Path.GetFileNameWithoutExtension(file)).Order()
+        );
 
     /// <summary>
     /// Each guard of each piece of compiled code fails whenever it is reached, one guard after the other: until then all is as it is without,
@@ -88,16 +71,17 @@ public class ExampleTests
     {
         ZexusProgram program = CodeForm.Of(Load(name), form);
         JitCache cache = new();
-        string interpreted = Show(Gives(name, new VmOptions { Jit = null }, program));
+        string interpreted = Observables.WithSteps(Gives(name, new VmOptions { Jit = null }, program));
         GuardFailures.Check(
             $"{name} {form}",
             program,
             Eager,
-            jit => Assert.Equal(interpreted, Show(Gives(name, new VmOptions { Jit = jit, JitCache = cache }, program)))
+            jit =>
+                Assert.Equal(
+                    interpreted,
+                    Observables.WithSteps(Gives(name, new VmOptions { Jit = jit, JitCache = cache }, program))
+                )
         );
-
-        // Steps are not to be observed, but the same code takes the same in either way.
-        static string Show(ExecutionResult result) => $"steps {result.Steps}; {Observables.Of(result)}";
     }
 
     [Fact]

@@ -61,6 +61,9 @@ internal static class Observables
         }
     }
 
+    /// <summary>The same and the steps, which are not to be observed, but the same code takes the same in whatever tier it runs.</summary>
+    public static string WithSteps(ExecutionResult result) => $"steps {result.Steps}; {Of(result)}";
+
     private static string Quoted(string text) => Disassembler.Literal(Data.NewString(text));
 
     /// <summary>Values as text, with a number for each object, so that one that stands twice is not two that are equal.</summary>

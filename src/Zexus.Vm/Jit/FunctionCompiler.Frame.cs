@@ -350,7 +350,8 @@ internal sealed unsafe partial class FunctionCompiler
         }
     }
 
-    private Site* NewSite(int i, ExitKind exit, int height)
+    /// <summary>A place in the code; asker is the instruction that takes something for granted, if it is not the one there.</summary>
+    private Site* NewSite(int i, ExitKind exit, int height, int? asker = null)
     {
         if (!_il.Enabled)
         {
@@ -365,7 +366,12 @@ internal sealed unsafe partial class FunctionCompiler
         site->Height = height;
         site->Piece = _piece;
         site->Exit = exit;
-        site->Asker = site->At;
+        site->Asker = asker switch
+        {
+            null => site->At,
+            NoInstruction => null,
+            { } other => At(other),
+        };
         site->HasHandlers = _hasHandlers;
         if (exit == ExitKind.None && !_assumeNothing && (Op)At(i)->Op is >= Op.CallLocal and <= Op.CallTop)
         {
@@ -436,13 +442,7 @@ internal sealed unsafe partial class FunctionCompiler
             _il.Mark(label);
             FrameState kept = _state;
             _state = now;
-            Site* site = NewSite(i, exit, now.Top - Slots);
-            site->Asker = asker switch
-            {
-                null => site->At,
-                NoInstruction => null,
-                { } other => At(other),
-            };
+            Site* site = NewSite(i, exit, now.Top - Slots, asker);
             site->Guard = guard;
             site->Back = back;
             site->Depth = now.Activation.Depth;

@@ -856,11 +856,7 @@ internal sealed unsafe partial class FunctionCompiler
             }
         }
 
-        _mismatch = _registers.IsEmpty ? null : NewSite(_entry, ExitKind.Kind, observed.Top - Slots);
-        if (_mismatch != null)
-        {
-            _mismatch->Asker = null;
-        }
+        _mismatch = _registers.IsEmpty ? null : NewSite(_entry, ExitKind.Kind, observed.Top - Slots, NoInstruction);
 
         // The block at the entry may be the head of a loop and know less than its first arrival does.
         _state = observed;
