@@ -23,6 +23,18 @@ public sealed class ProcessTests : IDisposable
         Assert.Equal(new Outcome(5, "", "error: stopped\n"), outcome);
     }
 
+    /// <summary>A process that may have one GiB of memory guards three quarters of it.</summary>
+    [Fact]
+    public void The_usual_guard_of_memory_is_no_more_than_the_process_may_have()
+    {
+        using Process process = Workshop.Start(
+            new Dictionary<string, string?> { ["DOTNET_GCHeapHardLimit"] = "0x40000000" },
+            "run",
+            "--help"
+        );
+        Assert.Contains("[default: 805306368]", Workshop.Finish(process).Out, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Ctrl_C_ends_a_check_and_its_children()
     {

@@ -99,7 +99,10 @@ public sealed class Workshop : IDisposable
     }
 
     /// <summary>As a process of its own.</summary>
-    public static Process Start(params string[] arguments)
+    public static Process Start(params string[] arguments) => Start([], arguments);
+
+    /// <summary>The same in a changed environment.</summary>
+    public static Process Start(Dictionary<string, string?> environment, params string[] arguments)
     {
         string program = System.IO.Path.Combine(AppContext.BaseDirectory, "zexus.dll");
         ProcessStartInfo start = new("dotnet", [program, .. arguments])
@@ -109,6 +112,11 @@ public sealed class Workshop : IDisposable
             RedirectStandardInput = true,
             StandardOutputEncoding = new UTF8Encoding(false),
         };
+        foreach ((string name, string? value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
         return Process.Start(start)!;
     }
 
