@@ -980,6 +980,67 @@ public class JitTests
         }
     }
 
+    /// <summary>Not where compiled code is left: at a loop's head for what was asked of a List before it, behind the call for its result.</summary>
+    [Fact]
+    public void Exits_are_counted_at_the_operation_that_took_something_for_granted()
+    {
+        ZexusProgram lists = Load(
+            """
+            .func main() locals i
+                STORE_CONST i, 0
+            loop:
+                LOAD_CONST [[1, 2, 3], [4, 5, 6], [7, 8, 9], [0.5, 1.5, 2.5]]
+                LOAD_NAME i
+                INDEX
+                CALL_FUNC_CONST sum, 1
+                POP
+                LOAD_NAME i
+                INC
+                STORE_NAME i
+                LOAD_NAME i
+                LOAD_CONST 4
+                LT
+                JUMP_IF_TRUE loop
+            .end
+            .func sum(list) locals i, sum
+                STORE_CONST i, 0
+                STORE_CONST sum, 0
+            loop:
+                LOAD_NAME sum
+                LOAD_NAME list
+                LOAD_NAME i
+                INDEX
+                ADD
+                STORE_NAME sum
+                LOAD_NAME i
+                INC
+                STORE_NAME i
+                LOAD_NAME i
+                LOAD_CONST 3
+                LT
+                JUMP_IF_TRUE loop
+                LOAD_NAME sum
+            .end
+            """
+        );
+        Assert.Equal(["Index"], Leaving(lists, "Elements"));
+        ZexusProgram results = Load(Down(50, "9223372036854775800"));
+        Assert.Contains("CallFunction", Leaving(results, "Kind"));
+        Assert.DoesNotContain("LoadConst", Leaving(results, "Kind"));
+
+        static string[] Leaving(ZexusProgram program, string exit)
+        {
+            _ = Same(program, Eager);
+            return
+            [
+                .. program
+                    .JitStatistics(Eager)!
+                    .ExitsByOperation.Where(exits => exits.Exit == exit && exits.Taken > 0)
+                    .Select(exits => exits.Operation),
+            ];
+        }
+    }
+
     [Fact]
     public void A_fault_goes_through_compiled_frames_to_the_handler()
     {
