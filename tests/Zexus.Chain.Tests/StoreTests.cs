@@ -567,7 +567,6 @@ public sealed class StoreTests : IDisposable
             { "a state", Sql("UPDATE state SET value = x'030119' WHERE " + Superseded), "the state after execution " },
             { "no state", Sql("DELETE FROM state WHERE " + Superseded), "the state after execution " },
             { "a nonce", Sql("UPDATE nonce SET next = next + 1"), "the next nonce of" },
-            { "no nonces", Sql("DROP TABLE nonce"), "no such table: nonce" },
             { "another nonce", Sql("INSERT INTO nonce VALUES (x'41', 3)"), "nonces of callers that no receipt has" },
             {
                 "the oldest",
@@ -674,6 +673,21 @@ public sealed class StoreTests : IDisposable
         change(Folder());
         using DurableStore changed = DurableStore.Open(Folder());
         Assert.Contains(problem, changed.Verify().Problem, StringComparison.Ordinal);
+    }
+
+    /// <summary>Nothing else reads the nonces of a store that has none.</summary>
+    [Fact]
+    public void A_table_that_is_missing_is_found_and_named()
+    {
+        using (DurableStore store = DurableStore.Create(Folder()))
+        {
+            ExecutionRecord execution = Workload.Execution(1);
+            store.Commit(execution with { Summary = execution.Summary with { Nonce = null } });
+        }
+
+        Change(Folder(), "DROP TABLE nonce");
+        using DurableStore changed = DurableStore.Open(Folder());
+        Assert.Contains("no such table: nonce", changed.Verify().Problem, StringComparison.Ordinal);
     }
 
     /// <summary>Executions with none, one and several of each, from every position.</summary>
