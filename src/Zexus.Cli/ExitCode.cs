@@ -36,7 +36,10 @@ internal static class ExitCode
             "the program faulted; check: a divergence or a branch not reached; prove: not all is proved; equiv, optimize --verify: the programs differ; key verify: the signature does not hold; state verify-proof, merkle verify: nothing is proved; merkle prove: the tree is ambiguous; state get: the key holds nothing; state verify, ledger verify, chain demo: the store is damaged"
         ),
         ("2", "the command line is wrong"),
-        ("3", "a file or store cannot be read or written, or is malformed; a nonce is not the next"),
+        (
+            "3",
+            "a file or store cannot be read or written, or is malformed; a nonce is not the next; an execution is more than a store keeps of one"
+        ),
         ("4", "validation refuses the program"),
         ("5", "stopped by Ctrl-C or SIGTERM, or out of the host's memory"),
         ("6", "equiv, optimize --verify: not decided, and no difference found; these and prove: a solver is missing"),

@@ -174,6 +174,7 @@ public class StateTreeTests
     {
         Data value = Drawn(new Random(seed), 5);
         Assert.Equal(DataForm.Encode(value), Constants.Encode(value));
+        Assert.Equal(Constants.Encode(value).Length, Constants.Size(value));
         Assert.Equal(DataForm.Encode(Data.NewList([value]))[2..], Constants.EncodeItem(value));
     }
 

@@ -20,6 +20,59 @@ public sealed class StoreTests : IDisposable
 
     private string Folder(string name = "store") => Path.Combine(_folder, name);
 
+    /// <summary>Where a record has it, and whether as a million scalars 600 times: one String in memory, 600 MB when it is written out.</summary>
+    public static TheoryData<string> Places => ["arguments", "value", "writes", "called", "ledger", "events", "audit"];
+
+    [Theory]
+    [MemberData(nameof(Places))]
+    public void A_record_that_is_too_large_is_refused_and_leaves_nothing(string place)
+    {
+        using MemoryStore memory = new();
+        using DurableStore durable = DurableStore.Create(Folder());
+        foreach (IStateStore store in (IStateStore[])[memory, durable])
+        {
+            _ = store.Commit(Record(place, 3));
+            ChainHead head = store.Head;
+            Assert.Throws<RecordTooLargeException>(() => store.Commit(Record(place, 1), Record(place, 600)));
+            PendingBlock block = new(store);
+            block.Add(Record(place, 1));
+            Assert.Throws<RecordTooLargeException>(() => block.Add(Record(place, 600)));
+            Assert.Equal(head, store.Head);
+            Assert.Single(block.Commit());
+            block.Add(Record(place, 1));
+            block.Clear();
+            Assert.Empty(block.Commit());
+            Assert.Equal(head.Number + 1, store.Head.Number);
+        }
+
+        static ExecutionRecord Record(string place, int times)
+        {
+            Data text = Data.NewString(new string('x', 1_000_000));
+            Data large = Data.NewList([.. Enumerable.Repeat(text, times)]);
+            ExecutionSummary summary = new()
+            {
+                Contract = "c",
+                GasLimit = 1,
+                GasUsed = 1,
+            };
+            Dictionary<string, Data> written = new() { ["k"] = large };
+            ExecutionRecord record = new() { Summary = summary };
+            return place switch
+            {
+                "arguments" => record with { Summary = summary with { Arguments = [large] } },
+                "value" => record with { Summary = summary with { Value = large } },
+                "writes" => record with { Writes = written },
+                "called" => record with
+                {
+                    CalledWrites = new Dictionary<string, IReadOnlyDictionary<string, Data>> { ["d"] = written },
+                },
+                "ledger" => record with { Ledger = [new AppendedEntry("c", large)] },
+                "events" => record with { Events = [new EmittedEvent("e", large) { Contract = "c" }] },
+                _ => record with { Audit = [new AuditEntry(large, text, 0) { Contract = "c" }] },
+            };
+        }
+    }
+
     [SeededProperty(60)]
     public void Both_do_what_the_model_does(int seed)
     {

@@ -173,6 +173,38 @@ public sealed class GuardTests : IDisposable
         Assert.Equal(0, Workshop.Run("run", program, "--state", store, "--caller", "alice", "--nonce", "0").Code);
     }
 
+    /// <summary>A million scalars 600 times: one String in memory, and 600 MB in a receipt.</summary>
+    [Fact]
+    public void What_is_more_than_a_store_keeps_leaves_nothing_in_it()
+    {
+        string program = _workshop.Write(
+            "p.zxa",
+            """
+            .func main()
+                LOAD_CONST "x"
+                LOAD_CONST 1000000
+                MUL
+                BUILD_LIST 1
+                LOAD_CONST 600
+                MUL
+            .end
+            """
+        );
+        string store = _workshop.Path("chain");
+        Assert.Equal(0, Workshop.Run("state", "new", store).Code);
+        string[] run = ["run", program, "--state", store, "--caller", "alice", "--nonce", "0"];
+        Outcome refused = Workshop.Run(run);
+        Assert.Equal((3, ""), (refused.Code, refused.Out));
+        Assert.StartsWith(
+            "error: what the execution was given, gave, wrote, appended, emitted and logged takes more than 512 MiB",
+            refused.Error,
+            StringComparison.Ordinal
+        );
+        Assert.Equal("", Workshop.Run("receipts", store).Out);
+        string small = _workshop.Write("small.zxa", Workshop.Sum);
+        Assert.Equal(0, Workshop.Run(["run", small, .. run[2..]]).Code);
+    }
+
     [Theory]
     [InlineData("--memory", "64XB")]
     [InlineData("--memory", "0")]

@@ -1,3 +1,5 @@
+using System.Numerics;
+using System.Text;
 using Zexus.Isa;
 
 namespace Zexus.Chain;
@@ -57,6 +59,62 @@ internal static class Constants
     /// <summary>The same of a value that is within a collection.</summary>
     /// <exception cref="ArgumentException">As of the collection.</exception>
     public static byte[] EncodeItem(Data value) => TryEncode(value, 1) ?? EncodeOrExplain(Data.NewList([value]))[2..];
+
+    /// <summary>
+    /// How many bytes the constant has, without making it; a String that stands in many places has its bytes in each. Of what has no constant it says
+    /// nothing of use. Stops counting where that is more than asked for.
+    /// </summary>
+    public static long Size(Data value, long most = long.MaxValue) => Size(value, most, 0);
+
+    private static long Size(Data value, long most, int depth)
+    {
+        if (depth > Container.Nesting)
+        {
+            return 0;
+        }
+
+        long size = 1;
+        switch (value)
+        {
+            case Data.Int { value: var number }:
+                return size + WithLength(number.GetByteCount());
+            case Data.Float:
+                return size + sizeof(double);
+            case Data.String { value: var text }:
+                return size + WithLength(Encoding.UTF8.GetByteCount(text));
+            case Data.List { items: var items }:
+                return size + Items(items);
+            case Data.Set { items: var items }:
+                return size + Items(items);
+            case Data.Map { entries: var entries }:
+                size += LengthSize(entries.Length);
+                for (int i = 0; i < entries.Length && size <= most; i++)
+                {
+                    size += Size(entries[i].Key, most - size, depth + 1);
+                    size += Size(entries[i].Value, most - size, depth + 1);
+                }
+
+                return size;
+            default:
+                return size;
+        }
+
+        long Items(Data[] items)
+        {
+            long sum = LengthSize(items.Length);
+            for (int i = 0; i < items.Length && sum <= most; i++)
+            {
+                sum += Size(items[i], most - sum, depth + 1);
+            }
+
+            return sum;
+        }
+
+        static long WithLength(int bytes) => LengthSize(bytes) + (long)bytes;
+    }
+
+    /// <summary>Seven bits of a length are a byte.</summary>
+    private static int LengthSize(int length) => 1 + (BitOperations.Log2((uint)length | 1) / 7);
 
     private static byte[]? TryEncode(Data value, int depth)
     {

@@ -56,6 +56,15 @@ public sealed record ExecutionSummary
 /// <summary>An execution that has ended, for <see cref="IStateStore.Commit"/>.</summary>
 public sealed record ExecutionRecord
 {
+    /// <summary>
+    /// What a store keeps of one execution at most, in the bytes of docs/container.md: keys and values written, arguments and value, ledger, events and audit
+    /// log.
+    /// </summary>
+    public const long MostBytes = 512L * 1024 * 1024;
+
+    /// <summary>At least what a store keeps of an entry besides its contract and its constant: a digest, and lengths.</summary>
+    private const int BytesOfEntry = 64;
+
     /// <summary>What was executed and how it ended.</summary>
     public required ExecutionSummary Summary { get; init; }
 
@@ -78,6 +87,53 @@ public sealed record ExecutionRecord
 
     /// <summary>What it logged, in order; after a fault, too.</summary>
     public IReadOnlyList<AuditEntry> Audit { get; init; } = [];
+
+    /// <exception cref="RecordTooLargeException">It is.</exception>
+    internal void CheckSize()
+    {
+        long size = 0;
+        foreach (Data argument in Summary.Arguments)
+        {
+            Add("", argument);
+        }
+
+        Add("", Summary.Value ?? Data.Null);
+        foreach ((string contract, IReadOnlyDictionary<string, Data> written) in AllWrites)
+        {
+            foreach ((string key, Data value) in written)
+            {
+                size += key.Length;
+                Add(contract, value);
+            }
+        }
+
+        foreach (AppendedEntry entry in Ledger)
+        {
+            Add(entry.Contract, entry.Entry);
+        }
+
+        foreach (EmittedEvent emitted in Events)
+        {
+            size += emitted.Name.Length;
+            Add(emitted.Contract, emitted.Payload);
+        }
+
+        foreach (AuditEntry entry in Audit)
+        {
+            Add(entry.Contract, entry.Data);
+            Add(entry.Contract, entry.Action);
+        }
+
+        void Add(string contract, Data value)
+        {
+            size += BytesOfEntry + contract.Length;
+            size += Constants.Size(value, MostBytes - size);
+            if (size > MostBytes)
+            {
+                throw new RecordTooLargeException();
+            }
+        }
+    }
 
     /// <summary>Of a result of the engine.</summary>
     /// <param name="summary">What was executed; how it ended is filled in.</param>

@@ -60,6 +60,7 @@ public interface IStateStore : IDisposable
     /// </summary>
     /// <exception cref="NonceException">One has a nonce that is not its caller's next.</exception>
     /// <exception cref="ArgumentException">One has something that is no plain data.</exception>
+    /// <exception cref="RecordTooLargeException">One has more than a store keeps.</exception>
     IReadOnlyList<Receipt> Commit(params IReadOnlyList<ExecutionRecord> executions);
 
     /// <summary>Receipts from this number on.</summary>

@@ -24,9 +24,11 @@ public sealed class PendingBlock(IStateStore store)
             : store.NextNonce(caller);
 
     /// <summary>The next execution.</summary>
+    /// <exception cref="RecordTooLargeException">It has more than a store keeps; the block is as it was.</exception>
     public void Add(ExecutionRecord record)
     {
         ArgumentNullException.ThrowIfNull(record);
+        record.CheckSize();
         _records.Add(record);
         foreach ((string contract, IReadOnlyDictionary<string, Data> written) in record.AllWrites)
         {
@@ -42,9 +44,15 @@ public sealed class PendingBlock(IStateStore store)
     public IReadOnlyList<Receipt> Commit()
     {
         IReadOnlyList<Receipt> receipts = store.Commit(_records);
+        Clear();
+        return receipts;
+    }
+
+    /// <summary>Drops them all; then another block can begin.</summary>
+    public void Clear()
+    {
         _records.Clear();
         _writes.Clear();
-        return receipts;
     }
 
     private sealed class Source(PendingBlock block, string contract) : IStateSource

@@ -21,6 +21,16 @@ public class StoreException : Exception
     public string Hint { get; }
 }
 
+/// <summary>
+/// A record is larger than <see cref="ExecutionRecord.MostBytes"/>. An execution may come to that within its limits: a String that stands in many places
+/// is one in its memory, and is written out wherever it stands.
+/// </summary>
+public sealed class RecordTooLargeException()
+    : StoreException(
+        $"what the execution was given, gave, wrote, appended, emitted and logged takes more than {ExecutionRecord.MostBytes / (1024 * 1024)} MiB when it is written out",
+        "a store keeps no more of one execution: nothing of it was committed"
+    );
+
 /// <summary>An execution has a nonce that is not its caller's next one: it was executed before, or another is to come first.</summary>
 public sealed class NonceException(string caller, long nonce, long next)
     : StoreException(
