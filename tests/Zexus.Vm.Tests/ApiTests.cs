@@ -32,6 +32,17 @@ public class ApiTests
     }
 
     [Fact]
+    public void A_host_function_can_be_registered_between_executions()
+    {
+        VmOptions options = new();
+        using Vm vm = new(options);
+        ZexusProgram program = Call("answer");
+        Assert.Equal(Fault.UndefinedFunction, vm.Execute(program).Fault);
+        _ = options.Host.Register("answer", 0, 1, HostEffects.None, _ => HostOutcome.Returned(Data.NewInt(42)));
+        Assert.Equal(42, (int)vm.Execute(program).Value.AsInteger);
+    }
+
+    [Fact]
     public void The_longest_limit_of_time_is_none()
     {
         using Vm vm = new(new VmOptions { TimeLimit = TimeSpan.MaxValue });

@@ -125,7 +125,8 @@ public unsafe class CollectionTests
     [Fact]
     public void A_freed_large_buffer_is_kept_for_the_next_of_its_size_until_memory_is_short()
     {
-        using CellHeap heap = new();
+        MemoryGuard guard = new();
+        using CellHeap heap = new(guard);
         Hand hand = new(heap, new CollectionOptions { FirstTriggerBytes = 1L << 40, Verify = true });
         hand.Begin();
         BufferCell* first = heap.NewBuffer(1_000_000);
@@ -145,7 +146,7 @@ public unsafe class CollectionTests
         Assert.InRange(kept, 30_000_000, 32 * 1024 * 1024);
         heap.Reset();
         Assert.Equal(kept, heap.Statistics().KeptBytes);
-        heap.MaximumBytes = heap.Bytes + 100_000;
+        guard.Limit = heap.Bytes + 100_000;
         heap.NewBuffer(8_000_000);
         Assert.Equal(0, heap.Statistics().KeptBytes);
         Assert.InRange(heap.Bytes, 8_000_000, 8_600_000);
@@ -374,7 +375,8 @@ public unsafe class CollectionTests
             return;
         }
 
-        using CellHeap heap = new();
+        MemoryGuard guard = new();
+        using CellHeap heap = new(guard);
         Hand hand = new(heap, new CollectionOptions { FirstTriggerBytes = 1L << 40, Verify = true });
         hand.Begin();
         ListCell* held = Scattered(heap, hand, i => i % 50 != 0);
@@ -389,7 +391,7 @@ public unsafe class CollectionTests
                 .Select(cells => cells.Key),
         ];
         long collections = heap.Statistics().Collections;
-        heap.MaximumBytes = heap.Bytes;
+        guard.Limit = heap.Bytes;
         int others = 0;
         nint cell;
         while (!crowded.Contains((cell = (nint)heap.NewVariable(default)) / CellHeap.BlockBytes))
@@ -419,7 +421,8 @@ public unsafe class CollectionTests
     [InlineData(true)]
     public void A_class_that_has_free_cells_meets_no_guard(bool isStressed)
     {
-        using CellHeap heap = new();
+        MemoryGuard guard = new();
+        using CellHeap heap = new(guard);
         CollectionOptions options = new()
         {
             FirstTriggerBytes = 1L << 40,
@@ -432,7 +435,7 @@ public unsafe class CollectionTests
         hand.Begin();
         ListCell* held = heap.NewNullList(400_000);
         hand.Hold(Value.Of(held));
-        heap.MaximumBytes = heap.Bytes + (2 * 1024 * 1024);
+        guard.Limit = heap.Bytes + (2 * 1024 * 1024);
         int count = 0;
         try
         {
@@ -459,13 +462,14 @@ public unsafe class CollectionTests
     [InlineData(5)]
     public void Drawn_allocations_under_a_limit_are_given_away_once(int seed)
     {
-        using CellHeap heap = new();
+        MemoryGuard guard = new();
+        using CellHeap heap = new(guard);
         Random random = new(seed);
         int guards = 0;
         for (int execution = 0; execution < 3; execution++)
         {
             heap.Reset();
-            heap.MaximumBytes = 3 * 1024 * 1024;
+            guard.Limit = 3 * 1024 * 1024;
             CollectionOptions options = new() { FirstTriggerBytes = seed % 2 == 0 ? 30_000 : 1L << 40, Verify = true };
             Hand hand = new(heap, options);
             hand.Begin();

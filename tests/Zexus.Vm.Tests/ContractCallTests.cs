@@ -73,14 +73,14 @@ public class ContractCallTests
 
     public static TheoryData<string> Forms => ["interpreted", "threaded", "compiled"];
 
-    private static ZexusProgram Load(string text, Limits? limits = null)
+    internal static ZexusProgram Load(string text, Limits? limits = null)
     {
         AssemblyResult assembly = Assembler.Assemble(text, "test");
         Assert.True(assembly.Succeeded, string.Join('\n', assembly.Diagnostics));
         return ZexusProgram.Load(assembly.Program, limits);
     }
 
-    private static VmOptions Options(string form, Contracts contracts) =>
+    internal static VmOptions Options(string form, Contracts contracts) =>
         new()
         {
             Contract = "self",

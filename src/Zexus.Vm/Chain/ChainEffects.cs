@@ -7,7 +7,7 @@ namespace Zexus.Vm;
 /// What an execution and the contracts that it calls do to the world together: ledger, events, audit log and output in one order, and
 /// what contracts that have returned wrote. Reverts cut it back to a mark.
 /// </summary>
-internal sealed class ChainEffects
+internal sealed class ChainEffects(MemoryGuard guard) : IDisposable
 {
     /// <summary>How far it had come at some time.</summary>
     public readonly record struct Mark(DataLog.Mark Ledger, DataLog.Mark Events, int Journal, long Bytes);
@@ -21,35 +21,69 @@ internal sealed class ChainEffects
 
     // About what the values in it take, those that were overwritten since as well.
     private long _journalBytes;
-    private long _memoryLimit;
+
+    /// <summary>Characters that still make a string of .NET.</summary>
+    private const int MostOutput = 1_000_000_000;
+
+    /// <summary>An output of which so much is kept for the next execution.</summary>
+    private const int MostKeptOutput = 64 * 1024;
+
+    private readonly StringBuilder _output = new();
 
     /// <summary>An entry begins with the number of its contract.</summary>
-    public DataLog Ledger { get; } = new();
+    public DataLog Ledger { get; } = new(guard);
 
     /// <summary>An event: the contract's number, its name's number in that contract's program, the payload.</summary>
-    public DataLog Events { get; } = new();
+    public DataLog Events { get; } = new(guard);
 
     /// <summary>The contract's number, what was logged, what was done with it. Nothing takes from it.</summary>
-    public DataLog Audit { get; } = new();
+    public DataLog Audit { get; } = new(guard);
 
-    /// <summary>Nothing takes from it.</summary>
-    public StringBuilder Output { get; } = new();
+    /// <summary>Lines; nothing takes from it.</summary>
+    public string Output => _output.ToString();
 
     public Mark Now => new(Ledger.End, Events.End, _journal.Count, _journalBytes);
 
     /// <summary>An execution begins.</summary>
-    public void Start(long memoryLimit)
+    public void Start()
     {
-        Ledger.Clear(memoryLimit);
-        Events.Clear(memoryLimit);
-        Audit.Clear(memoryLimit);
-        Output.Clear();
+        Ledger.Clear();
+        Events.Clear();
+        Audit.Clear();
+        guard.Count(-_journalBytes - (sizeof(char) * (long)_output.Length));
+        _output.Clear();
+        if (_output.Capacity > MostKeptOutput)
+        {
+            _output.Capacity = 0;
+        }
+
         _contracts.Clear();
         _numbers.Clear();
         _written.Clear();
         _journal.Clear();
         _journalBytes = 0;
-        _memoryLimit = memoryLimit;
+    }
+
+    public void Dispose()
+    {
+        Start();
+        Ledger.Dispose();
+        Events.Dispose();
+        Audit.Dispose();
+    }
+
+    /// <exception cref="HostGuardException">It is not within the limit, or more than a string of .NET can have.</exception>
+    public void Print(string line)
+    {
+        long characters = line.Length + 1L;
+        if (_output.Length + characters > MostOutput)
+        {
+            guard.Stop();
+        }
+
+        guard.Check(sizeof(char) * characters);
+        _output.Append(line).Append('\n');
+        guard.Count(sizeof(char) * characters);
     }
 
     /// <summary>The number of a contract, which executes a program with these names.</summary>
@@ -69,6 +103,7 @@ internal sealed class ChainEffects
     {
         Ledger.Cut(mark.Ledger);
         Events.Cut(mark.Events);
+        guard.Count(mark.Bytes - _journalBytes);
         _journalBytes = mark.Bytes;
         while (_journal.Count > mark.Journal)
         {
@@ -94,12 +129,9 @@ internal sealed class ChainEffects
             return;
         }
 
+        guard.Check(bytes);
+        guard.Count(bytes);
         _journalBytes += bytes;
-        if (_journalBytes > _memoryLimit)
-        {
-            throw new HostGuardException(HostGuard.Memory, _memoryLimit);
-        }
-
         if (!_written.TryGetValue(id, out Dictionary<string, Data>? contract))
         {
             contract = new(StringComparer.Ordinal);

@@ -25,7 +25,7 @@ internal static class DataForm
 /// An entry costs its bytes and no object; a revert cuts the end off. No entry lies in two chunks, and full chunks go to the
 /// result as they are.
 /// </summary>
-internal sealed unsafe class DataLog
+internal sealed unsafe class DataLog(MemoryGuard guard) : IDisposable
 {
     /// <summary>Small enough that .NET collects them with young objects.</summary>
     private const int ChunkBytes = 32 * 1024;
@@ -41,16 +41,23 @@ internal sealed unsafe class DataLog
     private int _start;
     private long _fullBytes;
 
-    /// <summary>The most bytes that the execution's memory limit and one array allow.</summary>
-    private long _maximum;
     private int _count;
 
     public Mark End => new(_count, _full.Count, _used);
 
-    public void Clear(long memoryLimit)
+    public void Clear()
     {
-        _maximum = Math.Min(memoryLimit, Array.MaxLength);
         Cut(default);
+        if (_bytes.Length > ChunkBytes)
+        {
+            Replace([]);
+        }
+    }
+
+    public void Dispose()
+    {
+        Cut(default);
+        Replace([]);
     }
 
     /// <summary>Drops what has come since.</summary>
@@ -58,13 +65,24 @@ internal sealed unsafe class DataLog
     {
         if (mark.Chunk < _full.Count)
         {
-            _bytes = _full[mark.Chunk].Array!;
+            for (int i = _full.Count - 1; i >= mark.Chunk; i--)
+            {
+                Replace(_full[i].Array!);
+                _fullBytes -= _full[i].Count;
+            }
+
             _full.RemoveRange(mark.Chunk, _full.Count - mark.Chunk);
-            _fullBytes = _full.Sum(chunk => (long)chunk.Count);
         }
 
         _used = mark.Used;
         _count = mark.Count;
+    }
+
+    /// <summary>Another chunk is the last, in place of one that is gone.</summary>
+    private void Replace(byte[] chunk)
+    {
+        guard.Count(-_bytes.Length);
+        _bytes = chunk;
     }
 
     /// <summary>Everything that is written until the next entry begins belongs to this one.</summary>
@@ -83,6 +101,7 @@ internal sealed unsafe class DataLog
         }
 
         DataLogEntries<T> entries = new([.. _full, _bytes.AsSpan(0, _used).ToArray()], _count, read);
+        guard.Count(-_full.Sum(chunk => (long)chunk.Array!.Length));
         _full.Clear();
         _fullBytes = 0;
         Cut(default);
@@ -248,11 +267,12 @@ internal sealed unsafe class DataLog
     {
         int begun = _used - _start;
         long room = Math.Max(ChunkBytes, (2L * begun) + more);
-        if (_fullBytes + _start + room > Math.Max(_maximum, ChunkBytes))
+        if (_fullBytes + _start + room > Array.MaxLength)
         {
-            throw new HostGuardException(HostGuard.Memory, _maximum);
+            guard.Stop();
         }
 
+        guard.Check(room);
         byte[] next = GC.AllocateUninitializedArray<byte>((int)room);
         _bytes.AsSpan(_start, begun).CopyTo(next);
         if (_start > 0)
@@ -260,8 +280,13 @@ internal sealed unsafe class DataLog
             _full.Add(new ArraySegment<byte>(_bytes, 0, _start));
             _fullBytes += _start;
         }
+        else
+        {
+            guard.Count(-_bytes.Length);
+        }
 
         _bytes = next;
+        guard.Count(room);
         _start = 0;
         _used = begun;
     }

@@ -12,6 +12,9 @@ internal sealed unsafe partial class Machine
     /// <summary>Machines that are kept for the next call.</summary>
     private const int MostIdle = 8;
 
+    /// <summary>Of each one's heap. They go altogether when memory is short.</summary>
+    private const long MostKeptIdle = 16L * 1024 * 1024;
+
     /// <summary>A call that <see cref="CallContract"/> has found in order.</summary>
     private readonly record struct ContractCall(string Id, Contract Contract, string Name, int Function, long Gas);
 
@@ -25,7 +28,7 @@ internal sealed unsafe partial class Machine
 
     // Of the host's machine.
     private ChainEffects? _ownEffects;
-    private List<Machine>? _idle;
+    private readonly List<Machine> _idle = [];
 
     private string _contract = "";
     private string _callerName = "";
@@ -161,6 +164,7 @@ internal sealed unsafe partial class Machine
         FlushGas();
         Machine host = Host;
         Machine called = host.Rent(_call.Contract.Program);
+        ContractCall call = _call;
         Code code;
         try
         {
@@ -183,6 +187,24 @@ internal sealed unsafe partial class Machine
                     .GetResult();
                 hook = copy;
             }
+
+            _used = called._used;
+            _steps = called._steps;
+            NewSlice();
+            _call = default;
+
+            // What was given lies in the heap of the machine that was called, which is nobody's else until it is given back.
+            if (code == Code.Finished)
+            {
+                *_callResult = new DataCopier().To(_heap, called._given);
+                _sp = _callResult + 1;
+                code = Code.Switched;
+            }
+            else
+            {
+                _faultValue = Failure(call, code, called._given);
+                code = Code.Thrown;
+            }
         }
         catch
         {
@@ -191,23 +213,8 @@ internal sealed unsafe partial class Machine
             throw;
         }
 
-        // The heap that it lies in stays as it is until the machine is used again.
-        Value given = called._given;
-        _used = called._used;
-        _steps = called._steps;
-        NewSlice();
         host.GiveBack(called);
-        ContractCall call = _call;
-        _call = default;
-        if (code == Code.Finished)
-        {
-            *_callResult = new DataCopier().To(_heap, given);
-            _sp = _callResult + 1;
-            return Code.Switched;
-        }
-
-        _faultValue = Failure(call, code, given);
-        return Code.Thrown;
+        return code;
     }
 
     /// <summary>What the caller is thrown.</summary>
@@ -293,12 +300,11 @@ internal sealed unsafe partial class Machine
     /// <summary>A machine that executes nothing now; best one that has executed this program last.</summary>
     private Machine Rent(ZexusProgram program)
     {
-        _idle ??= [];
         int at = _idle.FindLastIndex(machine => ReferenceEquals(machine._rentedFor, program));
         at = at < 0 ? _idle.Count - 1 : at;
         if (at < 0)
         {
-            return new Machine { _rentedFor = program };
+            return new Machine(_guard) { _rentedFor = program };
         }
 
         Machine found = _idle[at];
@@ -311,7 +317,12 @@ internal sealed unsafe partial class Machine
     {
         machine._waiting = null;
         machine._given = default;
-        _idle!.Add(machine);
+        if (machine._heap.Bytes > MostKeptIdle)
+        {
+            machine._heap.Reset(MostKeptIdle);
+        }
+
+        _idle.Add(machine);
         if (_idle.Count > MostIdle)
         {
             _idle[0].Dispose();
@@ -321,11 +332,11 @@ internal sealed unsafe partial class Machine
 
     private void DropIdle()
     {
-        foreach (Machine machine in _idle ?? [])
+        foreach (Machine machine in _idle)
         {
             machine.Dispose();
         }
 
-        _idle = null;
+        _idle.Clear();
     }
 }

@@ -20,8 +20,18 @@ internal sealed unsafe class StateTable : IDisposable
     /// <summary>A Set of the keys that the source was asked for and does not have.</summary>
     private readonly TableCell* _missing;
 
-    public StateTable(IReadOnlyDictionary<string, Data> state, IStateSource? source, Limits limits)
+    private readonly MemoryGuard _guard;
+
+    /// <summary>Bytes of the heap that the guard does not count: the state, which is the host's.</summary>
+    private readonly long _given;
+
+    /// <param name="state">Copied at once.</param>
+    /// <param name="source">Asked for other keys; null when there is none.</param>
+    /// <param name="limits">What comes from the source is held against these.</param>
+    /// <param name="guard">Counts what is learned from the source, since programs decide which keys that are.</param>
+    public StateTable(IReadOnlyDictionary<string, Data> state, IStateSource? source, Limits limits, MemoryGuard guard)
     {
+        _guard = guard;
         Data = state;
         _source = source;
         _limits = limits;
@@ -30,7 +40,7 @@ internal sealed unsafe class StateTable : IDisposable
             return;
         }
 
-        _heap = new CellHeap(immortal: true);
+        _heap = new CellHeap(guard, immortal: true);
         _entries = _heap.NewTable(CellKind.Map, Math.Max(state.Count, FewestPlaces));
         _heap.Index(_entries);
         _missing = _heap.NewTable(CellKind.Set, 0);
@@ -38,7 +48,13 @@ internal sealed unsafe class StateTable : IDisposable
         {
             Add(pair.Key, pair.Value);
         }
+
+        _given = _heap.Bytes;
+        guard.Count(-_given);
     }
+
+    /// <summary>Bytes that the table has grown by what the source has and has not.</summary>
+    public long Learned => _heap is null ? 0 : _heap.Bytes - _given;
 
     /// <summary>The same in .NET's terms, for results; without what only the source has.</summary>
     public IReadOnlyDictionary<string, Data> Data { get; }
@@ -81,7 +97,14 @@ internal sealed unsafe class StateTable : IDisposable
         return entry->Hash == hash && Text.EqualInTwoWords(entry->Key.String, key) ? &entry->Item : null;
     }
 
-    public void Dispose() => _heap?.Dispose();
+    public void Dispose()
+    {
+        if (_heap is not null && _heap.Bytes > 0)
+        {
+            _heap.Dispose();
+            _guard.Count(_given);
+        }
+    }
 
     private Value* FindInSource(Value* key, IStateSource source)
     {

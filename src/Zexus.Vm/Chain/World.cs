@@ -52,11 +52,14 @@ internal readonly struct HostState
 /// calls (<see cref="ChainEffects"/>). What it writes to the state is a Map in its heap over the host's state, with an undo journal, so a
 /// transaction costs what it writes, whatever the size of the state.
 /// </summary>
-internal sealed unsafe class World(CellHeap heap) : IDisposable
+internal sealed unsafe class World(CellHeap heap, MemoryGuard guard) : IDisposable
 {
     private readonly record struct Transaction(long Number, int Journal, ChainEffects.Mark Effects, int Registrations);
 
     private readonly record struct Registered(int Event, int Handler);
+
+    /// <summary>About what .NET takes for a key in a dictionary, and in a journal.</summary>
+    private const int BytesOfWrite = 160;
 
     private readonly List<Transaction> _open = [];
     private readonly List<Registered> _registrations = [];
@@ -84,6 +87,8 @@ internal sealed unsafe class World(CellHeap heap) : IDisposable
     private int _journal;
     private int _journalCapacity;
 
+    private static readonly int BytesOfChange = sizeof(int) + sizeof(Value);
+
     ~World() => Free();
 
     public int OpenTransactions => _open.Count;
@@ -103,7 +108,11 @@ internal sealed unsafe class World(CellHeap heap) : IDisposable
         NativeMemory.Free(_before);
         _changed = null;
         _before = null;
+        guard.Count(-(long)_journalCapacity * BytesOfChange);
         _journalCapacity = 0;
+        guard.Count(-(long)_open.Capacity * sizeof(Transaction));
+        _open.Clear();
+        _open.Capacity = 0;
     }
 
     /// <summary>An execution begins on this state.</summary>
@@ -118,6 +127,14 @@ internal sealed unsafe class World(CellHeap heap) : IDisposable
         _seen = null;
         _journal = 0;
         _open.Clear();
+        if (
+            Math.Max((long)_journalCapacity * BytesOfChange, (long)_open.Capacity * sizeof(Transaction))
+            > MemoryGuard.KeptTable
+        )
+        {
+            Free();
+        }
+
         _registrations.Clear();
         _registered.Clear();
         _handlers.Clear();
@@ -144,6 +161,7 @@ internal sealed unsafe class World(CellHeap heap) : IDisposable
     public IReadOnlyDictionary<string, Data> Writes() => Writes(out _);
 
     /// <summary>The same, and about how many bytes it takes.</summary>
+    /// <exception cref="HostGuardException">They and what the execution has are not within the limit together.</exception>
     public IReadOnlyDictionary<string, Data> Writes(out long bytes)
     {
         if (_written is null || _written->Count == 0)
@@ -159,7 +177,8 @@ internal sealed unsafe class World(CellHeap heap) : IDisposable
         {
             Entry* entry = _written->At(i);
             written.Add(Text.ToDotNet(entry->Key.String), copier.ToData(&entry->Item));
-            bytes += sizeof(char) * (long)entry->Key.String->Length;
+            bytes += BytesOfWrite + (sizeof(char) * (long)entry->Key.String->Length);
+            guard.Check(bytes + copier.Bytes);
         }
 
         bytes += copier.Bytes;
@@ -251,9 +270,10 @@ internal sealed unsafe class World(CellHeap heap) : IDisposable
     {
         if (_journal == _journalCapacity)
         {
-            int capacity = checked(Math.Max(64, _journalCapacity * 2));
+            int capacity = guard.Grown(_journalCapacity, 64, BytesOfChange);
             _changed = (int*)NativeMemory.Realloc(_changed, (nuint)capacity * sizeof(int));
             _before = (Value*)NativeMemory.Realloc(_before, (nuint)capacity * (nuint)sizeof(Value));
+            guard.Count((long)(capacity - _journalCapacity) * BytesOfChange);
             _journalCapacity = capacity;
         }
 
@@ -316,7 +336,17 @@ internal sealed unsafe class World(CellHeap heap) : IDisposable
     public Registration[] HandlersOf(int name) =>
         _registrations.Count > 0 && _handlers.TryGetValue(name, out List<Registration>? handlers) ? [.. handlers] : [];
 
-    public void Begin() => _open.Add(new Transaction(++LastTransaction, _journal, _effects.Now, _registrations.Count));
+    public void Begin()
+    {
+        if (_open.Count == _open.Capacity)
+        {
+            int before = _open.Capacity;
+            _open.Capacity = guard.Grown(before, 16, sizeof(Transaction));
+            guard.Count((long)(_open.Capacity - before) * sizeof(Transaction));
+        }
+
+        _open.Add(new Transaction(++LastTransaction, _journal, _effects.Now, _registrations.Count));
+    }
 
     public void Commit()
     {

@@ -25,7 +25,7 @@ internal sealed unsafe partial class CellHeap
             return false;
         }
 
-        _keptBytes += bytes;
+        Count(ref _keptBytes, bytes);
         (_kept[BitOperations.Log2((ulong)bytes)] ??= new Stack<nint>()).Push((nint)PrefixOf(cell));
         return true;
     }
@@ -44,7 +44,7 @@ internal sealed unsafe partial class CellHeap
             throw new InvalidOperationException("the heap is broken: buffers of two sizes share a power of two");
         }
 
-        _keptBytes -= bytes;
+        Count(ref _keptBytes, -bytes);
         if (_poison)
         {
             byte* start = (byte*)(prefix + 1) + CellChecks.Prefix + sizeof(Cell);
@@ -65,6 +65,6 @@ internal sealed unsafe partial class CellHeap
             }
         }
 
-        _keptBytes = 0;
+        Count(ref _keptBytes, -_keptBytes);
     }
 }

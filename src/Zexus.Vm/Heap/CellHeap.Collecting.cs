@@ -121,8 +121,7 @@ internal sealed unsafe partial class CellHeap
     /// <summary>The collection before giving up: the execution wants more memory than it may have, for a block of a class or for a large cell.</summary>
     private void MakeRoom(long bytes, SizeClass* size)
     {
-        ReleaseBuffers();
-        if (Bytes + bytes <= MaximumBytes)
+        if (_guard!.AllowsTrimmed(bytes))
         {
             return;
         }
@@ -131,27 +130,26 @@ internal sealed unsafe partial class CellHeap
         {
             long before = InUse;
             Collect();
-            ReleaseBuffers();
-            ReleaseArenas();
+            ReleaseFree();
 
             // Collections that free next to nothing would follow one another until the last byte is gone.
-            if (before - InUse < MaximumBytes / 64)
+            long mine = _guard.Limit - _guard.Taken + Bytes;
+            if (before - InUse < mine / 64)
             {
-                Guard();
+                _guard.Stop();
             }
         }
 
-        if (Bytes + bytes > MaximumBytes && !(size is not null && HasRoom(size)))
+        if (!_guard.Allows(bytes) && !(size is not null && HasRoom(size)))
         {
-            Guard();
+            _guard.Stop();
         }
     }
 
-    private void Guard() => throw new HostGuardException(HostGuard.Memory, HostLimit);
-
-    /// <summary>Gives back arenas of which no block has a class.</summary>
-    private void ReleaseArenas()
+    /// <summary>Gives back what no cell is in: buffers that are kept, and arenas of which no block has a class.</summary>
+    public void ReleaseFree()
     {
+        ReleaseBuffers();
         _spare.Sort();
         for (int i = _arenas.Count - 1; i >= 0; i--)
         {
@@ -162,7 +160,7 @@ internal sealed unsafe partial class CellHeap
             {
                 _spare.RemoveRange(first, blocks);
                 _arenas.RemoveAt(i);
-                _arenaBytes -= arena.Size;
+                Count(ref _arenaBytes, -arena.Size);
                 NativeMemory.AlignedFree((void*)arena.Start);
             }
         }

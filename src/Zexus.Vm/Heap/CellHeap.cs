@@ -17,7 +17,7 @@ internal sealed unsafe partial class CellHeap : IDisposable
     private const int LargestArena = 4 * 1024 * 1024;
 
     /// <summary>Arenas beyond this are given back between executions.</summary>
-    private const long KeptBytes = 256L * 1024 * 1024;
+    public const long MostKeptArenas = 256L * 1024 * 1024;
 
     private readonly record struct Arena(nint Start, int Size);
 
@@ -46,12 +46,17 @@ internal sealed unsafe partial class CellHeap : IDisposable
     private readonly List<nint> _spare = [];
     private readonly List<nint> _large = [];
     private readonly bool _immortal;
+
+    /// <summary>The host's; null where none guards.</summary>
+    private readonly MemoryGuard? _guard;
     private long _arenaBytes;
     private long _largeBytes;
     private bool _disposed;
 
-    public CellHeap(bool immortal = false)
+    public CellHeap(MemoryGuard? guard = null, bool immortal = false)
     {
+        _guard = guard;
+        guard?.Add(this);
         _classes = (SizeClass*)Unsafe.AsPointer(ref _table[0]);
         _immortal = immortal;
         Paint();
@@ -59,22 +64,21 @@ internal sealed unsafe partial class CellHeap : IDisposable
 
     ~CellHeap() => Free();
 
-    /// <summary>The host's guard: more than this many bytes end the execution with an exception.</summary>
-    public long MaximumBytes { get; set; } = long.MaxValue;
-
-    /// <summary>What the host has set for all heaps of an execution together: what an exception names.</summary>
-    public long HostLimit { get; set; } = long.MaxValue;
-
     /// <summary>What the heap has from the operating system.</summary>
     public long Bytes => _arenaBytes + _largeBytes + _keptBytes;
 
-    /// <summary>Takes every cell back and keeps the arenas for the next execution.</summary>
-    public void Reset()
+    /// <summary>Takes every cell back and keeps the arenas for the next execution, if they are not too many.</summary>
+    public void Reset(long keptBytes = MostKeptArenas)
     {
         FreeLargeCells(keepBuffers: true);
-        if (_arenaBytes > KeptBytes)
+        if (_arenaBytes > keptBytes)
         {
             FreeArenas();
+        }
+
+        if (_keptBytes > keptBytes)
+        {
+            ReleaseBuffers();
         }
 
         // The block that was taken first is taken first again.
@@ -113,6 +117,7 @@ internal sealed unsafe partial class CellHeap : IDisposable
         FreeLargeCells(keepBuffers: false);
         ReleaseBuffers();
         FreeArenas();
+        _guard?.Remove(this);
 
         // A size class without free cells: whoever allocates now finds that the heap is gone.
         for (int i = 0; i < SizeClass.Count; i++)
@@ -140,7 +145,7 @@ internal sealed unsafe partial class CellHeap : IDisposable
         _arenas.Clear();
         _blocks.Clear();
         _spare.Clear();
-        _arenaBytes = 0;
+        Count(ref _arenaBytes, -_arenaBytes);
     }
 
     private void FreeLargeCells(bool keepBuffers)
@@ -155,7 +160,15 @@ internal sealed unsafe partial class CellHeap : IDisposable
         }
 
         _large.Clear();
-        _largeBytes = 0;
+        Count(ref _largeBytes, -_largeBytes);
+    }
+
+    private bool Allows(long bytes) => _guard is null || _guard.Allows(bytes);
+
+    private void Count(ref long counter, long bytes)
+    {
+        counter += bytes;
+        _guard?.Count(bytes);
     }
 
     /// <summary>A cell with its header, of which the width is <see cref="Cell.Width"/>; what follows is whatever was there.</summary>
@@ -288,7 +301,7 @@ internal sealed unsafe partial class CellHeap : IDisposable
     private void AddArena(SizeClass* size)
     {
         int bytes = (int)Math.Min((long)BlockBytes << Math.Min(_arenas.Count, 16), LargestArena);
-        if (Bytes + bytes > MaximumBytes)
+        if (!Allows(bytes))
         {
             if (size->Crowded != 0)
             {
@@ -307,7 +320,7 @@ internal sealed unsafe partial class CellHeap : IDisposable
 
         Arena arena = new(HugePages.Allocate(bytes), bytes);
         _arenas.Add(arena);
-        _arenaBytes += bytes;
+        Count(ref _arenaBytes, bytes);
         for (int at = bytes - BlockBytes; at >= 0; at -= BlockBytes)
         {
             _spare.Add(arena.Start + at);
@@ -339,7 +352,7 @@ internal sealed unsafe partial class CellHeap : IDisposable
             Collect();
         }
 
-        if (Bytes + bytes > MaximumBytes)
+        if (!Allows(bytes))
         {
             MakeRoom(bytes, null);
         }
@@ -357,7 +370,7 @@ internal sealed unsafe partial class CellHeap : IDisposable
         PrefixOf(cell)->Index = _large.Count;
         PrefixOf(cell)->Bytes = bytes;
         _large.Add((nint)cell);
-        _largeBytes += bytes;
+        Count(ref _largeBytes, bytes);
         *(ulong*)cell = _header | (byte)kind | ((ulong)((bytes - sizeof(LargePrefix) - CellChecks.Prefix) >> 4) << 32);
         _largeTaken += RoomOf(cell);
         _largeCells++;
@@ -382,7 +395,7 @@ internal sealed unsafe partial class CellHeap : IDisposable
         PrefixOf(last)->Index = prefix->Index;
         _large[prefix->Index] = (nint)last;
         _large.RemoveAt(_large.Count - 1);
-        _largeBytes -= prefix->Bytes;
+        Count(ref _largeBytes, -prefix->Bytes);
         CellChecks.Break(cell);
         if (_poison)
         {

@@ -61,7 +61,7 @@ public sealed class ExecutionResult
         Ledger = effects.TakeLedger();
         Events = effects.TakeEvents();
         Audit = effects.TakeAuditLog(timestamp);
-        Output = effects.Output.ToString();
+        Output = effects.Output;
         Heap = heap;
     }
 

@@ -8,11 +8,14 @@ namespace Zexus.Vm;
 /// </summary>
 public sealed class Vm : IDisposable
 {
+    /// <summary>What a source has said is forgotten between executions when it has taken more than this, or a quarter of the limit.</summary>
+    private const long MostLearned = 256L * 1024 * 1024;
+
     private readonly Machine _machine = new();
     private VmOptions _options;
 
     // The state of the options, copied: is it theirs still, and which limits was it last found to keep?
-    private StateTable _state = new(new Dictionary<string, Data>(), null, Limits.Default);
+    private StateTable _state;
     private bool _isCurrent;
     private Limits? _checked;
     private int _busy;
@@ -28,7 +31,11 @@ public sealed class Vm : IDisposable
         ArgumentNullException.ThrowIfNull(options);
         options.Check();
         _options = options;
+        _state = new StateTable(new Dictionary<string, Data>(), null, Limits.Default, _machine.Guard);
     }
+
+    /// <summary>What is held against <see cref="VmOptions.MemoryLimit"/>, by tests.</summary>
+    internal MemoryGuard Guard => _machine.Guard;
 
     /// <summary>What executions get from the host. May be replaced between executions.</summary>
     public VmOptions Options
@@ -139,7 +146,8 @@ public sealed class Vm : IDisposable
 
     private StateTable CheckOptions(Limits limits)
     {
-        if (_isCurrent && _checked is not null && _checked.Equals(limits))
+        bool isSmall = _state.Learned <= Math.Min(MostLearned, _options.MemoryLimit / 4);
+        if (_isCurrent && isSmall && _checked is not null && _checked.Equals(limits))
         {
             return _state;
         }
@@ -161,7 +169,8 @@ public sealed class Vm : IDisposable
         if (!_isCurrent || _options.Source is not null)
         {
             _state.Dispose();
-            _state = new StateTable(state, _options.Source, limits);
+            _machine.Guard.Limit = long.MaxValue;
+            _state = new StateTable(state, _options.Source, limits, _machine.Guard);
             _isCurrent = true;
         }
 

@@ -64,9 +64,10 @@ public sealed record VmOptions
     public long? StepLimit { get; init; }
 
     /// <summary>
-    /// A guard of the host: an execution whose heap needs more bytes, garbage collected, ends with <see cref="HostGuardException"/>;
-    /// so does one whose ledger, events, audit log or output does, or what contracts that it called have written. Output has 2,000,000,000 bytes at
-    /// most, and each log what an array can have, whatever this says.
+    /// A guard of the host: an execution that needs more bytes, garbage collected, ends with <see cref="HostGuardException"/>. It counts what it and
+    /// the contracts that it calls have from the system at a time: heaps, logs, output, tables, what was learned of <see cref="Source"/>, and the copies
+    /// for the result while they are made; not <see cref="State"/>. Output has 2,000,000,000 bytes at most, and each log what an array can have,
+    /// whatever this says.
     /// </summary>
     public long MemoryLimit { get; init; } = DefaultMemoryLimit;
 

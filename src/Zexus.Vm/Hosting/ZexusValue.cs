@@ -171,15 +171,26 @@ public sealed class ZexusValue
     internal void Fill(KeyValuePair<ZexusValue, ZexusValue>[] entries) => _entries = entries;
 }
 
-/// <summary>Copies values out of the heap, with a list of what is still to fill instead of recursion.</summary>
+/// <summary>
+/// Copies values out of the heap, with a list of what is still to fill instead of recursion. The copies are the host's, but while they are made they are
+/// there beside the heap, and .NET's objects are larger than cells.
+/// </summary>
 internal sealed unsafe class ValueCopier
 {
+    /// <summary>About what .NET takes for a value besides its elements, and for what finds it again.</summary>
+    private const int BytesOfValue = 160;
+
+    private readonly MemoryGuard _guard;
+    private long _bytes;
     private readonly Dictionary<nint, ZexusValue> _copies = [];
     private readonly Queue<(nint Cell, ZexusValue Copy)> _pending = new();
 
-    public static ZexusValue Copy(Value value, ZexusProgram program)
+    private ValueCopier(MemoryGuard guard) => _guard = guard;
+
+    /// <exception cref="HostGuardException">The copy and what the execution has are not within the limit together.</exception>
+    public static ZexusValue Copy(Value value, ZexusProgram program, MemoryGuard guard)
     {
-        ValueCopier copier = new();
+        ValueCopier copier = new(guard);
         ZexusValue result = copier.Of(value);
         while (copier._pending.TryDequeue(out (nint Cell, ZexusValue Copy) next))
         {
@@ -188,6 +199,12 @@ internal sealed unsafe class ValueCopier
 
         GC.KeepAlive(program);
         return result;
+    }
+
+    private void Take(long bytes)
+    {
+        _bytes += bytes;
+        _guard.Check(_bytes);
     }
 
     private ZexusValue Of(Value value)
@@ -199,8 +216,10 @@ internal sealed unsafe class ValueCopier
             case Tag.Bool:
                 return value.Payload != 0 ? ZexusValue.True : ZexusValue.False;
             case Tag.Int:
+                Take(BytesOfValue);
                 return ZexusValue.Of((BigInteger)value.Payload);
             case Tag.Float:
+                Take(BytesOfValue);
                 return ZexusValue.Of(value.Float);
             default:
                 break;
@@ -211,6 +230,15 @@ internal sealed unsafe class ValueCopier
             return copy;
         }
 
+        Take(
+            BytesOfValue
+                + value.Tag switch
+                {
+                    Tag.String => sizeof(char) * (long)value.String->Length,
+                    Tag.BigInt => value.Big->Bytes,
+                    _ => 0,
+                }
+        );
         copy = value.Tag switch
         {
             Tag.BigInt => ZexusValue.Of(Integers.Of(value.Big)),
@@ -236,6 +264,7 @@ internal sealed unsafe class ValueCopier
             case CellKind.List:
             {
                 ListCell* list = (ListCell*)cell;
+                Take(sizeof(nint) * (long)list->Count);
                 var items = new ZexusValue[list->Count];
                 for (int i = 0; i < items.Length; i++)
                 {
@@ -249,6 +278,7 @@ internal sealed unsafe class ValueCopier
             case CellKind.Set:
             {
                 TableCell* set = (TableCell*)cell;
+                Take(sizeof(nint) * (long)set->Count);
                 var items = new ZexusValue[set->Count];
                 for (int i = 0; i < items.Length; i++)
                 {
@@ -262,6 +292,7 @@ internal sealed unsafe class ValueCopier
             case CellKind.Map:
             {
                 TableCell* map = (TableCell*)cell;
+                Take(2 * sizeof(nint) * (long)map->Count);
                 var entries = new KeyValuePair<ZexusValue, ZexusValue>[map->Count];
                 for (int i = 0; i < entries.Length; i++)
                 {

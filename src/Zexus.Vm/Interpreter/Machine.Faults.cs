@@ -143,12 +143,13 @@ internal sealed unsafe partial class Machine
     {
         if (_handlerCount == _handlerCapacity)
         {
-            int capacity = checked(Math.Max(32, _handlerCapacity * 2));
+            int capacity = _guard.Grown(_handlerCapacity, 32, sizeof(Handler));
             _handlers = (Handler*)
                 System.Runtime.InteropServices.NativeMemory.Realloc(
                     _handlers,
                     (nuint)capacity * (nuint)sizeof(Handler)
                 );
+            _guard.Count((long)(capacity - _handlerCapacity) * sizeof(Handler));
             _handlerCapacity = capacity;
         }
 

@@ -205,14 +205,7 @@ internal sealed unsafe partial class Machine
                 code = Display(a, 0);
                 if (code == Code.Done)
                 {
-                    string line = _text.ToString();
-                    long most = Math.Min(_options.MemoryLimit, MostOutput);
-                    if (sizeof(char) * ((long)_effects.Output.Length + line.Length + 1) > most)
-                    {
-                        throw new HostGuardException(HostGuard.Memory, most);
-                    }
-
-                    _effects.Output.Append(line).Append('\n');
+                    _effects.Print(_text.ToString());
                     _sp = a;
                 }
 

@@ -14,17 +14,19 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
 {
     private const int SegmentValues = 64 * 1024;
 
-    private readonly CellHeap _heap = new();
-    private readonly TextBuilder _text = new();
+    /// <summary>For the next execution.</summary>
+    private const int MostKeptSegments = 4;
 
-    /// <summary>Bytes that still make a string of .NET.</summary>
-    private const long MostOutput = 2_000_000_000;
+    private readonly MemoryGuard _guard;
+    private readonly CellHeap _heap;
+    private readonly TextBuilder _text = new();
 
     private ZexusProgram _program = null!;
     private VmOptions _options = null!;
     private readonly World _world;
     private ChainEffects _effects = null!;
     private HostFunction?[] _hostFunctions = [];
+    private int _hostFunctionsKnown;
 
     // Limits, at hand.
     private int _integerBits;
@@ -71,12 +73,20 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
     private int _faultFunction;
     private int _faultInstruction;
 
+    /// <summary>The host's machine, whose guard those of the contracts share that it calls.</summary>
     public Machine()
+        : this(new MemoryGuard()) => _guard.Trim = DropIdle;
+
+    private Machine(MemoryGuard guard)
     {
-        _world = new World(_heap);
+        _guard = guard;
+        _heap = new CellHeap(guard);
+        _world = new World(_heap, guard);
     }
 
     ~Machine() => Free();
+
+    public MemoryGuard Guard => _guard;
 
     public void Dispose()
     {
@@ -84,6 +94,7 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         _heap.Dispose();
         _world.Dispose();
         _text.Dispose();
+        _ownEffects?.Dispose();
         DropIdle();
         GC.SuppressFinalize(this);
     }
@@ -91,9 +102,9 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
     private void Free()
     {
         DropSegments(0);
+        FreeHandlers();
         NativeMemory.Free(_globals);
         NativeMemory.Free(_frames);
-        NativeMemory.Free(_handlers);
         NativeMemory.Free(_callHeat);
         NativeMemory.Free(_loopHeat);
         NativeMemory.Free(_virtualValues);
@@ -102,7 +113,6 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         _virtualValues = null;
         _globals = null;
         _frames = null;
-        _handlers = null;
     }
 
     public ExecutionResult Execute<THook>(
@@ -117,8 +127,9 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
     {
         cancellation.ThrowIfCancellationRequested();
         program = Prepare<THook>(program, options);
-        _effects = _ownEffects ??= new ChainEffects();
-        _effects.Start(options.MemoryLimit);
+        _guard.Limit = options.MemoryLimit;
+        _effects = _ownEffects ??= new ChainEffects(_guard);
+        _effects.Start();
         StartGas(options, cancellation);
         Start(program, options, new HostState(state), null, options.Contract, options.Block.Caller);
         _entry = entry.Function;
@@ -173,10 +184,14 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         _waiting = waiting;
         _contract = contract;
         _callerName = caller;
-        _heap.Reset();
-        _heap.HostLimit = options.MemoryLimit;
-        _heap.MaximumBytes = waiting is null ? options.MemoryLimit : waiting._heap.MaximumBytes - waiting._heap.Bytes;
-        if (!ReferenceEquals(program, _program) || !ReferenceEquals(options, _options))
+        _heap.Reset(Math.Min(CellHeap.MostKeptArenas, options.MemoryLimit));
+        TrimTables();
+        // Functions are only ever added to a host's.
+        if (
+            !ReferenceEquals(program, _program)
+            || !ReferenceEquals(options, _options)
+            || options.Host.All.Count != _hostFunctionsKnown
+        )
         {
             Bind(program, options);
         }
@@ -222,6 +237,7 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         _stringLength = limits.StringLength;
         _collectionLength = limits.CollectionLength;
         _nesting = limits.Nesting;
+        _hostFunctionsKnown = options.Host.All.Count;
         _hostFunctions = new HostFunction?[program.Names.Length];
         for (int i = 0; i < program.Names.Length; i++)
         {
@@ -252,27 +268,52 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         }
     }
 
+    /// <summary>Before an execution, which needs none of it: what one before has made large.</summary>
+    private void TrimTables()
+    {
+        if ((long)_handlerCapacity * sizeof(Handler) > MemoryGuard.KeptTable)
+        {
+            FreeHandlers();
+        }
+
+        if (_segmentCount > MostKeptSegments)
+        {
+            DropSegments(1);
+        }
+    }
+
+    private void FreeHandlers()
+    {
+        NativeMemory.Free(_handlers);
+        _handlers = null;
+        _guard.Count(-(long)_handlerCapacity * sizeof(Handler));
+        _handlerCapacity = 0;
+    }
+
     private void DropSegments(int from)
     {
         while (_segmentCount > from)
         {
-            NativeMemory.Free(_segments[--_segmentCount].Start);
+            Segment segment = _segments[--_segmentCount];
+            NativeMemory.Free(segment.Start);
+            _guard.Count(_segmentCount == 0 ? 0 : -segment.Values * sizeof(Value));
         }
     }
 
+    /// <summary>The first is every machine's own; the guard counts the others.</summary>
     private void AddSegment(long values)
     {
+        values = Math.Max(values, SegmentValues);
+        long bytes = _segmentCount == 0 ? 0 : values * sizeof(Value);
+        _guard.Check(bytes);
         if (_segmentCount == _segments.Length)
         {
             Array.Resize(ref _segments, _segmentCount * 2);
         }
 
-        values = Math.Max(values, SegmentValues);
-        _segments[_segmentCount++] = new Segment
-        {
-            Start = (Value*)NativeMemory.Alloc((nuint)values, (nuint)sizeof(Value)),
-            Values = values,
-        };
+        Value* start = (Value*)NativeMemory.Alloc((nuint)values, (nuint)sizeof(Value));
+        _segments[_segmentCount++] = new Segment { Start = start, Values = values };
+        _guard.Count(bytes);
     }
 
     private ExecutionResult Finish(Code code, IReadOnlyDictionary<string, Data> before)
@@ -285,14 +326,14 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         if (code == Code.Finished)
         {
             _world.EndExecution();
-            value = ValueCopier.Copy(_result, _program);
+            value = ValueCopier.Copy(_result, _program, _guard);
         }
         else
         {
             _world.Abandon();
             fault = Faults.Of(code);
             value = ZexusValue.Null;
-            faultValue = ValueCopier.Copy(_faultValue, _program);
+            faultValue = ValueCopier.Copy(_faultValue, _program, _guard);
         }
 
         return new ExecutionResult(

@@ -349,9 +349,11 @@ internal sealed unsafe class JitProgram
     /// <summary>
     /// Is a call's callee compiled by now, and the call not made for that? Then its piece is left to those who are in it and compiled anew.
     /// </summary>
-    public bool Respecializes(Site* site)
+    /// <param name="site">The call.</param>
+    /// <param name="function">The one function that was called there.</param>
+    public bool Respecializes(Site* site, int function)
     {
-        EntryPoint* callee = _entries[site->Seen->Callee - 1];
+        EntryPoint* callee = _entries[function];
         bool isDirect = site->Code != null && *site->Code != 0;
         if (callee == null || isDirect || site->Taken < Options.ExitsBeforeRecompilation || !TryEnter())
         {

@@ -536,7 +536,7 @@ internal sealed unsafe partial class Machine
         }
 
         int number = callee->Function->Function + 1;
-        int seen = site->Seen->Callee;
+        int seen = Volatile.Read(ref site->Seen->Callee);
         site->Seen->Callee = seen == 0 || seen == number ? number : -1;
     }
 
@@ -544,10 +544,12 @@ internal sealed unsafe partial class Machine
     /// A call that the machine has made for compiled code is over. When compiled code could make it by itself by now, the interpreter goes on
     /// behind it, and the piece is compiled anew.
     /// </summary>
-    private long Called(long status, Site* site) =>
-        status >= 0 && site->Seen != null && site->Seen->Callee > 0 && _jit!.Respecializes(site)
-            ? ExitStatus.Interpret
-            : status;
+    private long Called(long status, Site* site)
+    {
+        // Once: machines on other threads note what they see at the same site.
+        int callee = site->Seen == null ? 0 : Volatile.Read(ref site->Seen->Callee);
+        return status >= 0 && callee > 0 && _jit!.Respecializes(site, callee - 1) ? ExitStatus.Interpret : status;
+    }
 
     /// <summary>A compiled function was called and has not returned by itself.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
