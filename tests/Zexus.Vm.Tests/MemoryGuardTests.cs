@@ -150,19 +150,13 @@ public class MemoryGuardTests
         .end
         """;
 
-    /// <summary>Takes four million bytes, and gives the length of a List.</summary>
-    private const string Large = """
-        .func main()
-        .end
-
-        .func fill()
+    /// <summary>Takes four million bytes.</summary>
+    private const string Fill = """
             LOAD_CONST 0.5
             BUILD_LIST 1
             LOAD_CONST 400000
             MUL
             GET_LENGTH
-            RETURN
-        .end
         """;
 
     public static TheoryData<string, string> Programs
@@ -234,6 +228,7 @@ public class MemoryGuardTests
         Assert.Equal(Fault.OutOfGas, vm.Execute(chain).Fault);
         vm.Options = vm.Options with { MemoryLimit = Limit };
         Assert.Equal(Limit, Assert.Throws<HostGuardException>(() => vm.Execute(chain)).Limit);
+        Assert.InRange(vm.Guard.Taken, 0, Limit);
     }
 
     /// <summary>The heaps of contracts whose calls have ended are counted, and go when the memory is wanted.</summary>
@@ -243,27 +238,30 @@ public class MemoryGuardTests
     [InlineData("compiled")]
     public void What_is_kept_for_the_next_call_goes_when_memory_is_short(string form)
     {
+        // Each calls the next before it takes memory, so that as many machines have some as there are contracts.
         Contracts contracts = new();
-        string calls = "";
         for (int i = 0; i < 8; i++)
         {
-            contracts.Add($"c{i}", new Contract(ContractCallTests.Load(Large)));
-            calls += $"LOAD_CONST \"c{i}\"\nLOAD_CONST \"fill\"\nCALL_BUILTIN call_contract, 2\nPOP\n";
+            string next = i == 7 ? "" : Call(i + 1);
+            ZexusProgram program = ContractCallTests.Load($".func main()\n.end\n.func fill()\n{next}{Fill}\n.end");
+            contracts.Add($"c{i}", new Contract(program));
         }
 
-        const string Fill = "LOAD_CONST 0.5\nBUILD_LIST 1\nLOAD_CONST 400000\nMUL\nGET_LENGTH\n";
         VmOptions options = ContractCallTests.Options(form, contracts) with { MemoryLimit = Limit };
         Vm vm = new(options);
         MemoryGuard guard = vm.Guard;
         for (int i = 0; i < 2; i++)
         {
-            ExecutionResult result = vm.Execute(ContractCallTests.Load($".func main()\n{calls}{Fill}.end"));
+            ExecutionResult result = vm.Execute(ContractCallTests.Load($".func main()\n{Call(0)}{Fill}\n.end"));
             Assert.Equal(400_000, (int)result.Value.AsInteger);
             Assert.InRange(guard.Taken, 0, Limit);
         }
 
         vm.Dispose();
         Assert.Equal(0, guard.Taken);
+
+        static string Call(int contract) =>
+            $"LOAD_CONST \"c{contract}\"\nLOAD_CONST \"fill\"\nCALL_BUILTIN call_contract, 2\nPOP\n";
     }
 
     /// <summary>What a source has said is kept from one execution to the next, until it is too much.</summary>
