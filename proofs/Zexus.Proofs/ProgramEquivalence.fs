@@ -774,7 +774,7 @@ let private bounds (limits: Limits) (tags: Map<string, int>) (runs: Run list) : 
                     less (IntTerm.Constant(bigint limits.StringLength)) (IntTerm.Length(StrTerm.Symbol symbol))
                 )
             elif tag > stringTag && isOfState symbol then
-                atLeast 0I ("elements." + symbol)
+                atLeast 0I ("weight." + symbol)
     ]
 
 let private compatible (tags: Map<string, int>) (r: Run) =

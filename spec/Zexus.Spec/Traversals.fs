@@ -603,14 +603,19 @@ let displayJoined (separator: Str) (items: Value list) : Rule<Str> =
 
 // Plain data.
 
-let private plainKey (key: Value) : Rule<Plain> =
+/// A scalar, and its copy's charge: text of a String, size of an Int.
+let private plainScalar (scalar: Value) : Rule<Plain> =
     rule {
-        match! kindOf key with
+        match! kindOf scalar with
         | Kind.Null -> return Plain.Null
         | Kind.Bool b -> return Plain.Bool b
-        | Kind.Int n -> return Plain.Int n
+        | Kind.Int n ->
+            do! charge (Int.size n)
+            return Plain.Int n
         | Kind.Float x -> return Plain.Float x
-        | Kind.String s -> return Plain.String s
+        | Kind.String s ->
+            do! charge (textGas s)
+            return Plain.String s
         | Kind.List _
         | Kind.Map _
         | Kind.Set _
@@ -639,7 +644,7 @@ let rec private plainAt (depth: int) (value: Value) : Rule<Plain> =
         | Kind.Bool _
         | Kind.Int _
         | Kind.Float _
-        | Kind.String _ -> return! plainKey value
+        | Kind.String _ -> return! plainScalar value
         | Kind.List a ->
             let! items = itemsOf "plain" a
             do! branchOf "plain" "list"
@@ -659,19 +664,19 @@ let rec private plainAt (depth: int) (value: Value) : Rule<Plain> =
             do! branchOf "plain" "set"
             do! chargeInt (Entries.count entries)
             do! enter depth
-            let! items = Entries.toList entries |> collect (fun (key, _) -> plainKey key)
+            let! items = Entries.toList entries |> collect (fun (key, _) -> plainScalar key)
             return Plain.Set items
         | Kind.Function _ -> return! fault Fault.TypeMismatch
     }
 
 and private plainEntry depth (key, value) : Rule<Plain * Plain> =
     rule {
-        let! key = plainKey key
+        let! key = plainScalar key
         let! value = plainAt depth value
         return key, value
     }
 
-/// plain(v): the copy as plain data. FAULTS TypeMismatch (Function), TooDeep.
+/// plain(v): the copy as plain data, each part charged as it is reached. FAULTS TypeMismatch (Function), TooDeep.
 let plain (value: Value) : Rule<Plain> = plainAt 0 value
 
 /// Plain data as a value: new collections at every level. Whoever calls this charges for it, if anyone does.
@@ -707,10 +712,25 @@ and private buildEntry entries (key, value) : Rule<Entries> =
         return Entries.add form key value entries
     }
 
-/// Plain data as a value: new collections at every level, charged by their elements.
+/// weight d: elements, and text and size of the scalars at every level, keys included.
+let rec weight (plain: Plain) : Int =
+    let sum items =
+        items |> List.fold (fun sum item -> Int.add sum (weight item)) (Int.ofInt (List.length items))
+
+    match plain with
+    | Plain.Null
+    | Plain.Bool _
+    | Plain.Float _ -> Int.zero
+    | Plain.Int n -> Int.size n
+    | Plain.String s -> textGas s
+    | Plain.List items
+    | Plain.Set items -> sum items
+    | Plain.Map entries -> entries |> List.collect (fun (key, value) -> [ key; value ]) |> sum
+
+/// Plain data that comes from outside as a value: new collections at every level, charged by their weight.
 let copyOut (plain: Plain) : Rule<Value> =
     rule {
-        do! chargeInt (Plain.elements plain)
+        do! charge (weight plain)
         return! build plain
     }
 

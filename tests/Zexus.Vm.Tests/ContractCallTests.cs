@@ -212,8 +212,8 @@ public class ContractCallTests
             Literal(result.Value)
         );
 
-        // SETUP_TRY 3, four constants, CALL_BUILTIN 8 + 2 * 4, the call 100 and no text, 250 jumps, RETURN 2.
-        Assert.Equal(3 + 4 + 16 + 100 + 500 + 2, result.GasUsed);
+        // SETUP_TRY 3, four constants, CALL_BUILTIN 8 + 2 * 4, the call 100 and no text, 250 jumps, the fault's name 1, RETURN 2.
+        Assert.Equal(3 + 4 + 16 + 100 + 500 + 1 + 2, result.GasUsed);
     }
 
     [Theory]
@@ -484,6 +484,7 @@ public class ContractCallTests
             Code,
             Options(form, new Contracts().Add("echo", new Contract(Load(Echo)))) with
             {
+                GasLimit = long.MaxValue,
                 MemoryLimit = 32 << 20,
             }
         );

@@ -153,7 +153,7 @@ let private stateKey (value: Value) : Rule<string> =
         return! knownText "state" key
     }
 
-/// What an open state holds under a key, in a proof: a symbol's value, of any kind that data has; the elements of a collection are charged.
+/// What an open state holds under a key, in a proof: a symbol's value, of any kind that data has; its weight is charged, of a collection a symbol's.
 let private unknownUnder (key: string) : Rule<Value> =
     rule {
         let symbol = "state." + Text.symbol key
@@ -161,18 +161,18 @@ let private unknownUnder (key: string) : Rule<Value> =
         match! kindOfData (Value.Unknown symbol) with
         | Kind.List _
         | Kind.Map _
-        | Kind.Set _ -> do! charge (Int.Symbolic(IntTerm.Symbol("elements." + symbol)))
+        | Kind.Set _ -> do! charge (Int.Symbolic(IntTerm.Symbol("weight." + symbol)))
+        | Kind.Int n -> do! charge (Int.size n)
+        | Kind.String s -> do! charge (textGas s)
         | Kind.Null
         | Kind.Bool _
-        | Kind.Int _
         | Kind.Float _
-        | Kind.String _
         | Kind.Function _ -> ()
 
         return Value.Unknown symbol
     }
 
-/// STACK [key] -> [v] · GAS 20, then the key's own and elements · FAULTS TypeMismatch.
+/// STACK [key] -> [v] · GAS 20, then the key's own and weight · FAULTS TypeMismatch.
 /// Sees the writes of open transactions; Null when there is nothing.
 let STATE_READ: Rule<unit> =
     rule {

@@ -6,11 +6,13 @@ open Zexus.Isa
 open Zexus.Spec
 open Zexus.Spec.Traversals
 
-/// A new value for each execution of the instruction: a program cannot change its own constants.
+/// A new value for each execution of the instruction: a program cannot change its own constants. Its scalars are the program's, and cost nothing. GAS elements.
 let constant (index: int) : Rule<Value> =
     rule {
         let! loaded = read _.Loaded
-        return! copyOut loaded.Constants[index]
+        let constant = loaded.Constants[index]
+        do! chargeInt (Plain.elements constant)
+        return! build constant
     }
 
 let private reach (name: int) : Rule<Variable> =

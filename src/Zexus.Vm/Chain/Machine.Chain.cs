@@ -25,11 +25,11 @@ internal sealed unsafe partial class Machine
         {
             *key = Value.Null;
         }
-        else if (item->Tag <= Tag.String)
+        else if (IsFree(item))
         {
             *key = *item;
         }
-        else if (Charge(PlainData.Elements(item)))
+        else if (Charge(PlainData.Weight(item)))
         {
             *key = PlainData.Copy(*item, _heap);
         }
@@ -69,9 +69,12 @@ internal sealed unsafe partial class Machine
         return code;
     }
 
+    /// <summary>A scalar whose copy costs nothing.</summary>
+    private static bool IsFree(Value* value) => value->Tag <= Tag.String && KeyGas(value) == 0;
+
     /// <summary>
     /// For compiled code: what stands in the state under a String and can be had as it is; null when nothing does, the host would have to be
-    /// asked, or it is a collection, which is copied.
+    /// asked, it is a collection, which is copied, or it costs something.
     /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal static nint FindInState(Machine machine, long key)
@@ -79,7 +82,7 @@ internal sealed unsafe partial class Machine
         if (machine._world.OnlyTable is { } table)
         {
             Value* item = table.PeekAtHome((StringCell*)key);
-            if (item is not null && item->Tag <= Tag.String)
+            if (item is not null && IsFree(item))
             {
                 return (nint)item;
             }
@@ -92,13 +95,16 @@ internal sealed unsafe partial class Machine
     private static nint FindAnywhereInState(Machine machine, long key)
     {
         Value* item = machine._world.Peek((StringCell*)key);
-        return item is not null && item->Tag <= Tag.String ? (nint)item : 0;
+        return item is not null && IsFree(item) ? (nint)item : 0;
     }
 
-    /// <summary>For compiled code: writes to the state what is no collection, if the execution has written under the key before.</summary>
+    /// <summary>For compiled code: writes to the state a scalar that costs nothing, if the execution has written under the key before.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    internal static bool ReplaceInState(Machine machine, long key, long tag, long payload) =>
-        (Tag)tag <= Tag.String && machine._world.Replace((StringCell*)key, new Value((Tag)tag, payload));
+    internal static bool ReplaceInState(Machine machine, long key, long tag, long payload)
+    {
+        Value value = new((Tag)tag, payload);
+        return IsFree(&value) && machine._world.Replace((StringCell*)key, value);
+    }
 
     /// <summary>For compiled code, without the way past every other instruction.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -6,7 +6,7 @@ namespace Zexus.Vm;
 internal sealed unsafe partial class Machine
 {
     /// <summary>Is it plain data, and is its copy paid for? Whoever is told so may copy it in any form.</summary>
-    private Code ChargePlain(Value* value) => value->Tag <= Tag.String ? Code.Done : ChargePlain(value, 0);
+    private Code ChargePlain(Value* value) => ChargePlain(value, 0);
 
     private Code ChargePlain(Value* value, int depth)
     {
@@ -18,16 +18,23 @@ internal sealed unsafe partial class Machine
                 Code code = EnterPlain(list->Count, depth);
                 for (int i = 0; list->Kind == ElementKind.Value && i < list->Count && code == Code.Done; i++)
                 {
-                    Value* item = list->Values + i;
-                    code = item->Tag <= Tag.String ? Code.Done : ChargePlain(item, depth + 1);
+                    code = ChargePlain(list->Values + i, depth + 1);
                 }
 
                 return code;
             }
 
             case Tag.Set:
-                // Its elements are scalars: they cost nothing and cannot fail, as a Map's keys.
-                return EnterPlain(value->Set->Count, depth);
+            {
+                TableCell* set = value->Set;
+                Code code = EnterPlain(set->Count, depth);
+                for (int i = 0; i < set->Count && code == Code.Done; i++)
+                {
+                    code = ChargeScalar(&set->At(i)->Key);
+                }
+
+                return code;
+            }
 
             case Tag.Map:
             {
@@ -35,8 +42,8 @@ internal sealed unsafe partial class Machine
                 Code code = EnterPlain(2L * map->Count, depth);
                 for (int i = 0; i < map->Count && code == Code.Done; i++)
                 {
-                    Value* item = &map->At(i)->Item;
-                    code = item->Tag <= Tag.String ? Code.Done : ChargePlain(item, depth + 1);
+                    code = ChargeScalar(&map->At(i)->Key);
+                    code = code == Code.Done ? ChargePlain(&map->At(i)->Item, depth + 1) : code;
                 }
 
                 return code;
@@ -46,8 +53,14 @@ internal sealed unsafe partial class Machine
                 return Code.TypeMismatch;
 
             default:
-                return Code.Done;
+                return ChargeScalar(value);
         }
+    }
+
+    private Code ChargeScalar(Value* scalar)
+    {
+        long gas = KeyGas(scalar);
+        return gas == 0 || Charge(gas) ? Code.Done : Code.OutOfGas;
     }
 
     private Code EnterPlain(long elements, int depth) =>
@@ -65,7 +78,7 @@ internal sealed unsafe partial class Machine
     /// <summary>A copy in the heap; false when its charge does not fit.</summary>
     private bool CopyOut(Data data, Value* to)
     {
-        if (!Charge(DataVisitor.Elements(data)))
+        if (!Charge(DataVisitor.Weight(data)))
         {
             return false;
         }

@@ -76,8 +76,8 @@ internal static unsafe class PlainData
         }
     }
 
-    /// <summary>Elements of collections at every level, as the charges count them.</summary>
-    public static long Elements(Value* value)
+    /// <summary>Elements, and text and size of scalars, at every level, as the charges count them.</summary>
+    public static long Weight(Value* value)
     {
         long sum = 0;
         switch (value->Tag)
@@ -87,23 +87,28 @@ internal static unsafe class PlainData
                 sum = list->Count;
                 for (int i = 0; list->Kind == ElementKind.Value && i < list->Count; i++)
                 {
-                    sum += Elements(list->Values + i);
+                    sum += Weight(list->Values + i);
                 }
 
                 break;
             case Tag.Set:
                 sum = value->Set->Count;
+                for (int i = 0; i < value->Set->Count; i++)
+                {
+                    sum += Machine.KeyGas(&value->Set->At(i)->Key);
+                }
+
                 break;
             case Tag.Map:
                 sum = 2L * value->Map->Count;
                 for (int i = 0; i < value->Map->Count; i++)
                 {
-                    sum += Elements(&value->Map->At(i)->Item);
+                    sum += Machine.KeyGas(&value->Map->At(i)->Key) + Weight(&value->Map->At(i)->Item);
                 }
 
                 break;
             default:
-                break;
+                return Machine.KeyGas(value);
         }
 
         return sum;

@@ -211,12 +211,12 @@ internal sealed unsafe partial class Machine
 
     private bool ChargeText(long scalars) => Charge(scalars / Zexus.Isa.Gas.ScalarsPerUnit);
 
-    /// <summary>What it costs to hash or compare a key.</summary>
-    private static long KeyGas(Value* key) =>
-        key->Tag switch
+    /// <summary>What it costs to hash, compare or copy a scalar; 0 for all else.</summary>
+    internal static long KeyGas(Value* scalar) =>
+        scalar->Tag switch
         {
-            Tag.String => key->String->Length / Zexus.Isa.Gas.ScalarsPerUnit,
-            Tag.BigInt => Integers.Size(key),
+            Tag.String => scalar->String->Length / Zexus.Isa.Gas.ScalarsPerUnit,
+            Tag.BigInt => Integers.Size(scalar),
             _ => 0,
         };
 }

@@ -5,7 +5,7 @@ namespace Zexus.Vm;
 /// <summary>The state, read and written without the way past the machine's records.</summary>
 internal sealed unsafe partial class FunctionCompiler
 {
-    /// <summary>STATE_READ of what is there and is no collection: key -> value. All else is the machine's.</summary>
+    /// <summary>STATE_READ of what is there and a scalar that costs nothing: key -> value. All else is the machine's.</summary>
     private int ReadState(int i)
     {
         int key = _state.Top - 1;
@@ -36,7 +36,7 @@ internal sealed unsafe partial class FunctionCompiler
         return EndSegmentWithLists(i);
     }
 
-    /// <summary>STATE_WRITE of what is no collection under a key that this execution has written to before: key value -> . All else is the machine's.</summary>
+    /// <summary>STATE_WRITE of a scalar that costs nothing under a key that this execution has written to before: key value -> . All else is the machine's.</summary>
     private int WriteState(int i)
     {
         int key = _state.Top - 2;

@@ -44,6 +44,26 @@ internal static class DataVisitor
         return sum;
     }
 
+    /// <summary>The same, and the text of Strings and the size of Ints at every level: what it costs to copy them out.</summary>
+    public static long Weight(Data data)
+    {
+        switch (data)
+        {
+            case Data.Int integer:
+                return integer.value.GetBitLength() / 64;
+            case Data.String text:
+                return Text.Scalars(text.value) / Gas.ScalarsPerUnit;
+            case Data.List list:
+                return list.items.Length + list.items.Sum(Weight);
+            case Data.Set set:
+                return set.items.Length + set.items.Sum(Weight);
+            case Data.Map map:
+                return (2L * map.entries.Length) + map.entries.Sum(entry => Weight(entry.Key) + Weight(entry.Value));
+            default:
+                return 0;
+        }
+    }
+
     private static RefusalReason? Visit(Data data, int depth, Limits limits)
     {
         switch (data)
