@@ -406,6 +406,10 @@ module internal ContainerParts =
 
             items
 
+    // One of each: a List of a million in a state would be a million objects.
+    let private no = Data.Bool false
+    let private yes = Data.Bool true
+
     let rec data (reader: ContainerReader) depth owed : Data =
         let offset = reader.Position
         let tag = reader.Byte "the kind of a constant, 0 to 8"
@@ -414,8 +418,8 @@ module internal ContainerParts =
 
         match tag with
         | Layout.NullTag -> Data.Null
-        | Layout.FalseTag -> Data.Bool false
-        | Layout.TrueTag -> Data.Bool true
+        | Layout.FalseTag -> no
+        | Layout.TrueTag -> yes
         | Layout.IntTag -> Data.Int(reader.Integer())
         | Layout.FloatTag -> Data.Float(reader.Float())
         | Layout.StringTag -> Data.String(reader.Text "a String")

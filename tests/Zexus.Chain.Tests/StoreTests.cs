@@ -20,8 +20,9 @@ public sealed class StoreTests : IDisposable
 
     private string Folder(string name = "store") => Path.Combine(_folder, name);
 
-    /// <summary>Where a record has it, and whether as a million scalars 600 times: one String in memory, 600 MB when it is written out.</summary>
-    public static TheoryData<string> Places => ["arguments", "value", "writes", "called", "ledger", "events", "audit"];
+    /// <summary>Where a record has it, and whether as a million scalars 70 times: one String in memory, 70 MB when it is written out.</summary>
+    public static TheoryData<string> Places =>
+        ["arguments", "value", "writes", "called", "ledger", "events", "names of events", "audit"];
 
     [Theory]
     [MemberData(nameof(Places))]
@@ -33,10 +34,10 @@ public sealed class StoreTests : IDisposable
         {
             _ = store.Commit(Record(place, 3));
             ChainHead head = store.Head;
-            Assert.Throws<RecordTooLargeException>(() => store.Commit(Record(place, 1), Record(place, 600)));
+            Assert.Throws<RecordTooLargeException>(() => store.Commit(Record(place, 1), Record(place, 70)));
             PendingBlock block = new(store);
             block.Add(Record(place, 1));
-            Assert.Throws<RecordTooLargeException>(() => block.Add(Record(place, 600)));
+            Assert.Throws<RecordTooLargeException>(() => block.Add(Record(place, 70)));
             Assert.Equal(head, store.Head);
             Assert.Single(block.Commit());
             block.Add(Record(place, 1));
@@ -67,10 +68,96 @@ public sealed class StoreTests : IDisposable
                     CalledWrites = new Dictionary<string, IReadOnlyDictionary<string, Data>> { ["d"] = written },
                 },
                 "ledger" => record with { Ledger = [new AppendedEntry("c", large)] },
+                // Of three bytes a character.
+                "names of events" => record with
+                {
+                    Events =
+                    [
+                        .. Enumerable.Repeat(
+                            new EmittedEvent(new string('\u4e2d', 340_000), Data.Null) { Contract = "c" },
+                            times
+                        ),
+                    ],
+                },
                 "events" => record with { Events = [new EmittedEvent("e", large) { Contract = "c" }] },
                 _ => record with { Audit = [new AuditEntry(large, text, 0) { Contract = "c" }] },
             };
         }
+    }
+
+    [Fact]
+    public void Executions_that_are_too_large_together_are_refused_and_the_block_goes_on()
+    {
+        using MemoryStore memory = new();
+        using DurableStore durable = DurableStore.Create(Folder());
+        Data large = Data.NewString(new string('x', 60_000_000));
+        ExecutionRecord record = new()
+        {
+            Summary = new()
+            {
+                Contract = "c",
+                GasLimit = 1,
+                GasUsed = 1,
+                Value = large,
+            },
+        };
+        foreach (IStateStore store in (IStateStore[])[memory, durable])
+        {
+            Assert.Throws<RecordTooLargeException>(() => store.Commit([.. Enumerable.Repeat(record, 5)]));
+            Assert.Equal(0, store.Head.Number);
+            PendingBlock block = new(store);
+            for (int i = 0; i < 4; i++)
+            {
+                block.Add(record);
+            }
+
+            Assert.Throws<RecordTooLargeException>(() => block.Add(record));
+            Assert.Equal(4, block.Commit().Count);
+            block.Add(record);
+            Assert.Single(block.Commit());
+        }
+    }
+
+    /// <summary>Entries that the engine has as bytes are not made objects of to find that they are too many.</summary>
+    [Fact]
+    public void A_log_that_is_too_large_is_refused_before_it_is_read()
+    {
+        AssemblyResult assembly = Assembler.Assemble(
+            """
+            .func main() locals i
+                STORE_CONST i, 0
+            again:
+                LOAD_CONST true
+                BUILD_LIST 1
+                LOAD_CONST 1000000
+                MUL
+                LOAD_CONST "kept"
+                AUDIT_LOG
+                LOAD_NAME i
+                INC
+                STORE_NAME i
+                LOAD_NAME i
+                LOAD_CONST 70
+                LT
+                JUMP_IF_TRUE again
+            .end
+            """,
+            "test"
+        );
+        using Vm.Vm vm = new(new VmOptions { Contract = "c", GasLimit = 1_000_000_000 });
+        ExecutionResult result = vm.Execute(ZexusProgram.Load(assembly.Program));
+        Assert.Null(result.Fault);
+        ExecutionSummary summary = new()
+        {
+            Contract = "c",
+            GasLimit = 1,
+            GasUsed = 1,
+        };
+        ExecutionRecord record = ExecutionRecord.Of(summary, result);
+        using MemoryStore store = new();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.Throws<RecordTooLargeException>(() => store.Commit(record));
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1_000_000);
     }
 
     [SeededProperty(60)]

@@ -120,6 +120,69 @@ public class MemoryGuardTests
                 JUMP again
             .end
             """,
+        ["what is hashed"] = """
+            .func main()
+                LOAD_CONST "\u{1F600}"
+                LOAD_CONST 200000
+                MUL
+                BUILD_LIST 1
+                LOAD_CONST 20
+                MUL
+                HASH_BLOCK
+            .end
+            """,
+        ["leaves of a tree"] = """
+            .func main()
+                LOAD_CONST "\u{1F600}"
+                LOAD_CONST 200000
+                MUL
+                BUILD_LIST 1
+                LOAD_CONST 20
+                MUL
+                DUP
+                MERKLE_ROOT 2
+            .end
+            """,
+        ["what is written and has one List many times"] = """
+            .func main()
+                LOAD_CONST "k"
+                LOAD_CONST true
+                BUILD_LIST 1
+                LOAD_CONST 1000000
+                MUL
+                BUILD_LIST 1
+                LOAD_CONST 8
+                MUL
+                STATE_WRITE
+            .end
+            """,
+        ["what a host function is given"] = """
+            .func main()
+                LOAD_CONST 1
+                BUILD_LIST 1
+                LOAD_CONST 1000
+                MUL
+                BUILD_LIST 1
+                LOAD_CONST 1000
+                MUL
+                CALL_BUILTIN host, 1
+            .end
+            """,
+        ["output, and the host's copy of it"] = """
+            .func main() locals i
+                STORE_CONST i, 0
+            again:
+                LOAD_CONST "as long as a line of a program is, some hundred characters, or a little less"
+                PRINT
+                LOAD_NAME i
+                INC
+                STORE_NAME i
+                LOAD_NAME i
+                LOAD_CONST 80000
+                LT
+                JUMP_IF_TRUE again
+            .end
+            """,
         ["half of it for each of two"] = """
             .func main() locals i
                 STORE_CONST i, 0
@@ -186,23 +249,36 @@ public class MemoryGuardTests
             GasLimit = long.MaxValue,
             MemoryLimit = Limit,
             Source = new Endless(),
+            Host = new HostFunctions().Register(
+                "host",
+                1,
+                1,
+                HostEffects.None,
+                _ => throw new InvalidOperationException("it was given all of it")
+            ),
         };
         Vm vm = new(options);
         MemoryGuard guard = vm.Guard;
         ZexusProgram hungry = ContractCallTests.Load(Hungry[program]);
+        long allocated = long.MaxValue;
         for (int i = 0; i < 2; i++)
         {
+            long before = GC.GetAllocatedBytesForCurrentThread();
             HostGuardException stop = Assert.Throws<HostGuardException>(() => vm.Execute(hungry));
             Assert.Equal((HostGuard.Memory, Limit), (stop.Guard, stop.Limit));
+            allocated = Math.Min(allocated, GC.GetAllocatedBytesForCurrentThread() - before);
             Assert.InRange(guard.Taken, 0, Limit);
         }
+
+        // Nothing was made of .NET's objects before it was asked for; what reads or prints makes a text each time.
+        Assert.InRange(allocated, 0, program.StartsWith("keys", StringComparison.Ordinal) ? long.MaxValue : 4 * Limit);
 
         // What the last one took is there for the next, and with enough it comes to its end.
         ExecutionResult small = vm.Execute(
             ContractCallTests.Load(Hungry["a result"].Replace("1000000", "10000", StringComparison.Ordinal))
         );
         Assert.Equal(10_000, small.Value.Items.Count);
-        vm.Options = options with { GasLimit = 1_000_000, MemoryLimit = 1L << 30 };
+        vm.Options = options with { GasLimit = 300_000, MemoryLimit = 1L << 30 };
         _ = vm.Execute(hungry);
         vm.Dispose();
         Assert.Equal(0, guard.Taken);
@@ -315,6 +391,134 @@ public class MemoryGuardTests
         Assert.Equal(1_000_000, (int)result.Value.AsInteger);
         Assert.InRange(guard.Taken, 0, 2 << 20);
         vm.Dispose();
+        Assert.Equal(0, guard.Taken);
+    }
+
+    /// <summary>A limit is for what is in use: what is garbage goes before a log, the output, the copies for a result or a source are refused theirs.</summary>
+    [Theory]
+    [InlineData("LOAD_NAME text\nLEDGER_APPEND", "LOAD_CONST 1", "interpreted", 5)]
+    [InlineData("LOAD_NAME text\nLEDGER_APPEND", "LOAD_CONST 1", "compiled", 5)]
+    [InlineData("LOAD_NAME text\nPRINT", "LOAD_CONST 1", "interpreted", 10)]
+    [InlineData("LOAD_NAME text\nPRINT", "LOAD_CONST 1", "compiled", 10)]
+    [InlineData("LOAD_NAME text\nLOAD_NAME text\nAUDIT_LOG", "LOAD_CONST 1", "threaded", 5)]
+    [InlineData("LOAD_NAME text\nEMIT_EVENT e", "LOAD_CONST 1", "compiled", 5)]
+    [InlineData("LOAD_NAME text\nHASH_BLOCK\nPOP", "LOAD_CONST 1", "compiled", 3)]
+    [InlineData("NOP", "LOAD_CONST 1\nBUILD_LIST 1\nLOAD_CONST 20000\nMUL", "interpreted", 5)]
+    [InlineData("NOP", "LOAD_CONST 1\nBUILD_LIST 1\nLOAD_CONST 20000\nMUL", "compiled", 5)]
+    public void Garbage_goes_before_anything_is_refused(string step, string result, string form, int limit)
+    {
+        ZexusProgram program = ContractCallTests.Load(
+            $"""
+            .func main() locals i, text
+                STORE_CONST i, 0
+            again:
+                LOAD_CONST "x"
+                LOAD_CONST 15000
+                MUL
+                STORE_NAME text
+                {step}
+                LOAD_CONST 0.5
+                BUILD_LIST 1
+                LOAD_CONST 1500
+                MUL
+                POP
+                LOAD_NAME i
+                INC
+                STORE_NAME i
+                LOAD_NAME i
+                LOAD_CONST 140
+                LT
+                JUMP_IF_TRUE again
+                {result}
+            .end
+            """
+        );
+        VmOptions options = ContractCallTests.Options(form, new Contracts()) with
+        {
+            GasLimit = long.MaxValue,
+            MemoryLimit = limit << 20,
+            Collection = new CollectionOptions { FirstTriggerBytes = 1L << 40, Verify = true },
+        };
+        Vm vm = new(options);
+        MemoryGuard guard = vm.Guard;
+        ExecutionResult done = vm.Execute(program);
+        Assert.Null(done.Fault);
+        Assert.True(done.Heap.Collections > 0, "there was enough without");
+        vm.Dispose();
+        Assert.Equal(0, guard.Taken);
+    }
+
+    /// <summary>An event that its first handler emits again has many handlers on each of five hundred levels, and they are one array.</summary>
+    [Fact]
+    public void An_event_in_its_own_handlers_takes_no_copies_of_them()
+    {
+        const int Handlers = 20_000;
+        string registrations = string.Concat(Enumerable.Range(0, Handlers).Select(i => $"REGISTER_EVENT e, h{i}\n"));
+        ZexusProgram program = ContractCallTests.Load(
+            $"""
+            .func main()
+                STORE_FUNC h0, again
+                {registrations}
+                LOAD_CONST 1
+                EMIT_EVENT e
+            .end
+
+            .func again(payload)
+                LOAD_CONST 1
+                EMIT_EVENT e
+            .end
+            """
+        );
+        using Vm vm = new(new VmOptions { Jit = null });
+        _ = vm.Execute(program);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.Equal(Fault.CallTooDeep, vm.Execute(program).Fault);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 500 * Handlers);
+    }
+
+    /// <summary>Registrations, reverts and emissions drawn, beside copies.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void An_emission_calls_the_handlers_of_its_moment(int seed)
+    {
+        Random random = new(seed);
+        MemoryGuard guard = new();
+        EventHandlers handlers = new(guard);
+        List<Registration> model = [];
+        Stack<(Registration[] Array, Registration[] Expected)> emissions = new();
+        for (int i = 0; i < 20_000; i++)
+        {
+            switch (random.Next(10))
+            {
+                case < 4:
+                    model.Add(new Registration(i, i));
+                    handlers.Add(model[^1]);
+                    break;
+                case < 7 when model.Count > 0:
+                    model.RemoveAt(model.Count - 1);
+                    handlers.RemoveLast();
+                    break;
+                case 7:
+                    emissions.Push((handlers.Begin(), [.. model]));
+                    break;
+                case > 7 when emissions.TryPop(out _):
+                    handlers.End();
+                    break;
+                default:
+                    break;
+            }
+
+            Assert.Equal(model.Count, handlers.Count);
+            foreach ((Registration[] array, Registration[] expected) in emissions)
+            {
+                Assert.True(array.AsSpan(0, expected.Length).SequenceEqual(expected));
+            }
+        }
+
+        Assert.True(guard.Taken > 0);
+        handlers.Dispose();
         Assert.Equal(0, guard.Taken);
     }
 

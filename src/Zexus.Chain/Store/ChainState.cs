@@ -14,10 +14,8 @@ internal sealed record PreparedExecution(
 )
 {
     /// <exception cref="ArgumentException">It has something that is no plain data.</exception>
-    /// <exception cref="RecordTooLargeException">It has more than a store keeps.</exception>
     public static PreparedExecution Of(ExecutionRecord record)
     {
-        record.CheckSize();
         // Whatever has no form in bytes is refused before anything has gone on.
         ExecutionSummary summary = record.Summary;
         _ = Hashable(summary.Contract, "contract");

@@ -374,6 +374,7 @@ public sealed partial class DurableStore : IStateStore
     public IReadOnlyList<Receipt> Commit(params IReadOnlyList<ExecutionRecord> executions)
     {
         ArgumentNullException.ThrowIfNull(executions);
+        ExecutionRecord.CheckSizes(executions);
         PreparedExecution[] prepared = [.. executions.Select(PreparedExecution.Of)];
         Dictionary<string, long> nonces = ChainState.Nonces(prepared, NextNonce);
         ChainState chain = Chain;

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Text;
 using Zexus.Isa;
 using Zexus.Vm;
 
@@ -60,10 +61,13 @@ public sealed record ExecutionRecord
     /// What a store keeps of one execution at most, in the bytes of docs/container.md: keys and values written, arguments and value, ledger, events and audit
     /// log.
     /// </summary>
-    public const long MostBytes = 512L * 1024 * 1024;
+    public const long MostBytes = 64L * 1024 * 1024;
 
-    /// <summary>At least what a store keeps of an entry besides its contract and its constant: a digest, and lengths.</summary>
-    private const int BytesOfEntry = 64;
+    /// <summary>Of those that are committed together.</summary>
+    public const long MostBytesTogether = 4 * MostBytes;
+
+    /// <summary>What a store keeps with a write or an entry of the ledger: a digest, a leaf.</summary>
+    private const int BytesOfDigest = 64;
 
     /// <summary>What was executed and how it ended.</summary>
     public required ExecutionSummary Summary { get; init; }
@@ -88,10 +92,19 @@ public sealed record ExecutionRecord
     /// <summary>What it logged, in order; after a fault, too.</summary>
     public IReadOnlyList<AuditEntry> Audit { get; init; } = [];
 
-    /// <exception cref="RecordTooLargeException">It is.</exception>
-    internal void CheckSize()
+    /// <summary>In bytes, as <see cref="MostBytes"/> has them.</summary>
+    /// <exception cref="RecordTooLargeException">They are more.</exception>
+    internal long Size()
     {
         long size = 0;
+
+        // What is in bytes still is looked at before it becomes objects, which take many times as much.
+        foreach (object entries in (object[])[Ledger, Events, Audit])
+        {
+            Count((entries as IWrittenEntries)?.Bytes ?? 0);
+        }
+
+        size = 0;
         foreach (Data argument in Summary.Arguments)
         {
             Add("", argument);
@@ -102,36 +115,51 @@ public sealed record ExecutionRecord
         {
             foreach ((string key, Data value) in written)
             {
-                size += key.Length;
+                Count(BytesOfDigest + Utf8(key));
                 Add(contract, value);
             }
         }
 
         foreach (AppendedEntry entry in Ledger)
         {
+            Count(BytesOfDigest);
             Add(entry.Contract, entry.Entry);
         }
 
         foreach (EmittedEvent emitted in Events)
         {
-            size += emitted.Name.Length;
+            Count(Utf8(emitted.Name));
             Add(emitted.Contract, emitted.Payload);
         }
 
         foreach (AuditEntry entry in Audit)
         {
             Add(entry.Contract, entry.Data);
-            Add(entry.Contract, entry.Action);
+            Add("", entry.Action);
         }
 
-        void Add(string contract, Data value)
+        return size;
+
+        void Add(string contract, Data value) => Count(Utf8(contract) + Constants.Size(value, MostBytes - size));
+
+        void Count(long bytes)
         {
-            size += BytesOfEntry + contract.Length;
-            size += Constants.Size(value, MostBytes - size);
+            size += bytes;
             if (size > MostBytes)
             {
-                throw new RecordTooLargeException();
+                throw new RecordTooLargeException(MostBytes, "one execution");
             }
+        }
+
+        static int Utf8(string text) => Encoding.UTF8.GetByteCount(text);
+    }
+
+    /// <exception cref="RecordTooLargeException">They are too large to be committed together.</exception>
+    internal static void CheckSizes(IEnumerable<ExecutionRecord> records)
+    {
+        if (records.Sum(record => record.Size()) > MostBytesTogether)
+        {
+            throw new RecordTooLargeException(MostBytesTogether, "executions that are committed together");
         }
     }
 

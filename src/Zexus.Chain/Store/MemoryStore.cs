@@ -71,6 +71,7 @@ public sealed class MemoryStore : IStateStore
     public IReadOnlyList<Receipt> Commit(params IReadOnlyList<ExecutionRecord> executions)
     {
         ArgumentNullException.ThrowIfNull(executions);
+        ExecutionRecord.CheckSizes(executions);
         PreparedExecution[] prepared = [.. executions.Select(PreparedExecution.Of)];
         Dictionary<string, long> nonces = ChainState.Nonces(prepared, NextNonce);
         AppliedExecution[] applied = new AppliedExecution[prepared.Length];

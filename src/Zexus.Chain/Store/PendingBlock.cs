@@ -12,6 +12,7 @@ public sealed class PendingBlock(IStateStore store)
 {
     private readonly List<ExecutionRecord> _records = [];
     private readonly Dictionary<(string Contract, string Key), Data> _writes = [];
+    private long _bytes;
 
     /// <summary>A contract's keys as they are after the executions so far, for <see cref="VmOptions.Source"/>.</summary>
     public IStateSource Of(string contract) => new Source(this, contract);
@@ -24,11 +25,20 @@ public sealed class PendingBlock(IStateStore store)
             : store.NextNonce(caller);
 
     /// <summary>The next execution.</summary>
-    /// <exception cref="RecordTooLargeException">It has more than a store keeps; the block is as it was.</exception>
+    /// <exception cref="RecordTooLargeException">It has more than a store keeps, or they have together; the block is as it was.</exception>
     public void Add(ExecutionRecord record)
     {
         ArgumentNullException.ThrowIfNull(record);
-        record.CheckSize();
+        long bytes = record.Size();
+        if (_bytes + bytes > ExecutionRecord.MostBytesTogether)
+        {
+            throw new RecordTooLargeException(
+                ExecutionRecord.MostBytesTogether,
+                "executions that are committed together"
+            );
+        }
+
+        _bytes += bytes;
         _records.Add(record);
         foreach ((string contract, IReadOnlyDictionary<string, Data> written) in record.AllWrites)
         {
@@ -53,6 +63,7 @@ public sealed class PendingBlock(IStateStore store)
     {
         _records.Clear();
         _writes.Clear();
+        _bytes = 0;
     }
 
     private sealed class Source(PendingBlock block, string contract) : IStateSource

@@ -22,13 +22,13 @@ public class StoreException : Exception
 }
 
 /// <summary>
-/// A record is larger than <see cref="ExecutionRecord.MostBytes"/>. An execution may come to that within its limits: a String that stands in many places
-/// is one in its memory, and is written out wherever it stands.
+/// A record is larger than <see cref="ExecutionRecord.MostBytes"/>, or those of a block than <see cref="ExecutionRecord.MostBytesTogether"/>. An execution
+/// may come to that within its limits: a String that stands in many places is one in its memory, and is written out wherever it stands.
 /// </summary>
-public sealed class RecordTooLargeException()
+public sealed class RecordTooLargeException(long most, string of)
     : StoreException(
-        $"what the execution was given, gave, wrote, appended, emitted and logged takes more than {ExecutionRecord.MostBytes / (1024 * 1024)} MiB when it is written out",
-        "a store keeps no more of one execution: nothing of it was committed"
+        $"what is to be kept of {of} takes more than {most / (1024 * 1024)} MiB: arguments, value, writes, ledger, events and audit log, written out",
+        "nothing of it was committed"
     );
 
 /// <summary>An execution has a nonce that is not its caller's next one: it was executed before, or another is to come first.</summary>

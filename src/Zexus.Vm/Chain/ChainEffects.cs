@@ -28,7 +28,7 @@ internal sealed class ChainEffects(MemoryGuard guard) : IDisposable
     /// <summary>An output of which so much is kept for the next execution.</summary>
     private const int MostKeptOutput = 64 * 1024;
 
-    private readonly StringBuilder _output = new();
+    private StringBuilder _output = new();
 
     /// <summary>An entry begins with the number of its contract.</summary>
     public DataLog Ledger { get; } = new(guard);
@@ -40,7 +40,11 @@ internal sealed class ChainEffects(MemoryGuard guard) : IDisposable
     public DataLog Audit { get; } = new(guard);
 
     /// <summary>Lines; nothing takes from it.</summary>
-    public string Output => _output.ToString();
+    public string TakeOutput()
+    {
+        guard.Lend(sizeof(char) * (long)_output.Length);
+        return _output.ToString();
+    }
 
     public Mark Now => new(Ledger.End, Events.End, _journal.Count, _journalBytes);
 
@@ -50,17 +54,13 @@ internal sealed class ChainEffects(MemoryGuard guard) : IDisposable
         Ledger.Clear();
         Events.Clear();
         Audit.Clear();
-        guard.Count(-_journalBytes - (sizeof(char) * (long)_output.Length));
-        _output.Clear();
-        if (_output.Capacity > MostKeptOutput)
-        {
-            _output.Capacity = 0;
-        }
-
+        guard.Count(-sizeof(char) * (long)_output.Length);
+        _output = _output.Capacity > MostKeptOutput ? new() : _output.Clear();
         _contracts.Clear();
         _numbers.Clear();
         _written.Clear();
         _journal.Clear();
+        guard.Count(-_journalBytes);
         _journalBytes = 0;
     }
 
@@ -81,7 +81,7 @@ internal sealed class ChainEffects(MemoryGuard guard) : IDisposable
             guard.Stop();
         }
 
-        guard.Check(sizeof(char) * characters);
+        guard.CheckAtSafepoint(sizeof(char) * characters);
         _output.Append(line).Append('\n');
         guard.Count(sizeof(char) * characters);
     }
@@ -129,7 +129,7 @@ internal sealed class ChainEffects(MemoryGuard guard) : IDisposable
             return;
         }
 
-        guard.Check(bytes);
+        guard.CheckAtSafepoint(bytes);
         guard.Count(bytes);
         _journalBytes += bytes;
         if (!_written.TryGetValue(id, out Dictionary<string, Data>? contract))

@@ -100,8 +100,18 @@ internal sealed unsafe class DataLog(MemoryGuard guard) : IDisposable
             return [];
         }
 
-        DataLogEntries<T> entries = new([.. _full, _bytes.AsSpan(0, _used).ToArray()], _count, read);
+        // A small last chunk is copied and written to again.
+        bool isSmall = _bytes.Length <= ChunkBytes;
+        ArraySegment<byte> last = isSmall
+            ? _bytes.AsSpan(0, _used).ToArray()
+            : new ArraySegment<byte>(_bytes, 0, _used);
+        DataLogEntries<T> entries = new([.. _full, last], _count, read);
         guard.Count(-_full.Sum(chunk => (long)chunk.Array!.Length));
+        if (!isSmall)
+        {
+            Replace([]);
+        }
+
         _full.Clear();
         _fullBytes = 0;
         Cut(default);
@@ -272,7 +282,7 @@ internal sealed unsafe class DataLog(MemoryGuard guard) : IDisposable
             guard.Stop();
         }
 
-        guard.Check(room);
+        guard.CheckAtSafepoint(room);
         byte[] next = GC.AllocateUninitializedArray<byte>((int)room);
         _bytes.AsSpan(_start, begun).CopyTo(next);
         if (_start > 0)
@@ -295,6 +305,9 @@ internal sealed unsafe class DataLog(MemoryGuard guard) : IDisposable
 /// <summary>Reads what <see cref="DataLog"/> has written.</summary>
 internal ref struct DataReader(ReadOnlySpan<byte> bytes)
 {
+    private static readonly Data True = Data.NewBool(true);
+    private static readonly Data False = Data.NewBool(false);
+
     private ReadOnlySpan<byte> _rest = bytes;
 
     public readonly bool IsAtEnd => _rest.IsEmpty;
@@ -310,9 +323,9 @@ internal ref struct DataReader(ReadOnlySpan<byte> bytes)
             case DataForm.Null:
                 return Data.Null;
             case DataForm.False:
-                return Data.NewBool(false);
+                return False;
             case DataForm.True:
-                return Data.NewBool(true);
+                return True;
             case DataForm.Int:
                 return Data.NewInt(new BigInteger(Take(ReadNumber())));
             case DataForm.Float:
@@ -373,11 +386,21 @@ internal ref struct DataReader(ReadOnlySpan<byte> bytes)
     }
 }
 
+/// <summary>Entries that are bytes still.</summary>
+internal interface IWrittenEntries
+{
+    long Bytes { get; }
+}
+
 /// <summary>A log's entries after the execution, read when somebody asks for one. Immutable.</summary>
 internal sealed class DataLogEntries<T>(ArraySegment<byte>[] chunks, int count, DataReader.Entry<T> read)
-    : IReadOnlyList<T>
+    : IReadOnlyList<T>,
+        IWrittenEntries
 {
     private T[]? _entries;
+
+    /// <summary>Of all entries as they were written, which are not more than their constants (docs/container.md) and a number each.</summary>
+    public long Bytes => chunks.Sum(chunk => (long)chunk.Count);
 
     public int Count => count;
 

@@ -7,7 +7,7 @@ namespace Zexus.Vm;
 /// <summary>The bytes that HASH_BLOCK and MERKLE_ROOT hash: text as UTF-8, all else as Python's json.dumps with sorted keys.</summary>
 internal sealed unsafe partial class Machine
 {
-    private readonly ByteBuilder _canonical = new();
+    private readonly ByteBuilder _canonical;
 
     private Code Canonical(Value* value)
     {
@@ -167,9 +167,12 @@ internal sealed unsafe partial class Machine
 }
 
 /// <summary>Bytes under construction.</summary>
-internal sealed unsafe class ByteBuilder
+internal sealed unsafe class ByteBuilder(MemoryGuard guard) : IDisposable
 {
-    private byte[] _bytes = new byte[256];
+    /// <summary>What is larger is not kept.</summary>
+    private const int MostKept = 64 * 1024;
+
+    private byte[] _bytes = [];
     private int _count;
 
     public ReadOnlySpan<byte> Written => _bytes.AsSpan(0, _count);
@@ -177,10 +180,16 @@ internal sealed unsafe class ByteBuilder
     public void Clear()
     {
         _count = 0;
-        if (_bytes.Length > 1 << 20)
+        if (_bytes.Length > MostKept)
         {
-            _bytes = new byte[256];
+            Dispose();
         }
+    }
+
+    public void Dispose()
+    {
+        guard.Count(-_bytes.Length);
+        _bytes = [];
     }
 
     public void Add(string ascii)
@@ -281,9 +290,22 @@ internal sealed unsafe class ByteBuilder
     private void Reserve(long more)
     {
         long needed = _count + more;
-        if (needed > _bytes.Length)
+        if (needed <= _bytes.Length)
         {
-            Array.Resize(ref _bytes, (int)Math.Min(Array.MaxLength, Math.Max(needed, _bytes.Length * 2L)));
+            return;
         }
+
+        if (needed > Array.MaxLength)
+        {
+            guard.Stop();
+        }
+
+        // The old ones are there until the new ones have their bytes.
+        long room = Math.Min(Array.MaxLength, Math.Max(Math.Max(needed, 256), _bytes.Length * 2L));
+        guard.CheckAtSafepoint(room);
+        byte[] grown = new byte[room];
+        _bytes.AsSpan(0, _count).CopyTo(grown);
+        guard.Count(room - _bytes.Length);
+        _bytes = grown;
     }
 }

@@ -103,7 +103,7 @@ internal sealed unsafe partial class Machine
     internal static bool ReplaceInState(Machine machine, long key, long tag, long payload)
     {
         Value value = new((Tag)tag, payload);
-        return IsFree(&value) && machine._world.Replace((StringCell*)key, value);
+        return IsFree(&value) && machine._world.HasRoomToNote && machine._world.Replace((StringCell*)key, value);
     }
 
     /// <summary>For compiled code, without the way past every other instruction.</summary>
@@ -178,6 +178,7 @@ internal sealed unsafe partial class Machine
             *data = Value.Of(hex);
         }
 
+        _canonical.Clear();
         return code;
     }
 
@@ -202,6 +203,8 @@ internal sealed unsafe partial class Machine
 
             level.Add(_canonical.Written);
         }
+
+        _canonical.Clear();
 
         level.AscendToRoot();
         StringCell* root = _heap.NewString(Sha256.HexBytes, 1);

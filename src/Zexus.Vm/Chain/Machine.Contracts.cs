@@ -188,6 +188,7 @@ internal sealed unsafe partial class Machine
                 hook = copy;
             }
 
+            _heap.RunAgain();
             _used = called._used;
             _steps = called._steps;
             NewSlice();
@@ -196,7 +197,7 @@ internal sealed unsafe partial class Machine
             // What was given lies in the heap of the machine that was called, which is nobody's else until it is given back.
             if (code == Code.Finished)
             {
-                *_callResult = new DataCopier().To(_heap, called._given);
+                *_callResult = new DataCopier(_guard).To(_heap, called._given);
                 _sp = _callResult + 1;
                 code = Code.Switched;
             }
@@ -226,7 +227,7 @@ internal sealed unsafe partial class Machine
         Put(0, Value.Of(_heap.NewString(call.Id)));
         Put(1, Value.Of(_heap.NewString(call.Name)));
         Put(2, Faults.NameOf(code));
-        Put(3, new DataCopier().To(_heap, given));
+        Put(3, new DataCopier(_guard).To(_heap, given));
         _heap.Release(mark);
         return result;
 
@@ -256,7 +257,7 @@ internal sealed unsafe partial class Machine
         if (waiting._callArguments->Tag == Tag.List)
         {
             ListCell* arguments = waiting._callArguments->List;
-            DataCopier copier = new();
+            DataCopier copier = new(_guard);
             for (int i = 0; i < Math.Min(arguments->Count, _functions[call.Function].Parameters); i++)
             {
                 *_sp = copier.To(_heap, arguments->Get(i));
@@ -279,7 +280,9 @@ internal sealed unsafe partial class Machine
         if (code == Code.Finished)
         {
             _world.EndExecution();
-            _effects.Keep(call.Id, _world.Writes(out long bytes), bytes);
+            IReadOnlyDictionary<string, Data> writes = _world.Writes(out long bytes);
+            _guard.EndLending();
+            _effects.Keep(call.Id, writes, bytes);
         }
         else
         {

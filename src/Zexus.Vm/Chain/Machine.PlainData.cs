@@ -71,7 +71,7 @@ internal sealed unsafe partial class Machine
     private Code Plain(Value* value, out Data data)
     {
         Code code = ChargePlain(value);
-        data = code == Code.Done ? new DataCopier().ToData(value) : Data.Null;
+        data = code == Code.Done ? new DataCopier(_guard).ToData(value) : Data.Null;
         return code;
     }
 

@@ -185,7 +185,7 @@ internal readonly struct SharedScalars : IScalars
 /// Copies plain data out of a heap, to .NET or into another heap. A String that stands in many places is copied once: its copies would take
 /// more memory than was ever paid for.
 /// </summary>
-internal sealed unsafe class DataCopier : IScalars
+internal sealed unsafe class DataCopier(MemoryGuard guard) : IScalars
 {
     /// <summary>Shorter ones are copied faster than they are found.</summary>
     private const int ShortText = 32;
@@ -197,33 +197,43 @@ internal sealed unsafe class DataCopier : IScalars
     private Dictionary<nint, string>? _texts;
     private Dictionary<nint, nint>? _cells;
 
-    /// <summary>About so many bytes the copies made for .NET take.</summary>
-    public long Bytes { get; private set; }
+    private static readonly Data True = Data.NewBool(true);
+    private static readonly Data False = Data.NewBool(false);
 
-    /// <summary>Of a value that is plain data within the limits.</summary>
+    private readonly LentBytes _lent = new(guard);
+
+    /// <summary>About so many bytes the copies made for .NET take.</summary>
+    public long Bytes => _lent.Total;
+
+    /// <summary>Of a value that is plain data within the limits. Lent by the guard, part by part, before it is made.</summary>
     public Data ToData(Value* value)
     {
-        Bytes += BytesOfValue;
         switch (value->Tag)
         {
             case Tag.Null:
                 return Data.Null;
             case Tag.Bool:
-                return Data.NewBool(value->Payload != 0);
+                return value->Payload != 0 ? True : False;
+            default:
+                _lent.Take(BytesOfValue);
+                break;
+        }
+
+        switch (value->Tag)
+        {
             case Tag.Int:
                 return Data.NewInt(Integers.Of(value));
             case Tag.BigInt:
-                System.Numerics.BigInteger integer = Integers.Of(value);
-                Bytes += integer.GetByteCount();
-                return Data.NewInt(integer);
+                _lent.Take(value->Big->Bytes);
+                return Data.NewInt(Integers.Of(value));
             case Tag.Float:
                 return Data.NewFloat(value->Float);
             case Tag.String:
                 return Data.NewString(TextOf(value->String));
             case Tag.List:
             {
+                _lent.Take(BytesOfElement * (long)value->List->Count);
                 Data[] items = new Data[value->List->Count];
-                Bytes += BytesOfElement * (long)items.Length;
                 for (int i = 0; i < items.Length; i++)
                 {
                     Value item = value->List->Get(i);
@@ -235,8 +245,8 @@ internal sealed unsafe class DataCopier : IScalars
 
             case Tag.Set:
             {
+                _lent.Take(BytesOfElement * (long)value->Set->Count);
                 Data[] items = new Data[value->Set->Count];
-                Bytes += BytesOfElement * (long)items.Length;
                 for (int i = 0; i < items.Length; i++)
                 {
                     items[i] = ToData(&value->Set->At(i)->Key);
@@ -247,8 +257,8 @@ internal sealed unsafe class DataCopier : IScalars
 
             case Tag.Map:
             {
+                _lent.Take(2 * BytesOfElement * (long)value->Map->Count);
                 var entries = new KeyValuePair<Data, Data>[value->Map->Count];
-                Bytes += 2 * BytesOfElement * (long)entries.Length;
                 for (int i = 0; i < entries.Length; i++)
                 {
                     Entry* entry = value->Map->At(i);
@@ -279,8 +289,8 @@ internal sealed unsafe class DataCopier : IScalars
         string? copy = null;
         if (text->Length < ShortText || _texts is null || !_texts.TryGetValue((nint)text, out copy))
         {
+            _lent.Take(sizeof(char) * (text->Header.Width == 4 ? 2L : 1L) * text->Length);
             copy = Text.ToDotNet(text);
-            Bytes += sizeof(char) * (long)copy.Length;
             if (text->Length >= ShortText)
             {
                 (_texts ??= []).Add((nint)text, copy);

@@ -41,14 +41,24 @@ internal sealed unsafe class StateTable : IDisposable
         }
 
         _heap = new CellHeap(guard, immortal: true);
-        _entries = _heap.NewTable(CellKind.Map, Math.Max(state.Count, FewestPlaces));
-        _heap.Index(_entries);
-        _missing = _heap.NewTable(CellKind.Set, 0);
-        foreach (KeyValuePair<string, Data> pair in state)
+        try
         {
-            Add(pair.Key, pair.Value);
+            _entries = _heap.NewTable(CellKind.Map, Math.Max(state.Count, FewestPlaces));
+            _heap.Index(_entries);
+            _missing = _heap.NewTable(CellKind.Set, 0);
+            foreach (KeyValuePair<string, Data> pair in state)
+            {
+                Add(pair.Key, pair.Value);
+            }
+        }
+        catch
+        {
+            // The guard knows it, so nothing else would free it.
+            _heap.Dispose();
+            throw;
         }
 
+        _heap.ReleaseFree();
         _given = _heap.Bytes;
         guard.Count(-_given);
     }

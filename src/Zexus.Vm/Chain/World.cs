@@ -61,10 +61,9 @@ internal sealed unsafe class World(CellHeap heap, MemoryGuard guard) : IDisposab
     /// <summary>About what .NET takes for a key in a dictionary, and in a journal.</summary>
     private const int BytesOfWrite = 160;
 
-    private readonly List<Transaction> _open = [];
     private readonly List<Registered> _registrations = [];
     private readonly HashSet<Registered> _registered = [];
-    private readonly Dictionary<int, List<Registration>> _handlers = [];
+    private readonly Dictionary<int, EventHandlers> _handlers = [];
 
     private HostState _state;
     private ChainEffects _effects = null!;
@@ -87,17 +86,22 @@ internal sealed unsafe class World(CellHeap heap, MemoryGuard guard) : IDisposab
     private int _journal;
     private int _journalCapacity;
 
+    private Transaction* _open;
+    private int _openCount;
+    private int _openCapacity;
+
     private static readonly int BytesOfChange = sizeof(int) + sizeof(Value);
 
     ~World() => Free();
 
-    public int OpenTransactions => _open.Count;
+    public int OpenTransactions => _openCount;
 
     /// <summary>The number of the last TX_BEGIN; later ones have larger numbers.</summary>
     public long LastTransaction { get; private set; }
 
     public void Dispose()
     {
+        ClearHandlers();
         Free();
         GC.SuppressFinalize(this);
     }
@@ -110,9 +114,20 @@ internal sealed unsafe class World(CellHeap heap, MemoryGuard guard) : IDisposab
         _before = null;
         guard.Count(-(long)_journalCapacity * BytesOfChange);
         _journalCapacity = 0;
-        guard.Count(-(long)_open.Capacity * sizeof(Transaction));
-        _open.Clear();
-        _open.Capacity = 0;
+        NativeMemory.Free(_open);
+        _open = null;
+        guard.Count(-(long)_openCapacity * sizeof(Transaction));
+        _openCapacity = 0;
+    }
+
+    private void ClearHandlers()
+    {
+        foreach (EventHandlers handlers in _handlers.Values)
+        {
+            handlers.Dispose();
+        }
+
+        _handlers.Clear();
     }
 
     /// <summary>An execution begins on this state.</summary>
@@ -126,10 +141,10 @@ internal sealed unsafe class World(CellHeap heap, MemoryGuard guard) : IDisposab
         _written = null;
         _seen = null;
         _journal = 0;
-        _open.Clear();
+        _openCount = 0;
         if (
-            Math.Max((long)_journalCapacity * BytesOfChange, (long)_open.Capacity * sizeof(Transaction))
-            > MemoryGuard.KeptTable
+            Math.Max((long)_journalCapacity * BytesOfChange, (long)_openCapacity * sizeof(Transaction))
+            > guard.KeptTable
         )
         {
             Free();
@@ -137,7 +152,7 @@ internal sealed unsafe class World(CellHeap heap, MemoryGuard guard) : IDisposab
 
         _registrations.Clear();
         _registered.Clear();
-        _handlers.Clear();
+        ClearHandlers();
         LastTransaction = 0;
     }
 
@@ -171,14 +186,15 @@ internal sealed unsafe class World(CellHeap heap, MemoryGuard guard) : IDisposab
         }
 
         bytes = 0;
-        DataCopier copier = new();
+        DataCopier copier = new(guard);
         Dictionary<string, Data> written = new(_written->Count, StringComparer.Ordinal);
         for (int i = 0; i < _written->Count; i++)
         {
             Entry* entry = _written->At(i);
+            long key = BytesOfWrite + (sizeof(char) * (long)entry->Key.String->Length);
+            bytes += key;
+            guard.Lend(key);
             written.Add(Text.ToDotNet(entry->Key.String), copier.ToData(&entry->Item));
-            bytes += BytesOfWrite + (sizeof(char) * (long)entry->Key.String->Length);
-            guard.Check(bytes + copier.Bytes);
         }
 
         bytes += copier.Bytes;
@@ -241,7 +257,7 @@ internal sealed unsafe class World(CellHeap heap, MemoryGuard guard) : IDisposab
         }
 
         heap.Put(_written, *key, item);
-        if (_open.Count > 0)
+        if (_openCount > 0)
         {
             Note(~(_written->Count - 1), Value.Null);
         }
@@ -257,7 +273,7 @@ internal sealed unsafe class World(CellHeap heap, MemoryGuard guard) : IDisposab
         }
 
         Value* place = &_written->At(at)->Item;
-        if (_open.Count > 0)
+        if (_openCount > 0)
         {
             Note(at, *place);
         }
@@ -266,11 +282,14 @@ internal sealed unsafe class World(CellHeap heap, MemoryGuard guard) : IDisposab
         return true;
     }
 
+    /// <summary>Whether a write is noted without more memory for that: where it is not, a safepoint has to be made of it.</summary>
+    public bool HasRoomToNote => _openCount == 0 || _journal < _journalCapacity;
+
     private void Note(int changed, Value before)
     {
         if (_journal == _journalCapacity)
         {
-            int capacity = guard.Grown(_journalCapacity, 64, BytesOfChange);
+            int capacity = guard.Grown(_journalCapacity, 64, BytesOfChange, isSafepoint: true);
             _changed = (int*)NativeMemory.Realloc(_changed, (nuint)capacity * sizeof(int));
             _before = (Value*)NativeMemory.Realloc(_before, (nuint)capacity * (nuint)sizeof(Value));
             guard.Count((long)(capacity - _journalCapacity) * BytesOfChange);
@@ -323,41 +342,40 @@ internal sealed unsafe class World(CellHeap heap, MemoryGuard guard) : IDisposab
         }
 
         _registrations.Add(registered);
-        if (!_handlers.TryGetValue(name, out List<Registration>? handlers))
+        if (!_handlers.TryGetValue(name, out EventHandlers? handlers))
         {
-            handlers = [];
+            handlers = new EventHandlers(guard);
             _handlers.Add(name, handlers);
         }
 
         handlers.Add(handler);
     }
 
-    /// <summary>The event's handlers at this moment, in order of registration.</summary>
-    public Registration[] HandlersOf(int name) =>
-        _registrations.Count > 0 && _handlers.TryGetValue(name, out List<Registration>? handlers) ? [.. handlers] : [];
+    /// <summary>The event's handlers; null when none was ever registered.</summary>
+    public EventHandlers? HandlersOf(int name) => _handlers.GetValueOrDefault(name);
 
     public void Begin()
     {
-        if (_open.Count == _open.Capacity)
+        if (_openCount == _openCapacity)
         {
-            int before = _open.Capacity;
-            _open.Capacity = guard.Grown(before, 16, sizeof(Transaction));
-            guard.Count((long)(_open.Capacity - before) * sizeof(Transaction));
+            int capacity = guard.Grown(_openCapacity, 16, sizeof(Transaction));
+            _open = (Transaction*)NativeMemory.Realloc(_open, (nuint)capacity * (nuint)sizeof(Transaction));
+            guard.Count((long)(capacity - _openCapacity) * sizeof(Transaction));
+            _openCapacity = capacity;
         }
 
-        _open.Add(new Transaction(++LastTransaction, _journal, _effects.Now, _registrations.Count));
+        _open[_openCount++] = new Transaction(++LastTransaction, _journal, _effects.Now, _registrations.Count);
     }
 
     public void Commit()
     {
-        if (_open.Count == 0)
+        if (_openCount == 0)
         {
             return;
         }
 
         // What it wrote stays in the journal, for the parent to undo.
-        _open.RemoveAt(_open.Count - 1);
-        if (_open.Count == 0)
+        if (--_openCount == 0)
         {
             _journal = 0;
         }
@@ -365,13 +383,12 @@ internal sealed unsafe class World(CellHeap heap, MemoryGuard guard) : IDisposab
 
     public void Revert()
     {
-        if (_open.Count == 0)
+        if (_openCount == 0)
         {
             return;
         }
 
-        Transaction transaction = _open[^1];
-        _open.RemoveAt(_open.Count - 1);
+        Transaction transaction = _open[--_openCount];
         while (_journal > transaction.Journal)
         {
             int changed = _changed[--_journal];
@@ -390,8 +407,7 @@ internal sealed unsafe class World(CellHeap heap, MemoryGuard guard) : IDisposab
         {
             // Registrations of one event stand in order, so the last of all is the last of its event.
             Registered registered = _registrations[i];
-            List<Registration> handlers = _handlers[registered.Event];
-            handlers.RemoveAt(handlers.Count - 1);
+            _handlers[registered.Event].RemoveLast();
             _registered.Remove(registered);
         }
 
@@ -401,7 +417,7 @@ internal sealed unsafe class World(CellHeap heap, MemoryGuard guard) : IDisposab
     /// <summary>Reverts the open transactions that began after the one of that number.</summary>
     public void RevertTo(long number)
     {
-        while (_open.Count > 0 && _open[^1].Number > number)
+        while (_openCount > 0 && _open[_openCount - 1].Number > number)
         {
             Revert();
         }
@@ -413,7 +429,7 @@ internal sealed unsafe class World(CellHeap heap, MemoryGuard guard) : IDisposab
     /// <summary>The execution has failed: only audit log and output stay.</summary>
     public void Abandon()
     {
-        _open.Clear();
+        _openCount = 0;
         _journal = 0;
         _written = null;
         _effects.Cut(_start);

@@ -78,6 +78,16 @@ internal sealed unsafe partial class CellHeap
         }
 
         _trigger = options.FirstTriggerBytes;
+        RunAgain();
+    }
+
+    /// <summary>The execution that this belongs to goes on, after one that it waited for.</summary>
+    public void RunAgain()
+    {
+        if (_guard is not null)
+        {
+            _guard.Running = this;
+        }
     }
 
     /// <summary>The execution is over. What a profile calls surviving is what the roots reach now.</summary>
@@ -89,6 +99,10 @@ internal sealed unsafe partial class CellHeap
         }
 
         _source = null;
+        if (_guard is not null)
+        {
+            _guard.Running = null;
+        }
     }
 
     private void ResetCollecting()
@@ -128,21 +142,42 @@ internal sealed unsafe partial class CellHeap
 
         if (_source is not null)
         {
-            long before = InUse;
-            Collect();
-            ReleaseFree();
-
-            // Collections that free next to nothing would follow one another until the last byte is gone.
-            long mine = _guard.Limit - _guard.Taken + Bytes;
-            if (before - InUse < mine / 64)
-            {
-                _guard.Stop();
-            }
+            CollectToGoOn();
+        }
+        else if (_guard.Running is { } running)
+        {
+            // It is what an execution learns of the state: the garbage is in the execution's heap.
+            running.CollectToGoOn();
         }
 
         if (!_guard.Allows(bytes) && !(size is not null && HasRoom(size)))
         {
             _guard.Stop();
+        }
+    }
+
+    /// <summary>The collection before giving up.</summary>
+    /// <exception cref="HostGuardException">It has freed next to nothing.</exception>
+    public void CollectToGoOn()
+    {
+        long before = InUse;
+        Collect();
+        ReleaseFree();
+
+        // Collections that free next to nothing would follow one another until the last byte is gone.
+        long mine = _guard!.Limit - _guard.Taken + Bytes;
+        if (before - InUse < mine / 64)
+        {
+            _guard.Stop();
+        }
+    }
+
+    /// <summary>For a safepoint that allocates nothing here.</summary>
+    public void CollectIfDue()
+    {
+        if (IsDue(0))
+        {
+            Collect();
         }
     }
 

@@ -41,6 +41,7 @@ public sealed class ExecutionResult
         IReadOnlyDictionary<string, Data> writes,
         IReadOnlyDictionary<string, Data> before,
         ChainEffects effects,
+        string output,
         BigInteger timestamp,
         HeapStatistics heap,
         string contract
@@ -61,7 +62,7 @@ public sealed class ExecutionResult
         Ledger = effects.TakeLedger();
         Events = effects.TakeEvents();
         Audit = effects.TakeAuditLog(timestamp);
-        Output = effects.Output;
+        Output = output;
         Heap = heap;
     }
 

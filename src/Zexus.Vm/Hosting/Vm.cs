@@ -168,6 +168,8 @@ public sealed class Vm : IDisposable
         // What came from a source was checked against the limits of the program that read it first.
         if (!_isCurrent || _options.Source is not null)
         {
+            // Until there is another, none is current.
+            _isCurrent = false;
             _state.Dispose();
             _machine.Guard.Limit = long.MaxValue;
             _state = new StateTable(state, _options.Source, limits, _machine.Guard);

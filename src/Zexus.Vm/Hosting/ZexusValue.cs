@@ -180,12 +180,11 @@ internal sealed unsafe class ValueCopier
     /// <summary>About what .NET takes for a value besides its elements, and for what finds it again.</summary>
     private const int BytesOfValue = 160;
 
-    private readonly MemoryGuard _guard;
-    private long _bytes;
+    private readonly LentBytes _lent;
     private readonly Dictionary<nint, ZexusValue> _copies = [];
     private readonly Queue<(nint Cell, ZexusValue Copy)> _pending = new();
 
-    private ValueCopier(MemoryGuard guard) => _guard = guard;
+    private ValueCopier(MemoryGuard guard) => _lent = new LentBytes(guard);
 
     /// <exception cref="HostGuardException">The copy and what the execution has are not within the limit together.</exception>
     public static ZexusValue Copy(Value value, ZexusProgram program, MemoryGuard guard)
@@ -201,12 +200,6 @@ internal sealed unsafe class ValueCopier
         return result;
     }
 
-    private void Take(long bytes)
-    {
-        _bytes += bytes;
-        _guard.Check(_bytes);
-    }
-
     private ZexusValue Of(Value value)
     {
         switch (value.Tag)
@@ -216,10 +209,10 @@ internal sealed unsafe class ValueCopier
             case Tag.Bool:
                 return value.Payload != 0 ? ZexusValue.True : ZexusValue.False;
             case Tag.Int:
-                Take(BytesOfValue);
+                _lent.Take(BytesOfValue);
                 return ZexusValue.Of((BigInteger)value.Payload);
             case Tag.Float:
-                Take(BytesOfValue);
+                _lent.Take(BytesOfValue);
                 return ZexusValue.Of(value.Float);
             default:
                 break;
@@ -230,7 +223,7 @@ internal sealed unsafe class ValueCopier
             return copy;
         }
 
-        Take(
+        _lent.Take(
             BytesOfValue
                 + value.Tag switch
                 {
@@ -264,7 +257,7 @@ internal sealed unsafe class ValueCopier
             case CellKind.List:
             {
                 ListCell* list = (ListCell*)cell;
-                Take(sizeof(nint) * (long)list->Count);
+                _lent.Take(sizeof(nint) * (long)list->Count);
                 var items = new ZexusValue[list->Count];
                 for (int i = 0; i < items.Length; i++)
                 {
@@ -278,7 +271,7 @@ internal sealed unsafe class ValueCopier
             case CellKind.Set:
             {
                 TableCell* set = (TableCell*)cell;
-                Take(sizeof(nint) * (long)set->Count);
+                _lent.Take(sizeof(nint) * (long)set->Count);
                 var items = new ZexusValue[set->Count];
                 for (int i = 0; i < items.Length; i++)
                 {
@@ -292,7 +285,7 @@ internal sealed unsafe class ValueCopier
             case CellKind.Map:
             {
                 TableCell* map = (TableCell*)cell;
-                Take(2 * sizeof(nint) * (long)map->Count);
+                _lent.Take(2 * sizeof(nint) * (long)map->Count);
                 var entries = new KeyValuePair<ZexusValue, ZexusValue>[map->Count];
                 for (int i = 0; i < entries.Length; i++)
                 {
@@ -306,6 +299,7 @@ internal sealed unsafe class ValueCopier
             default:
             {
                 FunctionCell* function = (FunctionCell*)cell;
+                _lent.Take(sizeof(nint) * (long)function->Captures);
                 var captures = new ZexusValue[function->Captures];
                 for (int i = 0; i < captures.Length; i++)
                 {

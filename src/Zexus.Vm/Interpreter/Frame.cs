@@ -122,8 +122,12 @@ internal struct Callback
     /// <summary>The next element, or the next handler.</summary>
     public int Next;
 
-    /// <summary>Of an event: the handlers' names, as registered when it was emitted.</summary>
+    /// <summary>Of an event: the handlers as registered when it was emitted, so many of the array.</summary>
     public Registration[]? Handlers;
+    public int HandlerCount;
+
+    /// <summary>Of an event: whose handlers they are.</summary>
+    public EventHandlers? Emitted;
 
     // Of a sort: the width of the runs, the run that is merged, and the heads of its halves.
     public int Width;

@@ -47,7 +47,9 @@ internal sealed unsafe partial class Machine
 
     private void DropCallback()
     {
-        _callbacks[--_callbackCount] = default;
+        ref Callback callback = ref _callbacks[--_callbackCount];
+        callback.Emitted?.End();
+        callback = default;
         _frame--;
     }
 
@@ -255,30 +257,33 @@ internal sealed unsafe partial class Machine
         }
 
         _world.Emit(name, payload);
-        Registration[] handlers = _world.HandlersOf(name);
-        if (handlers.Length == 0)
+        EventHandlers? handlers = _world.HandlersOf(name);
+        if (handlers is null || handlers.Count == 0)
         {
             _sp = payload;
             return Code.Done;
         }
 
-        Callback callback = new()
-        {
-            Kind = CallbackKind.Event,
-            Subject = *payload,
-            Handlers = handlers,
-        };
+        Callback callback = new() { Kind = CallbackKind.Event, Subject = *payload };
         code = PushCallback(callback, payload);
-        return code == Code.Done ? EventNext() : code;
+        if (code != Code.Done)
+        {
+            return code;
+        }
+
+        Current.Emitted = handlers;
+        Current.HandlerCount = handlers.Count;
+        Current.Handlers = handlers.Begin();
+        return EventNext();
     }
 
     private Code EventNext()
     {
         ref Callback callback = ref Current;
         Frame* frame = _frame;
-        while (callback.Next < callback.Handlers!.Length)
+        while (callback.Next < callback.HandlerCount)
         {
-            Registration handler = callback.Handlers[callback.Next++];
+            Registration handler = callback.Handlers![callback.Next++];
             Value* global = _globals + handler.Global;
             PutArgument(0, callback.Subject);
             if (global->Tag == Tag.Function)

@@ -180,6 +180,7 @@ internal sealed unsafe partial class Machine
         }
 
         HostOutcome outcome = function.Invoke(data);
+        _guard.EndLending();
         HostData.Check(outcome.Value, _program.Limits, $"what the host function {function.Name} gave back");
         Value value;
         if (!CopyOut(outcome.Value, &value))

@@ -14,9 +14,6 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
 {
     private const int SegmentValues = 64 * 1024;
 
-    /// <summary>For the next execution.</summary>
-    private const int MostKeptSegments = 4;
-
     private readonly MemoryGuard _guard;
     private readonly CellHeap _heap;
     private readonly TextBuilder _text = new();
@@ -82,6 +79,7 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         _guard = guard;
         _heap = new CellHeap(guard);
         _world = new World(_heap, guard);
+        _canonical = new ByteBuilder(guard);
     }
 
     ~Machine() => Free();
@@ -94,6 +92,7 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         _heap.Dispose();
         _world.Dispose();
         _text.Dispose();
+        _canonical.Dispose();
         _ownEffects?.Dispose();
         DropIdle();
         GC.SuppressFinalize(this);
@@ -128,6 +127,8 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         cancellation.ThrowIfCancellationRequested();
         program = Prepare<THook>(program, options);
         _guard.Limit = options.MemoryLimit;
+        _guard.Running = null;
+        _guard.EndLending();
         _effects = _ownEffects ??= new ChainEffects(_guard);
         _effects.Start();
         StartGas(options, cancellation);
@@ -147,8 +148,8 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
             _sp = _segments[0].Start;
         }
 
-        _heap.End();
         ExecutionResult result = Finish(code, state.Data);
+        _guard.EndLending();
         GC.KeepAlive(program);
         return result;
     }
@@ -271,15 +272,13 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
     /// <summary>Before an execution, which needs none of it: what one before has made large.</summary>
     private void TrimTables()
     {
-        if ((long)_handlerCapacity * sizeof(Handler) > MemoryGuard.KeptTable)
+        if ((long)_handlerCapacity * sizeof(Handler) > _guard.KeptTable)
         {
             FreeHandlers();
         }
 
-        if (_segmentCount > MostKeptSegments)
-        {
-            DropSegments(1);
-        }
+        DropSegments(1);
+        _canonical.Clear();
     }
 
     private void FreeHandlers()
@@ -336,6 +335,9 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
             faultValue = ValueCopier.Copy(_faultValue, _program, _guard);
         }
 
+        IReadOnlyDictionary<string, Data> writes = _world.Writes();
+        string output = _effects.TakeOutput();
+        _heap.End();
         return new ExecutionResult(
             value,
             fault,
@@ -344,9 +346,10 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
             fault is null ? -1 : _faultInstruction,
             _used,
             _steps,
-            _world.Writes(),
+            writes,
             before,
             _effects,
+            output,
             _options.Block.Timestamp,
             _heap.Statistics(),
             _contract
