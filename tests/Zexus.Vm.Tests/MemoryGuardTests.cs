@@ -448,6 +448,100 @@ public class MemoryGuardTests
         Assert.Equal(0, guard.Taken);
     }
 
+    /// <summary>Where a fault that nobody catches leaves compiled callers behind on another segment of the value stack, the result is made at a safepoint.</summary>
+    [Theory]
+    [InlineData("interpreted")]
+    [InlineData("threaded")]
+    [InlineData("compiled")]
+    public void What_is_collected_for_a_result_does_not_look_at_frames_that_were_left(string form)
+    {
+        string locals = string.Join(", ", Enumerable.Range(0, 90).Select(i => $"v{i}"));
+        ZexusProgram program = ContractCallTests.Load(
+            $"""
+            .func main() locals i
+                STORE_CONST i, 0
+            again:
+                LOAD_CONST 20
+                CALL_FUNC_CONST down, 1
+                POP
+                LOAD_NAME i
+                INC
+                STORE_NAME i
+                LOAD_NAME i
+                LOAD_CONST 50
+                LT
+                JUMP_IF_TRUE again
+                LOAD_CONST 100000
+                CALL_FUNC_CONST down, 1
+                RETURN
+            .end
+
+            .func down(n) locals {locals}
+                LOAD_NAME n
+                JUMP_IF_FALSE done
+                LOAD_NAME n
+                DEC
+                CALL_FUNC_CONST down, 1
+                RETURN
+            done:
+                LOAD_CONST 1
+                RETURN
+            .end
+            """
+        );
+        VmOptions options = ContractCallTests.Options(form, new Contracts()) with
+        {
+            Collection = new CollectionOptions
+            {
+                Stress = true,
+                StressCollections = 1_000_000,
+                Verify = true,
+            },
+        };
+        using Vm vm = new(options);
+        Assert.Equal(Fault.CallTooDeep, vm.Execute(program).Fault);
+    }
+
+    [Fact]
+    public void What_was_lent_for_a_call_of_the_host_that_faults_is_given_back()
+    {
+        HostFunctions host = new HostFunctions().Register(
+            "host",
+            2,
+            1,
+            HostEffects.None,
+            _ => HostOutcome.Returned(Data.Null)
+        );
+        ZexusProgram program = ContractCallTests.Load(
+            """
+            .func main() locals i, f
+                STORE_CONST i, 0
+                STORE_FUNC f, main
+            again:
+                SETUP_TRY caught
+                LOAD_CONST 1
+                BUILD_LIST 1
+                LOAD_CONST 2000
+                MUL
+                LOAD_NAME f
+                CALL_BUILTIN host, 2
+                POP_TRY
+            caught:
+                POP
+                LOAD_NAME i
+                INC
+                STORE_NAME i
+                LOAD_NAME i
+                LOAD_CONST 500
+                LT
+                JUMP_IF_TRUE again
+            .end
+            """
+        );
+        using Vm vm = new(new VmOptions { Host = host, MemoryLimit = Limit });
+        Assert.Null(vm.Execute(program).Fault);
+    }
+
     /// <summary>An event that its first handler emits again has many handlers on each of five hundred levels, and they are one array.</summary>
     [Fact]
     public void An_event_in_its_own_handlers_takes_no_copies_of_them()

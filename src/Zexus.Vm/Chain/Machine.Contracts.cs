@@ -267,6 +267,7 @@ internal sealed unsafe partial class Machine
 
         EnterFirst(call.Function);
         Code code = Drive(null, Code.Entered, ref hook);
+        LeaveFrames();
         Value given = code == Code.Finished ? _result : _faultValue;
         Code copied = ChargePlain(&given);
         if (copied != Code.Done)
@@ -287,11 +288,6 @@ internal sealed unsafe partial class Machine
         else
         {
             _world.Abandon();
-        }
-
-        if (code == Code.Finished)
-        {
-            _sp = _segments[0].Start;
         }
 
         FlushGas();

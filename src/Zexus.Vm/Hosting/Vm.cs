@@ -140,6 +140,7 @@ public sealed class Vm : IDisposable
         {
             _disposed = true;
             _machine.Dispose();
+            _machine.Guard.EndLending();
             _state.Dispose();
         }
     }

@@ -174,6 +174,7 @@ internal sealed unsafe partial class Machine
                 Code code = Plain(arguments + i, out data[i]);
                 if (code != Code.Done)
                 {
+                    _guard.EndLending();
                     return code;
                 }
             }

@@ -143,11 +143,7 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
 
         EnterFirst(entry.Function);
         Code code = Drive(null, Code.Entered, ref hook);
-        if (code == Code.Finished)
-        {
-            _sp = _segments[0].Start;
-        }
-
+        LeaveFrames();
         ExecutionResult result = Finish(code, state.Data);
         _guard.EndLending();
         GC.KeepAlive(program);
@@ -218,6 +214,18 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         _frame = _frames;
         _sp = _segments[0].Start;
         _heap.Begin(this, options.Collection);
+    }
+
+    /// <summary>
+    /// The execution is over, also in the middle of its frames: what it came to is a root by itself, and the records of a fault that nobody has caught
+    /// need not fit one another.
+    /// </summary>
+    private void LeaveFrames()
+    {
+        _segment = 0;
+        _segmentEnd = _segments[0].Start + _segments[0].Values;
+        _sp = _segments[0].Start;
+        _callbackCount = 0;
     }
 
     private void EnterFirst(int function)
