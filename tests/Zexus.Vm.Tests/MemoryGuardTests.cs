@@ -9,6 +9,16 @@ public class MemoryGuardTests
 {
     private const long Limit = 16 << 20;
 
+    /// <summary>Twenty times one String of 200,000 scalars, each of which is twelve bytes when it is hashed.</summary>
+    private const string FacesInAList = """
+            LOAD_CONST "\u{1F600}"
+            LOAD_CONST 200000
+            MUL
+            BUILD_LIST 1
+            LOAD_CONST 20
+            MUL
+        """;
+
     /// <summary>Programs that want more and more memory of one kind until a guard or the gas ends them.</summary>
     private static readonly Dictionary<string, string> Hungry = new()
     {
@@ -120,25 +130,15 @@ public class MemoryGuardTests
                 JUMP again
             .end
             """,
-        ["what is hashed"] = """
+        ["what is hashed"] = $$"""
             .func main()
-                LOAD_CONST "\u{1F600}"
-                LOAD_CONST 200000
-                MUL
-                BUILD_LIST 1
-                LOAD_CONST 20
-                MUL
+            {{FacesInAList}}
                 HASH_BLOCK
             .end
             """,
-        ["leaves of a tree"] = """
+        ["leaves of a tree"] = $$"""
             .func main()
-                LOAD_CONST "\u{1F600}"
-                LOAD_CONST 200000
-                MUL
-                BUILD_LIST 1
-                LOAD_CONST 20
-                MUL
+            {{FacesInAList}}
                 DUP
                 MERKLE_ROOT 2
             .end
@@ -581,7 +581,7 @@ public class MemoryGuardTests
         MemoryGuard guard = new();
         EventHandlers handlers = new(guard);
         List<Registration> model = [];
-        Stack<(Registration[] Array, Registration[] Expected)> emissions = new();
+        Stack<(Registration[] Array, Registration[] Expected, int ReadBefore)> emissions = new();
         for (int i = 0; i < 20_000; i++)
         {
             switch (random.Next(10))
@@ -595,23 +595,29 @@ public class MemoryGuardTests
                     handlers.RemoveLast();
                     break;
                 case 7:
-                    emissions.Push((handlers.Begin(), [.. model]));
+                    emissions.Push((handlers.Begin(out int readBefore), [.. model], readBefore));
                     break;
-                case > 7 when emissions.TryPop(out _):
-                    handlers.End();
+                case > 7 when emissions.TryPop(out var ended):
+                    handlers.End(ended.Array, ended.ReadBefore);
                     break;
                 default:
                     break;
             }
 
             Assert.Equal(model.Count, handlers.Count);
-            foreach ((Registration[] array, Registration[] expected) in emissions)
+            foreach ((Registration[] array, Registration[] expected, _) in emissions)
             {
                 Assert.True(array.AsSpan(0, expected.Length).SequenceEqual(expected));
             }
         }
 
-        Assert.True(guard.Taken > 0);
+        while (emissions.TryPop(out var last))
+        {
+            handlers.End(last.Array, last.ReadBefore);
+        }
+
+        // What only emissions had is gone with them: one array is left, which doubles.
+        Assert.InRange(guard.Taken, 1, 8L * 2 * 20_000);
         handlers.Dispose();
         Assert.Equal(0, guard.Taken);
     }

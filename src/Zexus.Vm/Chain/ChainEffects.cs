@@ -39,7 +39,8 @@ internal sealed class ChainEffects(MemoryGuard guard) : IDisposable
     /// <summary>The contract's number, what was logged, what was done with it. Nothing takes from it.</summary>
     public DataLog Audit { get; } = new(guard);
 
-    /// <summary>Lines; nothing takes from it.</summary>
+    /// <summary>All lines, for the result. Nothing takes from them before.</summary>
+    /// <exception cref="HostGuardException">They are not within the limit a second time.</exception>
     public string TakeOutput()
     {
         guard.Lend(sizeof(char) * (long)_output.Length);

@@ -15,6 +15,9 @@ internal sealed class EventHandlers(MemoryGuard guard) : IDisposable
     private int _emissions;
     private long _counted;
 
+    /// <summary>Of the counted bytes those of arrays that only emissions have yet.</summary>
+    private long _replaced;
+
     public int Count { get; private set; }
 
     public void Add(Registration handler)
@@ -27,16 +30,24 @@ internal sealed class EventHandlers(MemoryGuard guard) : IDisposable
         _items[Count++] = handler;
     }
 
-    /// <summary>The one before stays counted, to the end of the execution, where an emission may read it.</summary>
+    /// <summary>The one before stays counted while an emission may read it.</summary>
     private void Replace(int capacity)
     {
         long bytes = (long)capacity * Unsafe.SizeOf<Registration>();
         guard.Check(bytes);
         Registration[] items = new Registration[capacity];
         Array.Copy(_items, items, Count);
-        long more = _read > 0 ? bytes : bytes - ((long)_items.Length * Unsafe.SizeOf<Registration>());
-        guard.Count(more);
-        _counted += more;
+        Note(bytes);
+        long before = (long)_items.Length * Unsafe.SizeOf<Registration>();
+        if (_read > 0)
+        {
+            _replaced += before;
+        }
+        else
+        {
+            Note(-before);
+        }
+
         _items = items;
         _read = 0;
     }
@@ -44,25 +55,39 @@ internal sealed class EventHandlers(MemoryGuard guard) : IDisposable
     public void RemoveLast() => Count--;
 
     /// <summary>An event is emitted: the first <see cref="Count"/> of these are its handlers until <see cref="End"/>.</summary>
-    public Registration[] Begin()
+    /// <param name="readBefore">What the emissions below it may read; for its end.</param>
+    public Registration[] Begin(out int readBefore)
     {
         _emissions++;
+        readBefore = _read;
         _read = Math.Max(_read, Count);
         return _items;
     }
 
-    /// <summary>It has called them all, or was given up.</summary>
-    public void End()
+    /// <summary>The last emission that has begun has called them all, or was given up.</summary>
+    public void End(Registration[] items, int readBefore)
     {
+        if (ReferenceEquals(items, _items))
+        {
+            _read = readBefore;
+        }
+
         if (--_emissions == 0)
         {
-            _read = 0;
+            Note(-_replaced);
+            _replaced = 0;
         }
     }
 
     public void Dispose()
     {
-        guard.Count(-_counted);
-        _counted = 0;
+        Note(-_counted);
+        _replaced = 0;
+    }
+
+    private void Note(long bytes)
+    {
+        guard.Count(bytes);
+        _counted += bytes;
     }
 }

@@ -160,6 +160,12 @@ internal sealed unsafe partial class CellHeap
     /// <exception cref="HostGuardException">It has freed next to nothing.</exception>
     public void CollectToGoOn()
     {
+        if (_source is null)
+        {
+            // Without roots nothing would be in use.
+            _guard!.Stop();
+        }
+
         long before = InUse;
         Collect();
         ReleaseFree();

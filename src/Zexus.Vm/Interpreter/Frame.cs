@@ -126,8 +126,9 @@ internal struct Callback
     public Registration[]? Handlers;
     public int HandlerCount;
 
-    /// <summary>Of an event: whose handlers they are.</summary>
+    /// <summary>Of an event: whose handlers they are, and what its end is to be told.</summary>
     public EventHandlers? Emitted;
+    public int ReadBefore;
 
     // Of a sort: the width of the runs, the run that is merged, and the heads of its halves.
     public int Width;

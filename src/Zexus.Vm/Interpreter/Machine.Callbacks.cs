@@ -48,7 +48,7 @@ internal sealed unsafe partial class Machine
     private void DropCallback()
     {
         ref Callback callback = ref _callbacks[--_callbackCount];
-        callback.Emitted?.End();
+        callback.Emitted?.End(callback.Handlers!, callback.ReadBefore);
         callback = default;
         _frame--;
     }
@@ -273,7 +273,7 @@ internal sealed unsafe partial class Machine
 
         Current.Emitted = handlers;
         Current.HandlerCount = handlers.Count;
-        Current.Handlers = handlers.Begin();
+        Current.Handlers = handlers.Begin(out Current.ReadBefore);
         return EventNext();
     }
 

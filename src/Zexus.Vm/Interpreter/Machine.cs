@@ -401,12 +401,12 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
 
     /// <summary>
     /// Every root there is: globals, the value stack, callbacks, what the execution has written, and what helpers protect. A collection may happen at any
-    /// allocation, and then the rule is:
+    /// allocation and wherever memory beside the heap is asked for (<see cref="MemoryGuard.CheckAtSafepoint"/>), and then the rule is:
     /// <list type="bullet">
     /// <item>Every slot of the value stack's top segment below <c>_sp</c>, and of each lower segment below its
     /// <see cref="Segment.InUse"/>, holds a valid value: slots are Null before they are anything else. So the stack is
     /// traced as ranges, and the records of frames need not be current.</item>
-    /// <item>Whoever calls something that may allocate has stored its stack pointer in <c>_sp</c> before. What lies at or
+    /// <item>Whoever calls something that may allocate, or ask, has stored its stack pointer in <c>_sp</c> before. What lies at or
     /// above <c>_sp</c> is no root.</item>
     /// <item>Operands stay below <c>_sp</c> until the instruction has its result; only then does <c>_sp</c> go down. The
     /// arguments of a callback lie above it until <see cref="Enter(FunctionCode*, VariableCell**, Value*, int, Value*, Frame*)"/>
