@@ -256,6 +256,68 @@ public sealed class StoreTests : IDisposable
 
     private static string Shown(Receipt receipt) => Convert.ToHexString(ReceiptForm.Encode(receipt));
 
+    /// <summary>What a store has to make it tells the size of first, and of what is too large no more than that.</summary>
+    [Fact]
+    public void A_value_is_measured_before_it_is_made()
+    {
+        Data text = Data.NewString(new string('x', 8_000));
+        Data list = Data.NewList([text, text]);
+        using DurableStore durable = DurableStore.Create(Folder(), [new StatePair("c", "list", list)]);
+        using IStateStore memory = new MemoryStore([new StatePair("c", "list", list)]);
+        foreach (string key in (string[])["list", "missing"])
+        {
+            Assert.Equal(default, memory.Measure("c", key, 0));
+        }
+
+        PendingBlock block = new(durable);
+        foreach (
+            Func<string, long, DataSize> measure in (Func<string, long, DataSize>[])
+                [
+                    (key, most) => durable.Measure("c", key, most),
+                    new ContractState(durable, "c").Measure,
+                    block.Of("c").Measure,
+                ]
+        )
+        {
+            DataSize size = measure("list", 5_000);
+            Assert.Equal(2_002, size.Weight);
+            Assert.InRange(size.Memory, 32_000, 33_000);
+            // Enough for its bytes, not for its weight; then not for its bytes.
+            Assert.Equal(size, measure("list", 1_000));
+            Assert.Equal(new DataSize(101, 0), measure("list", 100));
+            Assert.Equal(default, measure("missing", 100));
+            Assert.Equal(default, measure("missing", 0));
+        }
+
+        // What was measured is not what is read when it is another, or has changed since.
+        _ = durable.Measure("c", "missing", 100);
+        Assert.True(durable.TryRead("c", "list", out Data? found));
+        Assert.Equal(list, found);
+        _ = durable.Measure("c", "list", 10_000);
+        Assert.False(durable.TryRead("d", "list", out _));
+        _ = durable.Measure("c", "list", 10_000);
+        _ = durable.Commit(Writing("list", Data.Null));
+        Assert.True(durable.TryRead("c", "list", out found));
+        Assert.Equal(Data.Null, found);
+        _ = durable.Measure("c", "list", 10_000);
+        Assert.True(durable.TryRead("c", "list", 0, out found));
+        Assert.Equal(list, found);
+        block.Add(Writing("list", list));
+        Assert.Equal(default, block.Of("c").Measure("list", 0));
+
+        static ExecutionRecord Writing(string key, Data value) =>
+            new()
+            {
+                Summary = new()
+                {
+                    Contract = "c",
+                    GasLimit = 1,
+                    GasUsed = 1,
+                },
+                Writes = new Dictionary<string, Data> { [key] = value },
+            };
+    }
+
     [Fact]
     public void A_batch_is_there_as_a_whole_or_not_at_all()
     {

@@ -2,6 +2,7 @@
 module Zexus.Spec.Tests.CommitmentTests
 
 open System
+open System.Collections.Generic
 open Expecto
 open FsCheck
 open FsCheck.FSharp
@@ -62,6 +63,57 @@ let private states =
             })
     }
 
+/// Scalars about every size at which a weight or a length in a form changes, in collections.
+let private forms =
+    let around step =
+        gen {
+            let! times = Gen.choose (0, 40)
+            let! more = Gen.choose (-1, 1)
+            return max 0 (times * step + more)
+        }
+
+    let text =
+        Gen.map2
+            (fun scalar length -> Data.String(String.replicate length scalar))
+            (Gen.elements [ "x"; "\u00e9"; "\u4e2d"; "\U0001F600" ])
+            (around 8)
+
+    let number =
+        Gen.map2
+            (fun bits shift -> Data.Int(shift * (bigint.One <<< bits)))
+            (around 64)
+            (Gen.elements [ -1I; 1I; 3I ])
+
+    let scalar =
+        Gen.oneof [
+            text
+            number
+            Gen.elements [ Data.Null; Data.Bool true; Data.Bool false; Data.Float 0.5 ]
+        ]
+
+    let rec data depth =
+        if depth = 0 then
+            scalar
+        else
+            let items = Gen.arrayOf (data (depth - 1)) |> Gen.resize 6
+
+            Gen.frequency [
+                2, scalar
+                1, Gen.map Data.List items
+                1, Gen.map Data.Set items
+                1,
+                Gen.map
+                    (fun items -> Data.Map [| for item in items -> KeyValuePair(item, item) |])
+                    items
+            ]
+
+    data 4
+
+let private weightOf data =
+    match Traversals.weight (Plain.ofData data) with
+    | Int.Known n -> int64 n
+    | other -> failtestf "not known: %A" other
+
 let private holds name generator property =
     test name {
         let config =
@@ -87,6 +139,16 @@ let commitments =
                 Expect.throwsT<ContainerException>
                     (fun () -> DataForm.Decode(Array.truncate (bytes.Length - 1) bytes) |> ignore)
                     "a byte too few"
+        }
+        holds "a form tells what its data weighs, and no more bytes than that weight allows" forms (fun data ->
+            let bytes = DataForm.Encode data
+            Expect.equal (DataForm.Measure bytes).Weight (weightOf data) "weight"
+            Expect.isLessThanOrEqual (int64 bytes.Length) (DataForm.MostBytes(weightOf data)) "bytes"
+            let cut = DataForm.Measure(Array.truncate (bytes.Length / 2) bytes)
+            Expect.isLessThanOrEqual cut.Weight (weightOf data) "weight of its beginning")
+        test "the most bytes of any weight are a number" {
+            for weight in [ 0L; Int64.MaxValue / 64L - 1L; Int64.MaxValue / 64L; Int64.MaxValue ] do
+                Expect.isGreaterThanOrEqual (DataForm.MostBytes weight) weight "as much as its weight"
         }
         test "state roots are those of Python" {
             for line in mine "root" 10 do

@@ -370,6 +370,184 @@ public class MemoryGuardTests
         }
     }
 
+    /// <summary>Reads the state, itself or by calling a contract, which has no table of the host's state.</summary>
+    private static (ZexusProgram Program, VmOptions Options) ReaderOf(IStateSource source, bool isCalled)
+    {
+        ZexusProgram reader = ContractCallTests.Load(
+            ".func main()\nLOAD_CONST \"k\"\nSTATE_READ\nPOP\nLOAD_CONST 1\n.end"
+        );
+        return isCalled
+            ? (
+                ContractCallTests.Load(
+                    """
+                    .func main()
+                        LOAD_CONST "reader"
+                        LOAD_CONST "main"
+                        CALL_BUILTIN call_contract, 2
+                    .end
+                    """
+                ),
+                new VmOptions { Contracts = new Contracts().Add("reader", new Contract(reader, source)) }
+            )
+            : (reader, new VmOptions { Source = source });
+    }
+
+    /// <summary>The gas from which a source is asked for the value is what it takes to pay for it, to the unit.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_source_makes_nothing_that_cannot_be_paid(bool isCalled)
+    {
+        Assert.Equal(
+            3000,
+            FirstGas(Data.NewList([.. Enumerable.Repeat(Data.NewString("seventeen letters"), 1000)]))
+                - FirstGas(Data.Null)
+        );
+
+        long FirstGas(Data value)
+        {
+            Maker source = new(value) { Weight = DataVisitor.Weight(value) };
+            (ZexusProgram program, VmOptions options) = ReaderOf(source, isCalled);
+            for (long gas = 1; ; gas++)
+            {
+                using Vm vm = new(options with { GasLimit = gas });
+                ExecutionResult result = vm.Execute(program);
+                if (source.Made > 0)
+                {
+                    return gas;
+                }
+
+                AssertOutOfGas(result, isCalled);
+            }
+        }
+    }
+
+    /// <summary>Who calls a contract catches its faults.</summary>
+    private static void AssertOutOfGas(ExecutionResult result, bool isCalled)
+    {
+        if (result.Fault == Fault.Thrown && isCalled)
+        {
+            Assert.Contains(
+                result.FaultValue!.Entries,
+                entry => entry is { Key.AsString: "fault", Value.AsString: nameof(Fault.OutOfGas) }
+            );
+        }
+        else
+        {
+            Assert.Equal(Fault.OutOfGas, result.Fault);
+        }
+    }
+
+    /// <summary>What is in memory already is not copied either.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void What_a_source_has_is_not_copied_when_it_cannot_be_paid(bool isCalled)
+    {
+        Maker source = new(Data.NewList([.. Enumerable.Repeat(Data.NewString("a"), 100_000)]));
+        (ZexusProgram program, VmOptions options) = ReaderOf(source, isCalled);
+        Assert.True(Taken(99_000) < 500_000);
+        Assert.True(Taken(200_000) > 1_000_000);
+
+        long Taken(long gas)
+        {
+            using Vm vm = new(options with { GasLimit = gas });
+            ExecutionResult result = vm.Execute(program);
+            if (gas < 100_000)
+            {
+                AssertOutOfGas(result, isCalled);
+            }
+            else
+            {
+                Assert.True(result.IsCompleted);
+            }
+
+            return Math.Max(vm.Guard.Taken, result.Heap.PeakBytes);
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_source_makes_nothing_that_there_is_no_memory_for(bool isCalled)
+    {
+        Maker source = new(Data.NewString("short")) { Memory = Limit + 1 };
+        (ZexusProgram program, VmOptions options) = ReaderOf(source, isCalled);
+        using Vm vm = new(options with { MemoryLimit = Limit });
+        HostGuardException stopped = Assert.Throws<HostGuardException>(() => vm.Execute(program));
+        Assert.Equal(HostGuard.Memory, stopped.Guard);
+        Assert.Equal(0, source.Made);
+        source.Memory = Limit / 2;
+        Assert.True(vm.Execute(program).IsCompleted);
+        Assert.Equal(1, source.Made);
+        Assert.InRange(vm.Guard.Taken, 0, Limit / 4);
+    }
+
+    /// <summary>A contract that waits has frames, whether or not they are deep.</summary>
+    [Fact]
+    public void Frames_of_every_contract_that_waits_are_counted()
+    {
+        const long frames = 64 * 1024;
+        Assert.InRange((TakenIn(11) - TakenIn(1)) / 10, frames, 2 * frames);
+
+        static long TakenIn(int contracts)
+        {
+            long taken = 0;
+            HostFunctions host = new();
+            Contracts chain = new();
+            using Vm vm = new(new VmOptions { Host = host, Contracts = chain });
+            MemoryGuard guard = vm.Guard;
+            _ = host.Register(
+                "look",
+                0,
+                1,
+                HostEffects.ReadsHost,
+                _ =>
+                {
+                    taken = guard.Taken;
+                    return HostOutcome.Returned(Data.Null);
+                }
+            );
+            for (int i = 0; i < contracts; i++)
+            {
+                string body =
+                    i + 1 < contracts
+                        ? $"""
+                                LOAD_CONST "c{i + 1}"
+                                LOAD_CONST "main"
+                                CALL_BUILTIN call_contract, 2
+                            """
+                        : "    CALL_BUILTIN look, 0";
+                _ = chain.Add($"c{i}", new Contract(ContractCallTests.Load($".func main()\n{body}\n.end")));
+            }
+
+            ZexusProgram program = ContractCallTests.Load(
+                ".func main()\nLOAD_CONST \"c0\"\nLOAD_CONST \"main\"\nCALL_BUILTIN call_contract, 2\n.end"
+            );
+            Assert.True(vm.Execute(program).IsCompleted);
+            return taken;
+        }
+    }
+
+    /// <summary>Makes what stands under every key.</summary>
+    private sealed class Maker(Data made) : IStateSource
+    {
+        public long Weight { get; init; }
+
+        public long Memory { get; set; }
+
+        public int Made { get; private set; }
+
+        public bool TryRead(string key, [MaybeNullWhen(false)] out Data value)
+        {
+            Made++;
+            value = made;
+            return true;
+        }
+
+        public DataSize Measure(string key, long most) => new(Weight, Memory);
+    }
+
     /// <summary>The host's own state is what it is.</summary>
     [Fact]
     public void The_state_that_the_host_gives_is_not_counted()

@@ -16,6 +16,7 @@ public sealed partial class DurableStore
 
     private T InTransaction<T>(Func<T> body)
     {
+        _measured = null;
         Fast("BEGIN IMMEDIATE").Run();
         try
         {

@@ -5,6 +5,7 @@ using System.Text;
 using Microsoft.Data.Sqlite;
 using Zexus.Isa;
 using Zexus.Vm;
+using DataForm = Zexus.Isa.DataForm;
 
 namespace Zexus.Chain;
 
@@ -66,6 +67,10 @@ public sealed partial class DurableStore : IStateStore
     private readonly Dictionary<string, SqliteCommand> _commands = [];
     private readonly ConcurrentDictionary<string, Statement> _statements = [];
     private ChainState? _chain;
+
+    /// <summary>What was measured last, and may be read next; without a form when nothing is there.</summary>
+    private (string Contract, string Key, byte[]? Form)? _measured;
+
     private long _events;
     private long _audit;
     private long _oldest;
@@ -359,6 +364,10 @@ public sealed partial class DurableStore : IStateStore
     }
 
     /// <inheritdoc/>
+    public DataSize Measure(string contract, string key, long most) =>
+        Guard("read", () => MeasureForm(contract, key, most));
+
+    /// <inheritdoc/>
     public bool TryRead(string contract, string key, long number, [MaybeNullWhen(false)] out Data value)
     {
         StoreRules.CheckNumber(number, this);
@@ -593,21 +602,48 @@ public sealed partial class DurableStore : IStateStore
 
     private Data? Find(string contract, string key, long number)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        byte[]? form =
+            number == long.MaxValue && _measured is { } last && last.Contract == contract && last.Key == key
+                ? last.Form
+                : FormOf(contract, key, number, long.MaxValue).Form;
+        _measured = null;
+        return form is null ? null : DecodeData(form, $"the key \"{key}\" of \"{contract}\"");
+    }
+
+    private DataSize MeasureForm(string contract, string key, long most)
+    {
+        _measured = null;
+        (bool isThere, byte[]? form) = FormOf(contract, key, long.MaxValue, DataForm.MostBytes(most));
+        if (isThere && form is null)
+        {
+            return new DataSize(most + 1, memory: 0);
+        }
+
+        _measured = (contract, key, form);
+        return form is null ? default : DataForm.Measure(form);
+    }
+
+    /// <summary>Whether a key holds a value, and its form unless that has more bytes.</summary>
+    private (bool IsThere, byte[]? Form) FormOf(string contract, string key, long number, long mostBytes)
+    {
         foreach (
-            byte[] value in Query(
-                "SELECT value FROM state WHERE contract = ?1 AND key = ?2 AND number <= ?3 ORDER BY number DESC LIMIT 1",
-                row => Blob(row, 0),
+            byte[]? form in Query(
+                """
+                SELECT CASE WHEN length(value) <= ?4 THEN value END, length(value) > ?4
+                FROM state WHERE contract = ?1 AND key = ?2 AND number <= ?3 ORDER BY number DESC LIMIT 1
+                """,
+                row => Integer(row, 1) != 0 ? null : Blob(row, 0),
                 Utf8(contract),
                 Utf8(key),
-                number
+                number,
+                mostBytes
             )
         )
         {
-            return DecodeData(value, $"the key \"{key}\" of \"{contract}\"");
+            return (true, form);
         }
 
-        return null;
+        return (false, null);
     }
 
     /// <summary>Each key with what it held after an execution, in the order of contract and key.</summary>

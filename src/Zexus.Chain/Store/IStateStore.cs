@@ -52,6 +52,9 @@ public interface IStateStore : IDisposable
     /// <summary>What it held after an execution, 0 for the beginning.</summary>
     bool TryRead(string contract, string key, long number, [MaybeNullWhen(false)] out Data value);
 
+    /// <summary>What a contract's value comes to that is not in memory: <see cref="IStateSource.Measure"/>.</summary>
+    DataSize Measure(string contract, string key, long most) => default;
+
     /// <summary>The nonce that the caller's next execution has; 0 for a caller who is not known.</summary>
     long NextNonce(string caller);
 
@@ -92,4 +95,7 @@ public sealed class ContractState(IStateStore store, string contract) : IStateSo
 {
     /// <inheritdoc/>
     public bool TryRead(string key, [MaybeNullWhen(false)] out Data value) => store.TryRead(contract, key, out value);
+
+    /// <inheritdoc/>
+    public DataSize Measure(string key, long most) => store.Measure(contract, key, most);
 }

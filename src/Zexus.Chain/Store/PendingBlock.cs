@@ -69,9 +69,11 @@ public sealed class PendingBlock(IStateStore store)
     private sealed class Source(PendingBlock block, string contract) : IStateSource
     {
         public bool TryRead(string key, [MaybeNullWhen(false)] out Data value) =>
-            block._writes.TryGetValue((contract, key), out value) || block.Read(contract, key, out value);
+            block._writes.TryGetValue((contract, key), out value) || block.Store.TryRead(contract, key, out value);
+
+        public DataSize Measure(string key, long most) =>
+            block._writes.ContainsKey((contract, key)) ? default : block.Store.Measure(contract, key, most);
     }
 
-    private bool Read(string contract, string key, [MaybeNullWhen(false)] out Data value) =>
-        store.TryRead(contract, key, out value);
+    private IStateStore Store => store;
 }

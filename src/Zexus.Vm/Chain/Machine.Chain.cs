@@ -20,7 +20,12 @@ internal sealed unsafe partial class Machine
             return Code.OutOfGas;
         }
 
-        Value* item = _world.Read(key);
+        Value* item = _world.Peek(key->String);
+        if (item is null && !TryReadFromHost(key, out item))
+        {
+            return Code.OutOfGas;
+        }
+
         if (item is null)
         {
             *key = Value.Null;
@@ -39,6 +44,19 @@ internal sealed unsafe partial class Machine
         }
 
         return Code.Done;
+    }
+
+    /// <summary>What the host has under a key, null when it has nothing; false, with nothing made, when its charge would not fit.</summary>
+    private bool TryReadFromHost(Value* key, out Value* item)
+    {
+        try
+        {
+            return _world.TryReadFromHost(key, _gasLimit - GasUsed, out item) || Charge(long.MaxValue);
+        }
+        finally
+        {
+            _guard.EndLending();
+        }
     }
 
     private Code StateWrite(Value* key, Value* value)

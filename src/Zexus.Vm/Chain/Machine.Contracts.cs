@@ -303,7 +303,7 @@ internal sealed unsafe partial class Machine
         at = at < 0 ? _idle.Count - 1 : at;
         if (at < 0)
         {
-            return new Machine(_guard) { _rentedFor = program };
+            return new Machine(_guard, _text, isHosts: false) { _rentedFor = program };
         }
 
         Machine found = _idle[at];

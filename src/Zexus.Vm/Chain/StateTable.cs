@@ -69,14 +69,7 @@ internal sealed unsafe class StateTable : IDisposable
     /// <summary>The same in .NET's terms, for results; without what only the source has.</summary>
     public IReadOnlyDictionary<string, Data> Data { get; }
 
-    /// <summary>What stands under a key, null when nothing does.</summary>
-    public Value* Find(Value* key)
-    {
-        Value* item = Peek(key->String);
-        return item is not null || _source is null ? item : FindInSource(key, _source);
-    }
-
-    /// <summary>The same without asking the source.</summary>
+    /// <summary>What stands under a key, null when nothing does or the source would have to be asked.</summary>
     public Value* Peek(StringCell* key)
     {
         int at = _entries is null ? -1 : CellHeap.Find(_entries, key);
@@ -107,6 +100,36 @@ internal sealed unsafe class StateTable : IDisposable
         return entry->Hash == hash && Text.EqualInTwoWords(entry->Key.String, key) ? &entry->Item : null;
     }
 
+    /// <summary>What the source has under a key that <see cref="Peek"/> does not find, null when it has nothing.</summary>
+    /// <returns>False when its weight is more than the gas that is left.</returns>
+    /// <exception cref="HostGuardException">There is no memory for it. What is lent meanwhile is the caller's to end.</exception>
+    public bool TryFindInSource(Value* key, long gas, out Value* item)
+    {
+        item = null;
+        if (_source is null || CellHeap.Find(_missing, key) >= 0)
+        {
+            return true;
+        }
+
+        string name = Text.ToDotNet(key->String);
+        if (!HostData.TryRead(_source, name, gas, _limits, _guard, out Data? data))
+        {
+            return false;
+        }
+
+        if (data is null)
+        {
+            _heap!.Add(_missing, KeyOf(name));
+        }
+        else
+        {
+            Add(name, data);
+            item = &_entries->At(_entries->Count - 1)->Item;
+        }
+
+        return true;
+    }
+
     public void Dispose()
     {
         if (_heap is not null && _heap.Bytes > 0)
@@ -114,25 +137,6 @@ internal sealed unsafe class StateTable : IDisposable
             _heap.Dispose();
             _guard.Count(_given);
         }
-    }
-
-    private Value* FindInSource(Value* key, IStateSource source)
-    {
-        if (CellHeap.Find(_missing, key) >= 0)
-        {
-            return null;
-        }
-
-        string name = Text.ToDotNet(key->String);
-        if (!source.TryRead(name, out Data? data))
-        {
-            _heap!.Add(_missing, KeyOf(name));
-            return null;
-        }
-
-        HostData.Check(data, _limits, $"the state under \"{name}\"");
-        Add(name, data);
-        return &_entries->At(_entries->Count - 1)->Item;
     }
 
     private void Add(string key, Data value) =>

@@ -29,21 +29,18 @@ internal readonly struct HostState
 
     public StateTable? Table { get; }
 
-    /// <summary>Where there is no table.</summary>
-    public Data? Find(string key)
+    /// <summary>What stands under a key where there is no table, null when nothing does.</summary>
+    /// <returns>False when its weight is more than the gas that is left.</returns>
+    /// <exception cref="HostGuardException">There is no memory for it. What is lent meanwhile is the caller's to end.</exception>
+    public bool TryFind(string key, long gas, MemoryGuard guard, out Data? data)
     {
-        if (_written is not null && _written.TryGetValue(key, out Data? written))
+        if (_written is not null && _written.TryGetValue(key, out data))
         {
-            return written;
+            return !DataVisitor.WeighsMore(data, gas, _limits!);
         }
 
-        if (_source is null || !_source.TryRead(key, out Data? found))
-        {
-            return null;
-        }
-
-        HostData.Check(found, _limits!, $"the state under \"{key}\"");
-        return found;
+        data = null;
+        return _source is null || HostData.TryRead(_source, key, gas, _limits!, guard, out data);
     }
 }
 
@@ -201,16 +198,7 @@ internal sealed unsafe class World(CellHeap heap, MemoryGuard guard) : IDisposab
         return written;
     }
 
-    /// <summary>What stands under a key, a String, until the next read or write; null when nothing does.</summary>
-    public Value* Read(Value* key)
-    {
-        int at = _written is null ? -1 : CellHeap.Find(_written, key);
-        return at >= 0 ? &_written->At(at)->Item
-            : _state.Table is { } table ? table.Find(key)
-            : ReadFromHost(key);
-    }
-
-    /// <summary>The same without asking the host; null, too, when it would have to be asked.</summary>
+    /// <summary>What stands under a key, a String, until the next read or write; null when nothing does or the host would have to be asked.</summary>
     public Value* Peek(StringCell* key)
     {
         int at = _written is null ? -1 : CellHeap.Find(_written, key);
@@ -222,15 +210,28 @@ internal sealed unsafe class World(CellHeap heap, MemoryGuard guard) : IDisposab
     /// <summary>The table of the host's state, while it is all that there is to look at; else null.</summary>
     public StateTable? OnlyTable => _written is null ? _state.Table : null;
 
-    private Value* ReadFromHost(Value* key)
+    /// <summary>What the host has under a key that <see cref="Peek"/> does not find, until the next read or write; null when it has nothing.</summary>
+    /// <returns>False when its weight is more than the gas that is left.</returns>
+    /// <exception cref="HostGuardException">There is no memory for it. What is lent meanwhile is the caller's to end.</exception>
+    public bool TryReadFromHost(Value* key, long gas, out Value* item)
     {
+        if (_state.Table is { } table)
+        {
+            return table.TryFindInSource(key, gas, out item);
+        }
+
+        item = null;
         int at = _seen is null ? -1 : CellHeap.Find(_seen, key);
         if (at < 0)
         {
-            string name = Text.ToDotNet(key->String);
-            if (_state.Find(name) is not { } data)
+            if (!_state.TryFind(Text.ToDotNet(key->String), gas, guard, out Data? data))
             {
-                return null;
+                return false;
+            }
+
+            if (data is null)
+            {
+                return true;
             }
 
             _seen = _seen is null ? heap.NewTable(CellKind.Map, 0) : _seen;
@@ -240,7 +241,8 @@ internal sealed unsafe class World(CellHeap heap, MemoryGuard guard) : IDisposab
             at = _seen->Count - 1;
         }
 
-        return &_seen->At(at)->Item;
+        item = &_seen->At(at)->Item;
+        return true;
     }
 
     /// <summary>Of a rooted String and rooted plain data that nobody else changes.</summary>

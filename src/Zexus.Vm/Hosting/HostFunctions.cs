@@ -144,4 +144,37 @@ internal static class HostData
             throw new ArgumentException($"{what} {problem}");
         }
     }
+
+    /// <summary>What a source has under a key, null when it has nothing. What making it takes is lent: the caller ends that.</summary>
+    /// <returns>False when its weight is more than the gas that is left; then it was not made.</returns>
+    /// <exception cref="HostGuardException">There is no memory for it.</exception>
+    public static bool TryRead(
+        IStateSource source,
+        string key,
+        long gas,
+        Limits limits,
+        MemoryGuard guard,
+        out Data? data
+    )
+    {
+        data = null;
+        DataSize size = source.Measure(key, gas);
+        if (size.Weight > gas)
+        {
+            return false;
+        }
+
+        guard.Lend(size.Memory);
+        if (source.TryRead(key, out data))
+        {
+            if (DataVisitor.WeighsMore(data, gas, limits))
+            {
+                return false;
+            }
+
+            Check(data, limits, $"the state under \"{key}\"");
+        }
+
+        return true;
+    }
 }

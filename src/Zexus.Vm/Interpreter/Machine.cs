@@ -14,9 +14,14 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
 {
     private const int SegmentValues = 64 * 1024;
 
+    /// <summary>Of a machine for contracts that are called, of which many may wait for one another. It has the largest frame and its arguments.</summary>
+    private const int FirstSegmentOfCalled = 4 * 1024;
+
     private readonly MemoryGuard _guard;
     private readonly CellHeap _heap;
-    private readonly TextBuilder _text = new();
+
+    /// <summary>For one instruction at a time, so that those of the contracts that it calls have the same.</summary>
+    private readonly TextBuilder _text;
 
     private ZexusProgram _program = null!;
     private VmOptions _options = null!;
@@ -59,6 +64,8 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
     private int _handlerCount;
     private int _handlerCapacity;
 
+    private readonly bool _isHosts;
+
     private Callback[] _callbacks = new Callback[8];
     private int _callbackCount;
 
@@ -72,11 +79,13 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
 
     /// <summary>The host's machine, whose guard those of the contracts share that it calls.</summary>
     public Machine()
-        : this(new MemoryGuard()) => _guard.Trim = DropIdle;
+        : this(new MemoryGuard(), new TextBuilder(), isHosts: true) => _guard.Trim = DropIdle;
 
-    private Machine(MemoryGuard guard)
+    private Machine(MemoryGuard guard, TextBuilder text, bool isHosts)
     {
         _guard = guard;
+        _text = text;
+        _isHosts = isHosts;
         _heap = new CellHeap(guard);
         _world = new World(_heap, guard);
         _canonical = new ByteBuilder(guard);
@@ -91,7 +100,11 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         Free();
         _heap.Dispose();
         _world.Dispose();
-        _text.Dispose();
+        if (_isHosts)
+        {
+            _text.Dispose();
+        }
+
         _canonical.Dispose();
         _ownEffects?.Dispose();
         DropIdle();
@@ -303,15 +316,18 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
         {
             Segment segment = _segments[--_segmentCount];
             NativeMemory.Free(segment.Start);
-            _guard.Count(_segmentCount == 0 ? 0 : -segment.Values * sizeof(Value));
+            _guard.Count(-Counted(_segmentCount, segment.Values));
         }
     }
 
-    /// <summary>The first is every machine's own; the guard counts the others.</summary>
+    /// <summary>Bytes of a segment that the guard counts: all but the first of the host's machine, which every execution has.</summary>
+    private long Counted(int segment, long values) => _isHosts && segment == 0 ? 0 : values * sizeof(Value);
+
     private void AddSegment(long values)
     {
-        values = Math.Max(values, SegmentValues);
-        long bytes = _segmentCount == 0 ? 0 : values * sizeof(Value);
+        bool isFirstOfCalled = !_isHosts && _segmentCount == 0;
+        values = Math.Max(values, isFirstOfCalled ? FirstSegmentOfCalled : SegmentValues);
+        long bytes = Counted(_segmentCount, values);
         _guard.Check(bytes);
         if (_segmentCount == _segments.Length)
         {

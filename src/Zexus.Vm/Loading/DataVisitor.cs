@@ -64,6 +64,45 @@ internal static class DataVisitor
         }
     }
 
+    /// <summary>Whether the weight is more than that; no further than it takes to know, and not into what nests deeper than the limits.</summary>
+    public static bool WeighsMore(Data data, long most, Limits limits) => Left(data, most, limits.Nesting) < 0;
+
+    /// <summary>What is left of so much, less than nothing when the data weighs more.</summary>
+    private static long Left(Data data, long most, int depth)
+    {
+        switch (data)
+        {
+            case Data.String text when text.value.Length / 2 / Gas.ScalarsPerUnit > most:
+                // A scalar has two chars at most.
+                return -1;
+            case Data.List list:
+                return Left(list.items, most - list.items.Length, depth - 1);
+            case Data.Set set:
+                return Left(set.items, most - set.items.Length, depth - 1);
+            case Data.Map map:
+                long left = most - (2L * map.entries.Length);
+                for (int i = 0; i < map.entries.Length && left >= 0 && depth > 0; i++)
+                {
+                    left = Left(map.entries[i].Key, left, depth - 1);
+                    left = left < 0 ? left : Left(map.entries[i].Value, left, depth - 1);
+                }
+
+                return left;
+            default:
+                return most - Weight(data);
+        }
+    }
+
+    private static long Left(Data[] items, long most, int depth)
+    {
+        for (int i = 0; i < items.Length && most >= 0 && depth >= 0; i++)
+        {
+            most = Left(items[i], most, depth);
+        }
+
+        return most;
+    }
+
     private static RefusalReason? Visit(Data data, int depth, Limits limits)
     {
         switch (data)
