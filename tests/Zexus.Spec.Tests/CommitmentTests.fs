@@ -79,10 +79,7 @@ let private forms =
             (around 8)
 
     let number =
-        Gen.map2
-            (fun bits shift -> Data.Int(shift * (bigint.One <<< bits)))
-            (around 64)
-            (Gen.elements [ -1I; 1I; 3I ])
+        Gen.map2 (fun bits shift -> Data.Int(shift * (bigint.One <<< bits))) (around 64) (Gen.elements [ -1I; 1I; 3I ])
 
     let scalar =
         Gen.oneof [
@@ -101,10 +98,7 @@ let private forms =
                 2, scalar
                 1, Gen.map Data.List items
                 1, Gen.map Data.Set items
-                1,
-                Gen.map
-                    (fun items -> Data.Map [| for item in items -> KeyValuePair(item, item) |])
-                    items
+                1, Gen.map (fun items -> Data.Map [| for item in items -> KeyValuePair(item, item) |]) items
             ]
 
     data 4
