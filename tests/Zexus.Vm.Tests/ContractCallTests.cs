@@ -232,6 +232,46 @@ public class ContractCallTests
         Assert.Equal(2_000_000, result.GasUsed);
     }
 
+    /// <summary>Reading what it cannot pay costs it all that it was allowed, though the charge itself is not taken.</summary>
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public void It_has_used_all_that_it_was_allowed_when_it_runs_out_of_gas(string form)
+    {
+        ZexusProgram called = Load(".func main()\nLOAD_CONST \"k\"\nSTATE_READ\n.end");
+        StateInMemory state = new(
+            new Dictionary<string, Data> { ["k"] = Data.NewList([.. Enumerable.Repeat(Data.Null, 100_000)]) }
+        );
+        long[] used =
+        [
+            .. new[] { 1_000, 90_000 }
+                .Select(gas =>
+                    Run(
+                        form,
+                        $"""
+                        .func main()
+                            SETUP_TRY caught
+                            LOAD_CONST "called"
+                            LOAD_CONST "main"
+                            LOAD_CONST null
+                            LOAD_CONST {gas}
+                            CALL_BUILTIN call_contract, 4
+                        caught:
+                            LOAD_CONST "fault"
+                            INDEX
+                        .end
+                        """,
+                        Options(form, new Contracts().Add("called", new Contract(called, state)))
+                    )
+                )
+                .Select(result =>
+                {
+                    Assert.Equal("OutOfGas", result.Value.AsString);
+                    return result.GasUsed;
+                }),
+        ];
+        Assert.Equal(89_000, used[1] - used[0]);
+    }
+
     [Theory]
     [MemberData(nameof(Forms))]
     public void More_gas_than_is_left_is_not_to_be_had(string form)

@@ -204,10 +204,15 @@ let private given (value: Value) : Rule<Result<Plain, Fault>> =
             | Outcome.Fault(fault, _, s) -> Outcome.Ok(Error fault, s)
             | Outcome.Opaque(operation, operands, s) -> Outcome.Opaque(operation, operands, s))
 
-/// The caller is thrown what befell the contract that it called, in the world as it was at the call.
+/// The caller is thrown what befell the contract that it called, in the world as it was at the call. OutOfGas takes the whole allowance: to
+/// find out that a charge does not fit takes work, too, and who catches this fault could have it done again and again for nothing.
 let private throw (caller: Waiting) (outer: Waiting list) (fault: Fault) (data: Plain) : Rule<unit> =
     rule {
         let! id = read _.Context.Contract
+
+        if fault = Fault.OutOfGas then
+            do! update (fun s -> { s with GasUsed = s.Context.GasLimit })
+
         do! resume caller outer caller.World
 
         let! value =

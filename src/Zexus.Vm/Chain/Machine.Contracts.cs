@@ -189,7 +189,8 @@ internal sealed unsafe partial class Machine
             }
 
             _heap.RunAgain();
-            _used = called._used;
+            // What did not fit was found out by looking at it; who catches that must have paid for more than the looking.
+            _used = code == Code.OutOfGas ? called._gasLimit : called._used;
             _steps = called._steps;
             NewSlice();
             _call = default;
