@@ -625,11 +625,15 @@ type DataSize = {
 
 /// Walks a form from its first byte to its last: what is inside a collection only adds to how many values are to come.
 module private Measuring =
-    // An object has 16 bytes beside its fields, a String or array 24 beside its contents.
-    let private number = 32L
-    let private text = 48L
+    // An object has 16 bytes beside its fields, one of which is its case; a string or array has 24 beside its contents.
+    let private number = 40L
+    let private digits = 24L
+    let private text = 56L
     let private collection = 64L
     let private slot = 8L
+
+    // What a check for keys that stand there twice takes meanwhile.
+    let private key = 64L
 
     let private scalars (bytes: byte[]) first length =
         let mutable count = 0
@@ -642,8 +646,8 @@ module private Measuring =
 
     /// Of one value: how many follow inside it, what it weighs and takes.
     let private next (reader: ContainerReader) bytes : struct (int64 * int64 * int64) =
-        let elements count =
-            struct (count, count, collection + slot * count)
+        let elements count size =
+            struct (count, count, collection + size * count)
 
         let mutable length = 0
 
@@ -651,32 +655,32 @@ module private Measuring =
         | Layout.IntTag ->
             reader.Block("an Int", &length) |> ignore
             // The sign has a bit of the last byte.
-            struct (0L, int64 (max 0 (length - 1) / 8), number + int64 length)
+            struct (0L, int64 (max 0 (length - 1) / 8), number + digits + int64 length)
         | Layout.FloatTag ->
             reader.Float() |> ignore
             struct (0L, 0L, number)
         | Layout.StringTag ->
             let first = reader.Block("a String", &length)
             struct (0L, int64 (scalars bytes first length / Gas.ScalarsPerUnit), text + 2L * int64 length)
-        | Layout.ListTag
-        | Layout.SetTag -> elements (int64 (reader.Count("elements", 1, 0)))
-        | Layout.MapTag -> elements (2L * int64 (reader.Count("entries", 2, 0)))
+        | Layout.ListTag -> elements (int64 (reader.Count("elements", 1, 0))) slot
+        | Layout.SetTag -> elements (int64 (reader.Count("elements", 1, 0))) (slot + key)
+        | Layout.MapTag -> elements (2L * int64 (reader.Count("entries", 2, 0))) (slot + key / 2L)
         | _ -> struct (0L, 0L, 0L)
 
-    let walk (bytes: byte[]) =
+    let walk (bytes: byte[]) most =
         let reader = ContainerReader(bytes, 0, bytes.Length, "the end of the bytes")
         let mutable left = 1L
         let mutable weight = 0L
         let mutable memory = 0L
 
         try
-            while left > 0L do
+            while left > 0L && weight <= most do
                 let struct (inside, gas, size) = next reader bytes
                 left <- left - 1L + inside
                 weight <- weight + gas
                 memory <- memory + size
         with :? ContainerException ->
-            // Who reads it will say what is wrong.
+            // Who decodes it says what is wrong.
             ()
 
         { Weight = weight; Memory = memory }
@@ -701,8 +705,9 @@ type DataForm private () =
 
         data
 
-    /// What the data of a form comes to, in the time that it takes to look at each byte once. Of bytes that `Decode` refuses, what there is before it would.
-    static member Measure(bytes: byte[]) : DataSize = Measuring.walk bytes
+    /// What the data of a form comes to, in the time that it takes to look at each byte once; it ends where the weight is more than `most`, and
+    /// the memory is then of no use. `Decode` refuses bytes in which this sees nothing wrong.
+    static member Measure(bytes: byte[], most: int64) : DataSize = Measuring.walk bytes most
 
     /// No form of data of that weight has more bytes. A String of 7 characters has 30 at most and as an element weighs 1; 8 characters more weigh 1
     /// and take 32 at most; a length takes 5.

@@ -41,7 +41,7 @@ internal sealed class DatabaseAlone : IDisposable
                     "PRAGMA journal_mode = WAL",
                     "PRAGMA synchronous = FULL",
                     $"PRAGMA cache_size = -{DurableStore.CacheKibibytes}",
-                    $"PRAGMA wal_autocheckpoint = {DurableStore.LoggedPages}",
+                    $"PRAGMA wal_autocheckpoint = {DurableStore.UsualLoggedPages}",
                     "CREATE TABLE ledger (position INTEGER PRIMARY KEY, number, contract, entry, head)",
                     "CREATE TABLE event (position INTEGER PRIMARY KEY, number, contract, name, payload)",
                     "CREATE TABLE receipt (number INTEGER PRIMARY KEY, bytes, link)",

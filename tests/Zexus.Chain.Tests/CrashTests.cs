@@ -24,6 +24,8 @@ public sealed class CrashTests : IDisposable
         DiskCampaign.Outcome outcome = DiskCampaign.Run(150, 80, seed: 7, Path.Combine(_folder, "disks"));
         Assert.Null(outcome.Problem);
         Assert.Equal(150, outcome.States);
+        // The log was begun anew while the writer went on, not only when it ended.
+        Assert.InRange(outcome.DatabaseSyncs, 5, outcome.Syncs / 2);
     }
 
     [Theory]
@@ -33,5 +35,21 @@ public sealed class CrashTests : IDisposable
     {
         DiskCampaign.Outcome outcome = DiskCampaign.Run(300, 60, 7, Path.Combine(_folder, "disks"), withoutSync: sync);
         Assert.Contains("were acknowledged", outcome.Problem, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(3)]
+    [InlineData(5)]
+    public void A_sync_of_the_database_that_is_missing_is_found(int sync)
+    {
+        DiskCampaign.Outcome outcome = DiskCampaign.Run(
+            300,
+            60,
+            7,
+            Path.Combine(_folder, "disks"),
+            withoutSync: sync,
+            ofDatabase: true
+        );
+        Assert.NotNull(outcome.Problem);
     }
 }

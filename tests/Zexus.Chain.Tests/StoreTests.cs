@@ -279,11 +279,13 @@ public sealed class StoreTests : IDisposable
                 ]
         )
         {
-            DataSize size = measure("list", 5_000);
+            DataSize size = measure("list", 2_002);
             Assert.Equal(2_002, size.Weight);
             Assert.InRange(size.Memory, 32_000, 33_000);
+            Assert.Equal(size, measure("list", long.MaxValue));
             // Enough for its bytes, not for its weight; then not for its bytes.
-            Assert.Equal(size, measure("list", 1_000));
+            Assert.InRange(measure("list", 2_001).Weight, 2_002, long.MaxValue);
+            Assert.InRange(measure("list", 500).Weight, 501, long.MaxValue);
             Assert.Equal(new DataSize(101, 0), measure("list", 100));
             Assert.Equal(default, measure("missing", 100));
             Assert.Equal(default, measure("missing", 0));
@@ -304,6 +306,9 @@ public sealed class StoreTests : IDisposable
         Assert.Equal(list, found);
         block.Add(Writing("list", list));
         Assert.Equal(default, block.Of("c").Measure("list", 0));
+        _ = durable.Measure("c", "list", 10_000);
+        durable.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => durable.TryRead("c", "list", out _));
 
         static ExecutionRecord Writing(string key, Data value) =>
             new()

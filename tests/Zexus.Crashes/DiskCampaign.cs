@@ -11,8 +11,9 @@ public static class DiskCampaign
     /// <param name="States">Disk states that were opened.</param>
     /// <param name="Events">Writes, syncs and so on in the record.</param>
     /// <param name="Syncs">Syncs among them.</param>
+    /// <param name="DatabaseSyncs">Of these, those of the database: each time the log was brought into it.</param>
     /// <param name="Problem">The first thing wrong; null when all is right.</param>
-    public sealed record Outcome(int States, int Events, int Syncs, string? Problem);
+    public sealed record Outcome(int States, int Events, int Syncs, int DatabaseSyncs, string? Problem);
 
     /// <summary>Records a writer and makes disk states.</summary>
     /// <param name="states">How many.</param>
@@ -20,8 +21,9 @@ public static class DiskCampaign
     /// <param name="seed">Which moments and which writes.</param>
     /// <param name="folder">A folder that is not there yet.</param>
     /// <param name="withoutSync">
-    /// As if this sync of the log, counted from 0, had not been there: the campaign is to find it, at a moment between it and the next. -1: all are.
+    /// As if this sync, counted from 0, had not been there: the campaign is to find it, at a moment between it and the next. -1: all are.
     /// </param>
+    /// <param name="ofDatabase">It is one of the database, into which the log is brought; otherwise one of the log after which something was acknowledged.</param>
     /// <param name="progress">Called after each state.</param>
     public static Outcome Run(
         int states,
@@ -29,6 +31,7 @@ public static class DiskCampaign
         int seed,
         string folder,
         int withoutSync = -1,
+        bool ofDatabase = false,
         Action<int>? progress = null
     )
     {
@@ -38,16 +41,23 @@ public static class DiskCampaign
         int moments = events.Count;
         if (withoutSync >= 0)
         {
-            int[] syncs = [.. Enumerable.Range(0, events.Count).Where(i => IsOfLog(events[i]))];
+            Predicate<DiskEvent> isMeant = ofDatabase ? IsOfDatabase : IsOfLog;
+            int[] syncs =
+            [
+                .. Enumerable
+                    .Range(0, events.Count)
+                    .Where(i => isMeant(events[i]) && (ofDatabase || IsRestedOn(events, i))),
+            ];
             first = syncs[withoutSync % syncs.Length];
             events.RemoveAt(first);
-            moments = events.FindIndex(first, IsOfLog) is >= 0 and int next ? next - first : events.Count - first;
+            moments = events.FindIndex(first, isMeant) is >= 0 and int next ? next - first : events.Count - first;
         }
 
         int count = events.Count(e => e is DiskEvent.Synced);
+        int ofTheDatabase = events.Count(IsOfDatabase);
         if (events.Count < executions || count == 0 || !events.Exists(e => e is DiskEvent.Said))
         {
-            return new(0, events.Count, count, "the record has not what a writer does");
+            return new(0, events.Count, count, ofTheDatabase, "the record has not what a writer does");
         }
 
         DiskStates disk = new(events);
@@ -69,18 +79,37 @@ public static class DiskCampaign
                 .LastOrDefault();
             if (Problem(state, acknowledged) is { } problem)
             {
-                return new(i + 1, events.Count, count, $"state {i + 1}, after event {until} ({fate}): {problem}");
+                return new(
+                    i + 1,
+                    events.Count,
+                    count,
+                    ofTheDatabase,
+                    $"state {i + 1}, after event {until} ({fate}): {problem}"
+                );
             }
 
             Directory.Delete(state, recursive: true);
             progress?.Invoke(i + 1);
         }
 
-        return new(states, events.Count, count, null);
+        return new(states, events.Count, count, ofTheDatabase, null);
     }
 
     private static bool IsOfLog(DiskEvent e) =>
         e is DiskEvent.Synced && e.Path.EndsWith("-wal", StringComparison.Ordinal);
+
+    /// <summary>
+    /// Whether the log was written to since it was synced before, and something is acknowledged before it is synced again: it is also synced before it is
+    /// brought into the database and when it is begun anew, and nothing is lost if one of two syncs is left out.
+    /// </summary>
+    private static bool IsRestedOn(List<DiskEvent> events, int sync) =>
+        events.Take(sync).LastOrDefault(IsAboutLog) is DiskEvent.Written
+        && events.Skip(sync + 1).FirstOrDefault(e => e is DiskEvent.Said || IsOfLog(e)) is DiskEvent.Said;
+
+    private static bool IsAboutLog(DiskEvent e) => e.Path.EndsWith("-wal", StringComparison.Ordinal);
+
+    private static bool IsOfDatabase(DiskEvent e) =>
+        e is DiskEvent.Synced && e.Path.EndsWith(".db", StringComparison.Ordinal);
 
     private static string? Problem(string state, long? acknowledged)
     {

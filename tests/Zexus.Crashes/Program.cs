@@ -51,7 +51,13 @@ internal static class Program
         };
         Option<int> withoutSync = new("--without-sync")
         {
-            Description = "Leave this sync of the log out of the record: the campaign has to find it.",
+            Description =
+                "Leave this sync of the log, on which an acknowledgement rests, out of the record: the campaign has to find it.",
+            DefaultValueFactory = _ => -1,
+        };
+        Option<int> withoutDatabaseSync = new("--without-database-sync")
+        {
+            Description = "The same with a sync of the database, into which the log is brought now and then.",
             DefaultValueFactory = _ => -1,
         };
         Command disks = new(
@@ -63,20 +69,23 @@ internal static class Program
             executions,
             seed,
             withoutSync,
+            withoutDatabaseSync,
         };
         disks.SetAction(parsed =>
             InFolder(folder =>
             {
+                int database = parsed.GetValue(withoutDatabaseSync);
                 DiskCampaign.Outcome outcome = DiskCampaign.Run(
                     parsed.GetValue(states),
                     parsed.GetValue(executions),
                     parsed.GetValue(seed),
                     Path.Combine(folder, "disks"),
-                    parsed.GetValue(withoutSync),
+                    database >= 0 ? database : parsed.GetValue(withoutSync),
+                    ofDatabase: database >= 0,
                     Progress(parsed.GetValue(states))
                 );
                 Console.WriteLine(
-                    $"{outcome.States} disk states of {outcome.Events} events, {outcome.Syncs} of them syncs"
+                    $"{outcome.States} disk states of {outcome.Events} events, {outcome.Syncs} of them syncs, {outcome.DatabaseSyncs} of the database"
                 );
                 return outcome.Problem;
             })

@@ -19,8 +19,10 @@ internal static class Writer
         using DurableStore store = File.Exists(Path.Combine(folder, "chain.db"))
             ? DurableStore.Open(folder)
             : DurableStore.Create(folder);
-        // Pages of the tree are written every few blocks, so that the power goes off around that, too.
+        // Pages of the tree are written every few blocks, and the log is brought into the database and begun anew, so that the power goes
+        // off around that, too.
         store.PagesAfter = 20;
+        store.LogPages(40);
         Say(store.Head.Number);
         while (store.Head.Number < until)
         {

@@ -136,9 +136,12 @@ let commitments =
         }
         holds "a form tells what its data weighs, and no more bytes than that weight allows" forms (fun data ->
             let bytes = DataForm.Encode data
-            Expect.equal (DataForm.Measure bytes).Weight (weightOf data) "weight"
+            Expect.equal (DataForm.Measure(bytes, Int64.MaxValue)).Weight (weightOf data) "weight"
             Expect.isLessThanOrEqual (int64 bytes.Length) (DataForm.MostBytes(weightOf data)) "bytes"
-            let cut = DataForm.Measure(Array.truncate (bytes.Length / 2) bytes)
+            let enough = weightOf data / 2L
+            let some = (DataForm.Measure(bytes, enough)).Weight
+            Expect.equal (some > enough) (weightOf data > enough) "weight when it is enough to know that it is more"
+            let cut = DataForm.Measure(Array.truncate (bytes.Length / 2) bytes, Int64.MaxValue)
             Expect.isLessThanOrEqual cut.Weight (weightOf data) "weight of its beginning")
         test "the most bytes of any weight are a number" {
             for weight in [ 0L; Int64.MaxValue / 64L - 1L; Int64.MaxValue / 64L; Int64.MaxValue ] do

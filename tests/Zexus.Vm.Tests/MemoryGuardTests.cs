@@ -446,6 +446,31 @@ public class MemoryGuardTests
         }
     }
 
+    /// <summary>Whatever a source leaves there, and however large it says a value is.</summary>
+    [Fact]
+    public void A_source_may_say_nonsense()
+    {
+        using Vm vm = new(new VmOptions { Source = new Deleted(), MemoryLimit = Limit });
+        ZexusProgram program = ContractCallTests.Load(".func main()\nLOAD_CONST \"k\"\nSTATE_READ\n.end");
+        Assert.Equal(ValueKind.Null, vm.Execute(program).Value.Kind);
+        foreach (long memory in (long[])[long.MaxValue, long.MinValue])
+        {
+            Maker source = new(Data.NewString("v")) { Memory = memory };
+            using Vm other = new(new VmOptions { Source = source, MemoryLimit = Limit });
+            Assert.Equal(memory < 0, Record.Exception(() => other.Execute(program)) is null);
+            Assert.Equal(memory < 0 ? 1 : 0, source.Made);
+        }
+    }
+
+    private sealed class Deleted : IStateSource
+    {
+        public bool TryRead(string key, [MaybeNullWhen(false)] out Data value)
+        {
+            value = Data.NewString("what stood there");
+            return false;
+        }
+    }
+
     /// <summary>What is in memory already is not copied either.</summary>
     [Theory]
     [InlineData(false)]
@@ -496,7 +521,7 @@ public class MemoryGuardTests
     [Fact]
     public void Frames_of_every_contract_that_waits_are_counted()
     {
-        const long frames = 64 * 1024;
+        const long frames = 256 * 1024;
         Assert.InRange((TakenIn(11) - TakenIn(1)) / 10, frames, 2 * frames);
 
         static long TakenIn(int contracts)

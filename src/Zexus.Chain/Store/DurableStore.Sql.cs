@@ -39,6 +39,9 @@ public sealed partial class DurableStore
         }
     }
 
+    /// <summary>The log has so many pages before they are brought into the database: for tests, other than usually.</summary>
+    internal void LogPages(int pages) => Execute($"PRAGMA wal_autocheckpoint = {pages}");
+
     /// <summary>The database may have so many pages, and at least those that it has: a full disk, for tests.</summary>
     internal void LimitPages(long pages) => Execute($"PRAGMA max_page_count = {pages}");
 

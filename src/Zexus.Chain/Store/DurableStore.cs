@@ -31,7 +31,7 @@ public sealed partial class DurableStore : IStateStore
     /// Pages in the log before they are brought into the database: one that is written again until then is brought there once. Of four kibibytes, they are
     /// what is read again by who opens a store after a crash.
     /// </summary>
-    internal const int LoggedPages = 4000;
+    internal const int UsualLoggedPages = 4000;
 
     /// <summary>Locked while the store is open; its bytes are the number of the last execution that was acknowledged.</summary>
     private const string LockFile = "lock";
@@ -276,7 +276,7 @@ public sealed partial class DurableStore : IStateStore
         // What is not plain corruption must not pass for data.
         Execute("PRAGMA cell_size_check = ON");
         Execute($"PRAGMA cache_size = -{CacheKibibytes}");
-        Execute($"PRAGMA wal_autocheckpoint = {LoggedPages}");
+        LogPages(UsualLoggedPages);
         return true;
     }
 
@@ -531,6 +531,7 @@ public sealed partial class DurableStore : IStateStore
 
         KeepTreeWhenClosed();
         _disposed = true;
+        _measured = null;
         foreach (Statement statement in _statements.Values)
         {
             statement.Dispose();
@@ -602,6 +603,7 @@ public sealed partial class DurableStore : IStateStore
 
     private Data? Find(string contract, string key, long number)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         byte[]? form =
             number == long.MaxValue && _measured is { } last && last.Contract == contract && last.Key == key
                 ? last.Form
@@ -619,8 +621,9 @@ public sealed partial class DurableStore : IStateStore
             return new DataSize(most + 1, memory: 0);
         }
 
-        _measured = (contract, key, form);
-        return form is null ? default : DataForm.Measure(form);
+        DataSize size = form is null ? default : DataForm.Measure(form, most);
+        _measured = size.Weight > most ? null : (contract, key, form);
+        return size;
     }
 
     /// <summary>Whether a key holds a value, and its form unless that has more bytes.</summary>
@@ -629,7 +632,7 @@ public sealed partial class DurableStore : IStateStore
         foreach (
             byte[]? form in Query(
                 """
-                SELECT CASE WHEN length(value) <= ?4 THEN value END, length(value) > ?4
+                SELECT CASE WHEN length(value) <= ?4 THEN value END AS value, length(value) > ?4 AS length
                 FROM state WHERE contract = ?1 AND key = ?2 AND number <= ?3 ORDER BY number DESC LIMIT 1
                 """,
                 row => Integer(row, 1) != 0 ? null : Blob(row, 0),

@@ -34,7 +34,7 @@ internal sealed unsafe partial class Machine
         {
             *key = *item;
         }
-        else if (Charge(PlainData.Weight(item)))
+        else if (Charge(PlainData.Weight(item, _gasLimit - GasUsed)))
         {
             *key = PlainData.Copy(*item, _heap);
         }

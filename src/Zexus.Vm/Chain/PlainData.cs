@@ -76,8 +76,11 @@ internal static unsafe class PlainData
         }
     }
 
-    /// <summary>Elements, and text and size of scalars, at every level, as the charges count them.</summary>
-    public static long Weight(Value* value)
+    /// <summary>
+    /// Elements, and text and size of scalars, at every level, as the charges count them. Of what weighs more than there is to pay with, anything above
+    /// that: no more is looked at than can be paid.
+    /// </summary>
+    public static long Weight(Value* value, long most)
     {
         long sum = 0;
         switch (value->Tag)
@@ -85,15 +88,15 @@ internal static unsafe class PlainData
             case Tag.List:
                 ListCell* list = value->List;
                 sum = list->Count;
-                for (int i = 0; list->Kind == ElementKind.Value && i < list->Count; i++)
+                for (int i = 0; list->Kind == ElementKind.Value && i < list->Count && sum <= most; i++)
                 {
-                    sum += Weight(list->Values + i);
+                    sum += Weight(list->Values + i, most - sum);
                 }
 
                 break;
             case Tag.Set:
                 sum = value->Set->Count;
-                for (int i = 0; i < value->Set->Count; i++)
+                for (int i = 0; i < value->Set->Count && sum <= most; i++)
                 {
                     sum += Machine.KeyGas(&value->Set->At(i)->Key);
                 }
@@ -101,9 +104,10 @@ internal static unsafe class PlainData
                 break;
             case Tag.Map:
                 sum = 2L * value->Map->Count;
-                for (int i = 0; i < value->Map->Count; i++)
+                for (int i = 0; i < value->Map->Count && sum <= most; i++)
                 {
-                    sum += Machine.KeyGas(&value->Map->At(i)->Key) + Weight(&value->Map->At(i)->Item);
+                    sum += Machine.KeyGas(&value->Map->At(i)->Key);
+                    sum += Weight(&value->Map->At(i)->Item, most - sum);
                 }
 
                 break;

@@ -31,7 +31,7 @@ internal sealed class MemoryGuard
     public void Remove(CellHeap heap) => _heaps.Remove(heap);
 
     /// <summary>Whether so much more is within the limit.</summary>
-    public bool Allows(long bytes) => Taken + bytes <= Limit;
+    public bool Allows(long bytes) => bytes <= Limit - Taken;
 
     /// <summary>The same, when what is kept for later may go.</summary>
     public bool AllowsTrimmed(long bytes)

@@ -164,7 +164,7 @@ internal static class HostData
             return false;
         }
 
-        guard.Lend(size.Memory);
+        guard.Lend(Math.Max(0, size.Memory));
         if (source.TryRead(key, out data))
         {
             if (DataVisitor.WeighsMore(data, gas, limits))
@@ -173,6 +173,11 @@ internal static class HostData
             }
 
             Check(data, limits, $"the state under \"{key}\"");
+        }
+        else
+        {
+            // Whatever it left there.
+            data = null;
         }
 
         return true;

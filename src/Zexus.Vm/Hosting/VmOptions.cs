@@ -65,8 +65,8 @@ public sealed record VmOptions
 
     /// <summary>
     /// A guard of the host: an execution that needs more bytes, garbage collected, ends with <see cref="HostGuardException"/>. It counts what it and
-    /// the contracts that it calls have from the system at a time: heaps, logs, output, tables, what was learned of <see cref="Source"/>, and the copies
-    /// for the result while they are made; not <see cref="State"/>. Output has 2,000,000,000 bytes at most, and each log what an array can have,
+    /// the contracts that it calls have from the system at a time: heaps, logs, output, tables, what was learned of <see cref="Source"/>, a value of it
+    /// while it is made, and the copies for the result likewise; not <see cref="State"/>. Output has 2,000,000,000 bytes at most, and each log what an array can have,
     /// whatever this says.
     /// </summary>
     public long MemoryLimit { get; init; } = DefaultMemoryLimit;

@@ -14,8 +14,8 @@ internal sealed unsafe partial class Machine : IRootSource, IDisposable
 {
     private const int SegmentValues = 64 * 1024;
 
-    /// <summary>Of a machine for contracts that are called, of which many may wait for one another. It has the largest frame and its arguments.</summary>
-    private const int FirstSegmentOfCalled = 4 * 1024;
+    /// <summary>Of a machine for contracts that are called, of which many may wait for one another.</summary>
+    private const int FirstSegmentOfCalled = 16 * 1024;
 
     private readonly MemoryGuard _guard;
     private readonly CellHeap _heap;

@@ -149,7 +149,7 @@ internal static class DataVisitor
 
     private static RefusalReason? Keys(Data[] items, int depth, Limits limits)
     {
-        HashSet<KeyForm> seen = [];
+        HashSet<KeyForm> seen = new(items.Length);
         foreach (Data item in items)
         {
             if (Key(item, seen, depth, limits) is { } reason)
@@ -163,7 +163,7 @@ internal static class DataVisitor
 
     private static RefusalReason? Entries(KeyValuePair<Data, Data>[] entries, int depth, Limits limits)
     {
-        HashSet<KeyForm> seen = [];
+        HashSet<KeyForm> seen = new(entries.Length);
         foreach (KeyValuePair<Data, Data> entry in entries)
         {
             if ((Key(entry.Key, seen, depth, limits) ?? Visit(entry.Value, depth + 1, limits)) is { } reason)
