@@ -128,6 +128,29 @@ public sealed class StoreTests : IDisposable
         Assert.Equal("1\n", Workshop.Run("state", "get", _store, "visits").Out);
     }
 
+    /// <summary>More than it uses where gas is set aside for a call, or the program looks at what is left.</summary>
+    [Theory]
+    [InlineData("CALL_BUILTIN gas_left, 0\nLOAD_CONST 500\nGT\nLOAD_CONST \"poor\"\nREQUIRE", true)]
+    [InlineData(
+        "LOAD_CONST \"other\"\nLOAD_CONST \"main\"\nLOAD_CONST null\nLOAD_CONST 700\nCALL_BUILTIN call_contract, 4",
+        true
+    )]
+    [InlineData("LOAD_CONST 1\nLOAD_CONST 2\nADD", false)]
+    public void A_dry_run_says_what_gas_is_needed(string body, bool isMore)
+    {
+        string program = _workshop.Write("needs.zxa", $".func main()\n{body}\n.end");
+        string[] arguments = ["run", program, "--state", _store, "--with", $"other={_program}", "--dry-run"];
+        JsonElement gas = Workshop.Run([.. arguments, "--json"]).Json.GetProperty("gas");
+        long needed = gas.GetProperty("needed").GetInt64();
+        Assert.Equal(isMore, needed > gas.GetProperty("used").GetInt64());
+        Assert.Contains($"needs    a limit of {needed},", Workshop.Run(arguments).Error, StringComparison.Ordinal);
+        Assert.Equal(0, Workshop.Run([.. arguments, "--gas", $"{needed}"]).Code);
+        Assert.Equal(1, Workshop.Run([.. arguments, "--gas", $"{needed - 1}"]).Code);
+        Outcome poor = Workshop.Run([.. arguments, "--gas", "3"]);
+        Assert.Contains("OutOfGas", poor.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("a limit of", poor.Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_snapshot_begins_another_store_with_the_same_root_and_no_other()
     {

@@ -65,7 +65,8 @@ internal sealed class HostOptions(bool commits = false)
 
     private readonly Option<bool> _dryRun = new("--dry-run")
     {
-        Description = "With a store: execute, say what it would do and the gas that it takes, and commit nothing.",
+        Description =
+            "With a store: execute, say what it would do and the gas limit that it needs, and commit nothing.",
     };
 
     private readonly Option<long> _timestamp = WholeNumber.Option(

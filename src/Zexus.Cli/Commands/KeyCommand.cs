@@ -20,13 +20,22 @@ internal static class KeyCommand
         ("p256", SignatureScheme.P256),
     ];
 
-    public static Command Create(Terminal terminal) =>
-        new("key", "Keys and signatures for VERIFY_SIGNATURE (docs/signatures.md).")
+    public static Command Create(Terminal terminal)
+    {
+        Command command = new("key", "Keys and signatures for VERIFY_SIGNATURE (docs/signatures.md).")
         {
             New(terminal),
             Sign(terminal),
             Verify(terminal),
         };
+        HelpWithExamples.Add(
+            command,
+            "./zexus key new --scheme ed25519 --out alice.pem",
+            "./zexus key sign --key alice.pem 'release 17'",
+            "./zexus key verify --key ed25519:… --signature 3f0c… 'release 17'"
+        );
+        return command;
+    }
 
     private static Command New(Terminal terminal)
     {

@@ -102,15 +102,23 @@ internal static class RunCommand
 
             string[] changes = isJson ? [] : [.. Changes(inputs, execution)];
             Receipt? receipt = store?.Commit(program.Program, inputs, execution);
+            long? needed = host.IsDryRun(parsed) ? GasNeeded(program, inputs, execution, loaded, terminal) : null;
             if (isJson)
             {
-                terminal.Out.WriteLine(ToJson(program, inputs, execution, showsHeap, receipt));
+                terminal.Out.WriteLine(ToJson(program, inputs, execution, showsHeap, receipt, needed));
             }
             else
             {
                 terminal.Out.Write(execution.Output);
                 terminal.Out.Flush();
                 Summarize(program, inputs, execution, changes, terminal);
+                if (needed is not null)
+                {
+                    terminal.Error.WriteLine(
+                        terminal.Faint($"{"needs", -8}") + $" a limit of {needed}, to come out like this"
+                    );
+                }
+
                 if (store is not null)
                 {
                     terminal.Error.WriteLine(
@@ -137,6 +145,35 @@ internal static class RunCommand
             return execution.Ending.Fault is null ? ExitCode.Completed : ExitCode.Faulted;
         });
         return command;
+    }
+
+    /// <summary>Null when it ran out of gas as it is, or a guard of the host does not let it be found.</summary>
+    private static long? GasNeeded(
+        ProgramFile program,
+        Inputs inputs,
+        Execution execution,
+        ILoadedProgram loaded,
+        Terminal terminal
+    )
+    {
+        if (execution.Ending.Fault == Fault.OutOfGas)
+        {
+            return null;
+        }
+
+        try
+        {
+            return GasEstimate.Of(
+                execution,
+                inputs.Gas,
+                gas => loaded.Run(inputs with { Gas = gas }, terminal.Cancellation),
+                other => Json.Document([.. Outcome(program, other)])
+            );
+        }
+        catch (Vm.HostGuardException)
+        {
+            return null;
+        }
     }
 
     /// <summary>Where a guard stops an execution depends on the host, so not even a receipt of it is kept.</summary>
@@ -263,17 +300,44 @@ internal static class RunCommand
         Inputs inputs,
         Execution execution,
         bool showsHeap,
-        Receipt? receipt
+        Receipt? receipt,
+        long? needed
     )
     {
-        Ending ending = execution.Ending;
+        List<(string, string)> gas = [("used", Json.Of(execution.GasUsed)), ("limit", Json.Of(inputs.Gas))];
+        if (needed is { } least)
+        {
+            gas.Add(("needed", Json.Of(least)));
+        }
+
         List<(string, string)> fields =
+        [
+            .. Outcome(program, execution),
+            ("gas", Json.Object(gas)),
+            ("steps", Json.Of(execution.Steps)),
+        ];
+        if (showsHeap)
+        {
+            fields.Add(("heap", HeapReport.ToJson(program, execution.Heap!)));
+        }
+
+        if (receipt is not null)
+        {
+            fields.Add(("receipt", RecordCommands.ToJson(receipt)));
+        }
+
+        return Json.Document([.. fields]);
+    }
+
+    /// <summary>All but what it cost.</summary>
+    private static List<(string, string)> Outcome(ProgramFile program, Execution execution)
+    {
+        Ending ending = execution.Ending;
+        return
         [
             ("status", Json.Of(ending.Fault is null ? "completed" : "faulted")),
             ("result", ending.Fault is null ? Json.Of(ending.Value) : "null"),
             ("fault", ending.Fault is Fault fault ? FaultJson(program, ending, fault) : "null"),
-            ("gas", Json.Object(("used", Json.Of(execution.GasUsed)), ("limit", Json.Of(inputs.Gas)))),
-            ("steps", Json.Of(execution.Steps)),
             ("output", Json.Of(execution.Output)),
             ("state", Json.Object(execution.State.Select(e => (e.Key, Json.Of(e.Value))))),
             (
@@ -312,17 +376,6 @@ internal static class RunCommand
                 )
             ),
         ];
-        if (showsHeap)
-        {
-            fields.Add(("heap", HeapReport.ToJson(program, execution.Heap!)));
-        }
-
-        if (receipt is not null)
-        {
-            fields.Add(("receipt", RecordCommands.ToJson(receipt)));
-        }
-
-        return Json.Document([.. fields]);
     }
 
     private static string FaultJson(ProgramFile program, Ending ending, Fault fault)

@@ -46,7 +46,7 @@ internal static class LineFile
             terminal.Cancellation.ThrowIfCancellationRequested();
             if (held == buffer.Length)
             {
-                Array.Resize(ref buffer, 2 * buffer.Length);
+                Array.Resize(ref buffer, (int)Math.Min(2L * buffer.Length, Array.MaxLength));
             }
 
             int count = stream.Read(buffer, held, buffer.Length - held);
