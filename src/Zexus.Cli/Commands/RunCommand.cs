@@ -310,12 +310,11 @@ internal static class RunCommand
             gas.Add(("needed", Json.Of(least)));
         }
 
-        List<(string, string)> fields =
-        [
-            .. Outcome(program, execution),
-            ("gas", Json.Object(gas)),
-            ("steps", Json.Of(execution.Steps)),
-        ];
+        List<(string, string)> fields = Outcome(program, execution);
+        fields.InsertRange(
+            fields.FindIndex(field => field.Item1 == "output"),
+            [("gas", Json.Object(gas)), ("steps", Json.Of(execution.Steps))]
+        );
         if (showsHeap)
         {
             fields.Add(("heap", HeapReport.ToJson(program, execution.Heap!)));
