@@ -215,6 +215,30 @@ let ``a campaign can be cancelled`` () =
     Assert.ThrowsAny<OperationCanceledException>(fun () -> Campaign.run options |> ignore)
 
 [<Fact>]
+let ``where a divergence was found is told while a campaign runs, so that who cancels it has not lost it`` () =
+    use cancel = new CancellationTokenSource()
+    let options = campaign "twist" 10_000_000L
+    options.Cancel <- cancel.Token
+    let mutable last = [||]
+
+    options.Progress <-
+        Action<Progress>(fun progress ->
+            last <- progress.Found
+
+            if last.Length > 0 then
+                cancel.Cancel())
+
+    Assert.ThrowsAny<OperationCanceledException>(fun () -> Campaign.run options |> ignore) |> ignore
+
+    match last[0] with
+    | Origin.Generated(seed, index) ->
+        let again = campaign "twist" 1L
+        again.Seed <- seed
+        again.First <- index
+        Assert.NotEmpty (Campaign.run again).Reports
+    | other -> failwith $"not generated: %A{other}"
+
+[<Fact>]
 let ``loop-heavy programs enter compiled loops while they run, and leave them in the middle`` () =
     let options = campaign "none" 10L
     options.Loops <- 150L

@@ -157,6 +157,8 @@ type Progress = {
     /// Branches reached at every level.
     Branches: int
     Divergences: int64
+    /// Where the different ones were found first, in order.
+    Found: Origin[]
     Elapsed: TimeSpan
 }
 
@@ -544,6 +546,7 @@ module Campaign =
                 Steps = this.Steps
                 Branches = this.Reached
                 Divergences = divergences
+                Found = [| for key in order -> found[key].Origin |]
                 Elapsed = clock.Elapsed
             })
 

@@ -17,6 +17,15 @@ internal static class CheckProgress
         return terminal.ErrorIsTerminal ? WithBar(options, terminal) : WithLines(options, terminal);
     }
 
+    /// <summary>At once, and not only in the report: who stops a check has none.</summary>
+    private static void Tell(Differential.Progress progress, int told, Terminal terminal)
+    {
+        foreach (Origin origin in progress.Found.Skip(told))
+        {
+            terminal.Error.WriteLine(terminal.Red("a divergence") + $"; again: {origin.Replay}");
+        }
+    }
+
     /// <summary>After the last program, what diverged is made smaller.</summary>
     private static bool IsShrinking(Differential.Progress progress) =>
         progress.Divergences > 0 && progress.Programs >= progress.Of;
@@ -24,8 +33,11 @@ internal static class CheckProgress
     private static CampaignResult WithLines(CampaignOptions options, Terminal terminal)
     {
         TimeSpan last = TimeSpan.Zero;
+        int told = 0;
         options.Progress = progress =>
         {
+            Tell(progress, told, terminal);
+            told = progress.Found.Length;
             if (progress.Elapsed - last >= BetweenLines || IsShrinking(progress))
             {
                 last = progress.Elapsed;
@@ -39,13 +51,32 @@ internal static class CheckProgress
         return Campaign.run(options);
     }
 
-    private static CampaignResult WithBar(CampaignOptions options, Terminal terminal) =>
+    private static CampaignResult WithBar(CampaignOptions options, Terminal terminal)
+    {
+        Differential.Progress? last = null;
+        try
+        {
+            return WithBar(options, terminal, progress => last = progress);
+        }
+        catch (OperationCanceledException) when (last is not null)
+        {
+            Tell(last, 0, terminal);
+            throw;
+        }
+    }
+
+    private static CampaignResult WithBar(
+        CampaignOptions options,
+        Terminal terminal,
+        Action<Differential.Progress> heard
+    ) =>
         Consoles.WithBar(
             terminal,
             task =>
             {
                 options.Progress = progress =>
                 {
+                    heard(progress);
                     task.MaxValue = Math.Max(1, progress.Of);
                     task.Value = progress.Programs;
                     task.Description =
