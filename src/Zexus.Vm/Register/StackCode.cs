@@ -63,7 +63,7 @@ internal sealed class StackCode
     /// <summary>How many loops are around it.</summary>
     public int LoopDepth(int at) => _depths[at];
 
-    /// <summary>The last instruction from which it may be come back to; -1 when there is none.</summary>
+    /// <summary>The last instruction of the outermost loop around it; -1 when there is none. A handler may lead back to it from further on.</summary>
     public int LoopEnd(int at) => _loopEnds[at];
 
     /// <summary>Which instruction of the same stretch takes what this one pushes last; -1 when none does.</summary>
@@ -145,20 +145,22 @@ internal sealed class StackCode
             }
         }
 
-        // Ranges that overlap are one as to where it may be come back to: the jump back of an outer loop may stand before an inner one's last
-        // instruction, as where jump threading has made it of the inner one's exit.
-        int first = 0;
-        int last = -1;
-        foreach ((int start, int end) in ends.OrderBy(range => range.Key))
+        (int Start, int End)[] ranges = [.. ends.Select(end => (end.Key, end.Value)).Order()];
+        for (int outer = 0; outer < ranges.Length; outer++)
         {
+            // What begins in a loop belongs to it as a whole: the outer one's jump back may stand before the inner one's last instruction, as where
+            // jump threading has made it of the inner one's exit.
+            (int start, int end) = ranges[outer];
+            for (int inner = outer + 1; inner < ranges.Length && ranges[inner].Start <= end; inner++)
+            {
+                end = Math.Max(end, ranges[inner].End);
+            }
+
             for (int at = start; at <= end; at++)
             {
                 _depths[at]++;
+                _loopEnds[at] = Math.Max(_loopEnds[at], end);
             }
-
-            first = start > last ? start : first;
-            last = Math.Max(last, end);
-            Array.Fill(_loopEnds, last, first, last - first + 1);
         }
     }
 
