@@ -51,6 +51,7 @@ internal sealed unsafe partial class Machine
     {
         try
         {
+            // What no limit allows is refused as its charge would be: the counters are flushed, and the host's guards looked at.
             return _world.TryReadFromHost(key, _gasLimit - GasUsed, out item) || Charge(long.MaxValue);
         }
         finally

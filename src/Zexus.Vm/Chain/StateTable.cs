@@ -112,7 +112,7 @@ internal sealed unsafe class StateTable : IDisposable
         }
 
         string name = Text.ToDotNet(key->String);
-        if (!HostData.TryRead(_source, name, gas, _limits, _guard, out Data? data))
+        if (!SourceReading.ReadWithin(_source, name, gas, _limits, _guard, out Data? data))
         {
             return false;
         }

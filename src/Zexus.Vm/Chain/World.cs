@@ -40,7 +40,7 @@ internal readonly struct HostState
         }
 
         data = null;
-        return _source is null || HostData.TryRead(_source, key, gas, _limits!, guard, out data);
+        return _source is null || SourceReading.ReadWithin(_source, key, gas, _limits!, guard, out data);
     }
 }
 

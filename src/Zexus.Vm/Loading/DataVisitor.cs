@@ -45,40 +45,26 @@ internal static class DataVisitor
     }
 
     /// <summary>The same, and the text of Strings and the size of Ints at every level: what it costs to copy them out.</summary>
-    public static long Weight(Data data)
-    {
-        switch (data)
-        {
-            case Data.Int integer:
-                return integer.value.GetBitLength() / 64;
-            case Data.String text:
-                return Text.Scalars(text.value) / Gas.ScalarsPerUnit;
-            case Data.List list:
-                return list.items.Length + list.items.Sum(Weight);
-            case Data.Set set:
-                return set.items.Length + set.items.Sum(Weight);
-            case Data.Map map:
-                return (2L * map.entries.Length) + map.entries.Sum(entry => Weight(entry.Key) + Weight(entry.Value));
-            default:
-                return 0;
-        }
-    }
+    public static long Weight(Data data) => long.MaxValue - Left(data, long.MaxValue, int.MaxValue);
 
     /// <summary>Whether the weight is more than that; no further than it takes to know, and not into what nests deeper than the limits.</summary>
     public static bool WeighsMore(Data data, long most, Limits limits) => Left(data, most, limits.Nesting) < 0;
 
-    /// <summary>What is left of so much, less than nothing when the data weighs more.</summary>
+    /// <summary>What is left of so much when the weight is taken from it: less than nothing, and nobody knows how much, when that is more.</summary>
     private static long Left(Data data, long most, int depth)
     {
         switch (data)
         {
-            case Data.String text when text.value.Length / 2 / Gas.ScalarsPerUnit > most:
+            case Data.Int integer:
+                return most - (integer.value.GetBitLength() / 64);
+            case Data.String text:
                 // A scalar has two chars at most.
-                return -1;
+                long least = text.value.Length / 2 / Gas.ScalarsPerUnit;
+                return least > most ? -1 : most - (Text.Scalars(text.value) / Gas.ScalarsPerUnit);
             case Data.List list:
-                return Left(list.items, most - list.items.Length, depth - 1);
+                return Left(list.items, most, depth);
             case Data.Set set:
-                return Left(set.items, most - set.items.Length, depth - 1);
+                return Left(set.items, most, depth);
             case Data.Map map:
                 long left = most - (2L * map.entries.Length);
                 for (int i = 0; i < map.entries.Length && left >= 0 && depth > 0; i++)
@@ -89,18 +75,19 @@ internal static class DataVisitor
 
                 return left;
             default:
-                return most - Weight(data);
+                return most;
         }
     }
 
     private static long Left(Data[] items, long most, int depth)
     {
-        for (int i = 0; i < items.Length && most >= 0 && depth >= 0; i++)
+        long left = most - items.Length;
+        for (int i = 0; i < items.Length && left >= 0 && depth > 0; i++)
         {
-            most = Left(items[i], most, depth);
+            left = Left(items[i], left, depth - 1);
         }
 
-        return most;
+        return left;
     }
 
     private static RefusalReason? Visit(Data data, int depth, Limits limits)
