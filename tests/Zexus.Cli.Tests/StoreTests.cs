@@ -152,6 +152,15 @@ public sealed class StoreTests : IDisposable
     }
 
     [Fact]
+    public void A_dry_run_of_what_depends_on_all_of_the_largest_limit_needs_it()
+    {
+        string program = _workshop.Write("left.zxa", ".func main()\nCALL_BUILTIN gas_left, 0\n.end");
+        string limit = $"{long.MaxValue}";
+        Outcome dry = Workshop.Run("run", program, "--state", _store, "--dry-run", "--gas", limit);
+        Assert.Contains($"needs    a limit of {limit},", dry.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_snapshot_begins_another_store_with_the_same_root_and_no_other()
     {
         Run();

@@ -1,4 +1,3 @@
-using System.Numerics;
 using Zexus.Cli.Engines;
 
 namespace Zexus.Cli.Commands;
@@ -26,29 +25,21 @@ internal static class GasEstimate
         string wanted = outcome(execution);
         bool Suffices(long gas) => gas == limit || outcome(execute(gas)) == wanted;
 
-        // What it used is never more than it was given.
-        long least = (long)BigInteger.Min(execution.GasUsed, limit);
-        if (Suffices(least))
+        long less = (long)execution.GasUsed;
+        if (Suffices(less))
         {
-            return least;
+            return less;
         }
 
-        // Too little is `less`, enough is `enough`.
-        long less = least;
-        long enough = least;
-        for (long step = Math.Max(1, least / 64); enough == less; step = Math.Min(2 * step, limit))
+        // In steps that double, so that little above what it used is found soon.
+        long step = Math.Max(1, less / 64);
+        while (step < limit - less && !Suffices(less + step))
         {
-            long tried = step > limit - less ? limit : less + step;
-            if (Suffices(tried))
-            {
-                enough = tried;
-            }
-            else
-            {
-                less = enough = tried;
-            }
+            less += step;
+            step *= 2;
         }
 
+        long enough = step < limit - less ? less + step : limit;
         while (enough - less > 1)
         {
             long middle = less + ((enough - less) / 2);

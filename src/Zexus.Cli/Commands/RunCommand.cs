@@ -102,17 +102,18 @@ internal static class RunCommand
 
             string[] changes = isJson ? [] : [.. Changes(inputs, execution)];
             Receipt? receipt = store?.Commit(program.Program, inputs, execution);
-            long? needed = host.IsDryRun(parsed) ? GasNeeded(program, inputs, execution, loaded, terminal) : null;
+            long? Needed() => host.IsDryRun(parsed) ? GasNeeded(program, inputs, execution, loaded, terminal) : null;
             if (isJson)
             {
-                terminal.Out.WriteLine(ToJson(program, inputs, execution, showsHeap, receipt, needed));
+                terminal.Out.WriteLine(ToJson(program, inputs, execution, showsHeap, receipt, Needed()));
             }
             else
             {
                 terminal.Out.Write(execution.Output);
                 terminal.Out.Flush();
                 Summarize(program, inputs, execution, changes, terminal);
-                if (needed is not null)
+                // It executes again, perhaps many times.
+                if (Needed() is { } needed)
                 {
                     terminal.Error.WriteLine(
                         terminal.Faint($"{"needs", -8}") + $" a limit of {needed}, to come out like this"
