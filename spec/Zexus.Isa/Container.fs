@@ -706,7 +706,7 @@ type DataForm private () =
         data
 
     /// What the data of a form comes to, in the time that it takes to look at each byte once; it ends where the weight is more than `most`, and
-    /// the memory is then of no use. `Decode` refuses bytes in which this sees nothing wrong.
+    /// the memory is then of no use. `Decode` may refuse bytes in which this sees nothing wrong.
     static member Measure(bytes: byte[], most: int64) : DataSize = Measuring.walk bytes most
 
     /// No form of data of that weight has more bytes. A String of 7 characters has 30 at most and as an element weighs 1; 8 characters more weigh 1
