@@ -1049,7 +1049,24 @@ type ProgramGenerator(r: Rng, profile: Profile, hosts: HostFunction[], callees: 
                         w.Emit(Opcode.REGISTER_EVENT, event, pool.Name handler, 0, Guess.Any)
 
                 if r.Chance 700 then
-                    push (plainGuess ())
+                    if r.Chance 400 then
+                        // A Map that nothing but the event has; under few words, so that some stand there twice.
+                        let n = r.Below 4
+
+                        for _ in 1..n do
+                            w.Text(r.Pick [| "from"; "to"; "a key that is long enough for its copy to cost gas" |])
+
+                            push (
+                                if r.Chance 700 then
+                                    r.Pick [| Guess.Int; Guess.String |]
+                                else
+                                    plainGuess ()
+                            )
+
+                        w.Emit(Opcode.BUILD_MAP, n, 0, 0, Guess.Map)
+                    else
+                        push (plainGuess ())
+
                     w.Emit(Opcode.EMIT_EVENT, event, 0, 0, Guess.Any)
             | 32
             | 33

@@ -328,7 +328,13 @@ module Workout =
             | 18
             | 19
             | 20 when deep ->
-                constant w (fresh ())
+                if r.Chance 300 then
+                    w.Text "n"
+                    constant w (fresh ())
+                    w.Emit(Opcode.BUILD_MAP, 1, 0, 0, Guess.Map)
+                else
+                    constant w (fresh ())
+
                 w.Emit(Opcode.EMIT_EVENT, pool.Name(r.Pick events), 0, 0, Guess.Any)
             | 21 ->
                 constant w (fresh ())
