@@ -632,6 +632,150 @@ public class JitTests
         Assert.True(ExecutedAtEachGas(program, options, "WriteStateInPlace") > 1_000);
     }
 
+    /// <summary>
+    /// Maps for an event and nothing else: in place while the event has no handlers and the items are scalars, with keys and items of which copies
+    /// cost gas; else as before.
+    /// </summary>
+    [Fact]
+    public void A_map_for_an_event_is_not_made()
+    {
+        ZexusProgram program = Load(
+            """
+            .func main() locals i, items
+                STORE_CONST i, 0
+                STORE_CONST items, [1, "text", 1.5, null, 123456789012345678901234567890, -0.0, [1, "two"], true, "a text whose length costs gas"]
+            loop:
+                TX_BEGIN
+                LOAD_CONST "item"
+                LOAD_NAME items
+                LOAD_NAME i
+                LOAD_CONST 9
+                MOD
+                INDEX
+                LOAD_CONST "a key whose length costs gas, since it has more than a few words in it"
+                LOAD_NAME i
+                BUILD_MAP 2
+                EMIT_EVENT moved
+                BUILD_MAP 0
+                EMIT_EVENT empty
+                LOAD_CONST "twice"
+                LOAD_NAME i
+                LOAD_CONST "twice"
+                LOAD_CONST 0
+                BUILD_MAP 2
+                EMIT_EVENT twice
+                LOAD_NAME i
+                LOAD_CONST 3
+                MOD
+                JUMP_IF_FALSE revert
+                TX_COMMIT
+                JUMP next
+            revert:
+                TX_REVERT
+            next:
+                LOAD_NAME i
+                LOAD_CONST 15
+                EQ
+                JUMP_IF_FALSE unheard
+                STORE_FUNC heard, hear
+                REGISTER_EVENT moved, heard
+            unheard:
+                LOAD_NAME i
+                INC
+                STORE_NAME i
+                LOAD_NAME i
+                LOAD_CONST 20
+                LT
+                JUMP_IF_TRUE loop
+            .end
+            .func hear(event)
+                LOAD_NAME event
+                LOAD_CONST "heard"
+                AUDIT_LOG
+            .end
+            """
+        );
+        Assert.True(ExecutedAtEachGas(program, new VmOptions { JitCache = new JitCache() }, "EventOfNewMap") > 1_000);
+    }
+
+    [Theory]
+    [InlineData(2, 1, "CollectionTooLarge")]
+    [InlineData(3, 0, "TooDeep")]
+    [InlineData(3, 1, null)]
+    public void A_map_for_an_event_is_within_the_limits(int length, int nesting, string? fault)
+    {
+        ZexusProgram program = Load(
+            """
+            .func main()
+                LOAD_CONST "a"
+                LOAD_CONST 1
+                LOAD_CONST "b"
+                LOAD_CONST 2
+                LOAD_CONST "c"
+                LOAD_CONST 3
+                BUILD_MAP 3
+                EMIT_EVENT moved
+            .end
+            """,
+            new Limits(1024, 8192, 1 << 20, length, nesting)
+        );
+        ExecutionResult result = Execute(Eager);
+        Assert.Equal(fault, result.Fault?.Name);
+        Assert.Equal(Observables.Of(Execute(null)), Observables.Of(result));
+        Assert.Equal(fault is null ? 1 : 0, program.JitStatistics(Eager)!.Executed.GetValueOrDefault("EventOfNewMap"));
+
+        ExecutionResult Execute(JitOptions? jit)
+        {
+            using Vm vm = new(new VmOptions { Jit = jit, JitCache = new JitCache() });
+            return vm.Execute(program);
+        }
+    }
+
+    [Fact]
+    public void A_condition_that_holds_is_required_in_place()
+    {
+        ZexusProgram program = Load(
+            """
+            .func main() locals i
+                STORE_CONST i, 0
+            loop:
+                LOAD_NAME i
+                CALL_FUNC_CONST check, 1
+                POP
+                LOAD_NAME i
+                INC
+                STORE_NAME i
+                LOAD_NAME i
+                LOAD_CONST 30
+                LT
+                JUMP_IF_TRUE loop
+            .end
+            .func check(n)
+                SETUP_TRY failed
+                LOAD_NAME n
+                CALL_FUNC_CONST require, 1
+                POP_TRY
+                RETURN
+            failed:
+                LOAD_CONST "caught"
+                AUDIT_LOG
+            .end
+            .func require(n)
+                LOAD_NAME n
+                LOAD_CONST 20
+                LT
+                LOAD_CONST "too far"
+                REQUIRE
+                LOAD_NAME n
+                LOAD_CONST "nothing"
+                REQUIRE
+                LOAD_NAME n
+            .end
+            """
+        );
+        Assert.True(ExecutedAtEachGas(program, new VmOptions { JitCache = new JitCache() }, "RequireInPlace") > 1_000);
+    }
+
     [Fact]
     public void Strings_are_joined_in_place()
     {

@@ -178,6 +178,16 @@ internal sealed unsafe class DataLog(MemoryGuard guard) : IDisposable
         }
     }
 
+    /// <summary>A Map of these entries: a key and an item each.</summary>
+    public void WriteMap(Value* entries, int count)
+    {
+        WriteHead(DataForm.Map, count);
+        for (int i = 0; i < 2 * count; i++)
+        {
+            Write(entries + i);
+        }
+    }
+
     /// <summary>A Map and one entry more, its last.</summary>
     public void Write(TableCell* map, StringCell* key, BigInteger item)
     {

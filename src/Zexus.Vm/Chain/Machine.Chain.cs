@@ -142,6 +142,50 @@ internal sealed unsafe partial class Machine
         return machine.Settle(machine.StateWrite(machine._sp - 2, machine._sp - 1), site, frame);
     }
 
+    /// <summary>
+    /// For compiled code: BUILD_MAP, with different Strings for keys, and the EMIT_EVENT behind it, whose own cost compiled code has not taken yet.
+    /// </summary>
+    /// <returns>The counter afterwards; negative, with nothing done, when the Map has to be made or something does not fit.</returns>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static long EmitNewMapAt(
+        Machine machine,
+        Site* site,
+        Frame* frame,
+        Value* slots,
+        long counter,
+        long costOfEvent
+    )
+    {
+        machine.Publish(site, frame, slots, counter);
+        int count = site->At->A;
+        int name = site->At[1].A;
+        Value* entries = machine._sp - (2L * count);
+        if (count > machine._collectionLength || machine._nesting == 0 || machine._world.HasHandlers(name))
+        {
+            return -1;
+        }
+
+        long gas = Zexus.Isa.Gas.Element * 2L * count;
+        for (Value* entry = entries; entry < machine._sp; entry += 2)
+        {
+            if (entry[1].Tag > Tag.String)
+            {
+                return -1;
+            }
+
+            // A key is paid for where it is put and where it is copied.
+            gas += (2 * KeyGas(entry)) + KeyGas(entry + 1);
+        }
+
+        long left = gas < 1L << 38 ? counter - costOfEvent - (gas << Fuel.Shift) : -1;
+        if (left >= 0)
+        {
+            machine._world.Emit(name, entries, count);
+        }
+
+        return left;
+    }
+
     internal static void BeginTransaction(Machine machine) => machine._world.Begin();
 
     internal static void CommitTransaction(Machine machine) => machine._world.Commit();

@@ -329,6 +329,14 @@ internal sealed unsafe class World(CellHeap heap, MemoryGuard guard) : IDisposab
         _effects.Events.Write(payload);
     }
 
+    /// <summary>With a Map that is not there: its entries, each a key and an item.</summary>
+    public void Emit(int name, Value* entries, int count)
+    {
+        BeginEntry(_effects.Events);
+        _effects.Events.WriteNumber((uint)name);
+        _effects.Events.WriteMap(entries, count);
+    }
+
     private void BeginEntry(DataLog log)
     {
         log.BeginEntry();
@@ -352,6 +360,8 @@ internal sealed unsafe class World(CellHeap heap, MemoryGuard guard) : IDisposab
 
         handlers.Add(handler);
     }
+
+    public bool HasHandlers(int name) => _handlers.Count > 0 && HandlersOf(name) is { Count: > 0 };
 
     /// <summary>The event's handlers; null when none was ever registered.</summary>
     public EventHandlers? HandlersOf(int name) => _handlers.GetValueOrDefault(name);

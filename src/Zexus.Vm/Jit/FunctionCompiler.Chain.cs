@@ -2,7 +2,7 @@ using System.Reflection.Emit;
 
 namespace Zexus.Vm;
 
-/// <summary>The state, read and written without the way past the machine's records.</summary>
+/// <summary>State, requirements and events, without the way past the machine's records or without what it would allocate.</summary>
 internal sealed unsafe partial class FunctionCompiler
 {
     /// <summary>STATE_READ of what is there and a scalar that costs nothing: key -> value. All else is the machine's.</summary>
@@ -69,5 +69,90 @@ internal sealed unsafe partial class FunctionCompiler
     {
         int kind = Resolve(key).Kind;
         return (kind == AbstractValue.Any ? Assume(i, key, first: true, Tag.String) : kind) == (int)Tag.String;
+    }
+
+    /// <summary>REQUIRE of a Bool or an Int that is true: condition message -> . All else is the machine's.</summary>
+    private int Require(int i)
+    {
+        int condition = _state.Top - 2;
+        if (Resolve(condition).Kind is not ((int)Tag.Bool or (int)Tag.Int))
+        {
+            return ByMachine(i);
+        }
+
+        Label fails = _il.NewLabel();
+        Label done = _il.NewLabel();
+        PushPayload(condition);
+        _il.Branch(OpCodes.Brfalse, fails);
+        Count(ShortWay.RequireInPlace);
+        _il.Mark(done);
+        SlowPath(i, fails, done, _state.Copy(), static () => { });
+        Pop(2);
+        return EndSegmentWithLists(i);
+    }
+
+    /// <summary>Is this BUILD_MAP, with different constant Strings for keys, for the EMIT_EVENT behind it and nothing else?</summary>
+    private bool IsForEvent(int i)
+    {
+        int first = _state.Top - (2 * At(i)->A);
+        if (i + 1 >= _block.End || (Op)At(i + 1)->Op != Op.EmitEvent)
+        {
+            return false;
+        }
+
+        for (int key = first; key < _state.Top; key += 2)
+        {
+            if (Values[key].Alias != Alias.Constant || ConstantAt(key).Tag != Tag.String)
+            {
+                return false;
+            }
+
+            for (int other = first; other < key; other += 2)
+            {
+                if (Text.Equal(ConstantAt(other).String, ConstantAt(key).String))
+                {
+                    return false;
+                }
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>
+    /// BUILD_MAP and EMIT_EVENT: key item ... key item -> . Where the event has no handlers and the items are scalars, what the Map would have had in
+    /// it is written to the log; else the machine does the one and then the other.
+    /// </summary>
+    private int EmitNewMap(int i)
+    {
+        int emit = i + 1;
+        Label emitted = _il.NewLabel();
+        Label machine = _il.NewLabel();
+        FlushAll();
+        PushMachine();
+        _il.Address(NewSite(i, ExitKind.None, _state.Top - Slots));
+        PushFrame();
+        PushSlots();
+        _il.Load(_counter);
+        _il.Long(_jit.Options.IsUnmetered ? 0 : CostOf(emit, emit + 1));
+        _il.Call(Members.Of(nameof(Machine.EmitNewMapAt)));
+        _il.Store(_long);
+        _il.Load(_long);
+        _il.Long(0);
+        _il.Branch(OpCodes.Blt, machine);
+        _il.Load(_long);
+        _il.Store(_counter);
+        Count(ShortWay.EventOfNewMap);
+        if (_jit.Options.CountExecutions)
+        {
+            Increment(_jit.OpcodeCounter(Op.EmitEvent));
+        }
+
+        _il.Branch(OpCodes.Br, emitted);
+        _il.Mark(machine);
+        _ = ByMachine(i);
+        MachineDoes(emit, 1, 0, AbstractValue.Any);
+        _il.Mark(emitted);
+        return EndSegment(emit);
     }
 }

@@ -473,6 +473,12 @@ internal sealed unsafe partial class FunctionCompiler
             case Op.StateWrite:
                 return WriteState(i);
 
+            case Op.Require:
+                return Require(i);
+
+            case Op.BuildMap:
+                return IsForEvent(i) ? EmitNewMap(i) : ByMachine(i);
+
             // These three neither charge nor fault, and look at nothing of the frame.
             case Op.TxBegin:
                 Call(nameof(Machine.BeginTransaction), static () => { });
@@ -502,7 +508,6 @@ internal sealed unsafe partial class FunctionCompiler
             case Op.CheckedDiv:
             case Op.GasCharge:
             case Op.TakeCharges:
-            case Op.BuildMap:
             case Op.BuildSet:
             case Op.Slice:
             case Op.RegisterEvent:
@@ -511,7 +516,6 @@ internal sealed unsafe partial class FunctionCompiler
             case Op.VerifySignature:
             case Op.MerkleRoot:
             case Op.LedgerAppend:
-            case Op.Require:
             case Op.AuditLog:
             case Op.SetupTry:
             case Op.PopTry:

@@ -68,4 +68,10 @@ internal enum ShortWay
 
     /// <summary>A String is appended to another in place without writing the frame.</summary>
     JoinInPlace,
+
+    /// <summary>A condition that holds is required without the machine.</summary>
+    RequireInPlace,
+
+    /// <summary>An event without handlers of a Map that nothing else has: the Map is not made.</summary>
+    EventOfNewMap,
 }
