@@ -5,6 +5,9 @@ namespace Zexus.Vm;
 /// <summary>State, requirements and events, without the way past the machine's records or without what it would allocate.</summary>
 internal sealed unsafe partial class FunctionCompiler
 {
+    /// <summary>A Map of more entries is made for its event: all keys are compared with one another.</summary>
+    private const int MostEventEntries = 16;
+
     /// <summary>STATE_READ of what is there and a scalar that costs nothing: key -> value. All else is the machine's.</summary>
     private int ReadState(int i)
     {
@@ -95,7 +98,7 @@ internal sealed unsafe partial class FunctionCompiler
     private bool IsForEvent(int i)
     {
         int first = _state.Top - (2 * At(i)->A);
-        if (i + 1 >= _block.End || (Op)At(i + 1)->Op != Op.EmitEvent)
+        if (i + 1 >= _block.End || (Op)At(i + 1)->Op != Op.EmitEvent || At(i)->A > MostEventEntries)
         {
             return false;
         }
