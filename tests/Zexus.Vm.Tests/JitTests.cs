@@ -665,6 +665,18 @@ public class JitTests
                 BUILD_MAP 2
                 EMIT_EVENT twice
                 LOAD_NAME i
+                LOAD_CONST 2
+                MOD
+                JUMP_IF_FALSE build
+                LOAD_NAME i
+                JUMP send
+            build:
+                LOAD_CONST "joined"
+                LOAD_NAME i
+                BUILD_MAP 1
+            send:
+                EMIT_EVENT joined
+                LOAD_NAME i
                 LOAD_CONST 3
                 MOD
                 JUMP_IF_FALSE revert
@@ -696,6 +708,46 @@ public class JitTests
             """
         );
         Assert.True(ExecutedAtEachGas(program, new VmOptions { JitCache = new JitCache() }, "EventOfNewMap") > 1_000);
+        Assert.Empty(program.JitStatistics(Eager)!.Failures);
+    }
+
+    /// <summary>Nearly all gas goes to the events, so slices of gas end there: then the machine does what compiled code has not.</summary>
+    [Fact]
+    public void A_map_for_an_event_at_the_end_of_a_slice_of_gas_is_emitted_once()
+    {
+        ZexusProgram program = Load(
+            """
+            .func main() locals i, text
+                LOAD_CONST "text"
+                LOAD_CONST 2000
+                MUL
+                STORE_NAME text
+                STORE_CONST i, 0
+            loop:
+                LOAD_CONST "text"
+                LOAD_NAME text
+                LOAD_CONST "number"
+                LOAD_NAME i
+                BUILD_MAP 2
+                EMIT_EVENT moved
+                LOAD_NAME i
+                INC
+                STORE_NAME i
+                LOAD_NAME i
+                LOAD_CONST 3000
+                LT
+                JUMP_IF_TRUE loop
+            .end
+            """
+        );
+        using Vm vm = new(new VmOptions { Jit = Eager, JitCache = new JitCache() });
+        ExecutionResult result = vm.Execute(program);
+        Assert.True(result.GasUsed > 3_000_000);
+        Assert.Equal(
+            Enumerable.Range(0, 3000).Select(i => (BigInteger)i),
+            result.Events.Select(e => ((Data.Int)((Data.Map)e.Payload).entries[1].Value).value)
+        );
+        Assert.InRange(program.JitStatistics(Eager)!.Executed["EventOfNewMap"], 2_990, 2_999);
     }
 
     [Theory]
@@ -767,6 +819,13 @@ public class JitTests
                 LOAD_CONST "too far"
                 REQUIRE
                 LOAD_NAME n
+                LOAD_CONST -0.5
+                MUL
+                LOAD_CONST "minus zero"
+                REQUIRE
+                LOAD_NAME n
+                LOAD_CONST 10
+                SUB
                 LOAD_CONST "nothing"
                 REQUIRE
                 LOAD_NAME n
