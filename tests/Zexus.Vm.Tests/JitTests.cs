@@ -750,6 +750,181 @@ public class JitTests
         Assert.InRange(program.JitStatistics(Eager)!.Executed["EventOfNewMap"], 2_990, 2_999);
     }
 
+    /// <summary>
+    /// In a callee that is compiled into its caller, beside a closure that is not made, with handlers in the function; fresh Strings and large
+    /// Ints while the log takes new chunks; keys that are wide; one entry more than are written in place.
+    /// </summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Maps_for_events_in_callees_beside_virtual_objects(bool isStressed)
+    {
+        string entries = string.Concat(Enumerable.Range(0, 16).Select(i => $"LOAD_CONST \"k{i}\"\nLOAD_NAME n\n"));
+        ZexusProgram program = Load(
+            $"""
+            .func main() locals i
+                STORE_CONST i, 0
+            loop:
+                LOAD_NAME i
+                CALL_FUNC_CONST step, 1
+                POP
+                LOAD_NAME i
+                LOAD_CONST 123456789012345678901234567890
+                ADD
+                CALL_FUNC_CONST guarded, 1
+                POP
+                LOAD_NAME i
+                INC
+                STORE_NAME i
+                LOAD_NAME i
+                LOAD_CONST 25
+                LT
+                JUMP_IF_TRUE loop
+            .end
+            .func step(n) locals f, g, v, seen
+                LOAD_NAME n
+                STORE_NAME v
+                STORE_FUNC f, get
+                STORE_FUNC g, get
+                CALL_NAME g, 0
+                POP
+                CALL_NAME f, 0
+                STORE_NAME seen
+                LOAD_CONST "seen"
+                LOAD_NAME seen
+                LOAD_CONST "ключ"
+                LOAD_CONST "text"
+                LOAD_NAME n
+                ADD
+                BUILD_MAP 2
+                EMIT_EVENT stepped
+                LOAD_NAME n
+                CALL_NAME f, 0
+                ADD
+                CALL_FUNC_CONST emit, 1
+            .end
+            .func get() captures v
+                LOAD_NAME v
+                INC
+                STORE_NAME v
+                LOAD_NAME v
+            .end
+            .func emit(n)
+                {entries}BUILD_MAP 16
+                EMIT_EVENT full
+                {entries}LOAD_CONST "more"
+                LOAD_NAME n
+                BUILD_MAP 17
+                EMIT_EVENT more
+            .end
+            .func guarded(large)
+                SETUP_TRY failed
+                LOAD_CONST "large"
+                LOAD_NAME large
+                LOAD_CONST "text"
+                LOAD_CONST "{new string('t', 2_000)}"
+                LOAD_NAME large
+                ADD
+                BUILD_MAP 2
+                EMIT_EVENT large
+                LOAD_CONST "map"
+                LOAD_NAME large
+                LOAD_CONST "it"
+                BUILD_LIST 0
+                BUILD_MAP 1
+                EMIT_EVENT large
+                THROW
+            failed:
+                POP
+            .end
+            """
+        );
+        VmOptions options = new()
+        {
+            JitCache = new JitCache(),
+            Collection = isStressed
+                ? new CollectionOptions
+                {
+                    Stress = true,
+                    Verify = true,
+                    StressRun = 3,
+                    StressCollections = 200,
+                }
+                : CollectionOptions.Default,
+        };
+        if (!isStressed)
+        {
+            Assert.True(ExecutedAtEachGas(program, options, "EventOfNewMap") > 1_000);
+        }
+
+        using Vm plain = new(options with { Jit = null });
+        using Vm compiled = new(options with { Jit = Eager });
+        for (int i = 0; i < 3; i++)
+        {
+            Assert.Equal(Observables.Of(plain.Execute(program)), Observables.Of(compiled.Execute(program)));
+        }
+
+        JitStatistics statistics = program.JitStatistics(Eager)!;
+        Assert.Empty(statistics.Failures);
+        Assert.Empty(statistics.Refusals);
+        Assert.True(statistics.Executed["EventOfNewMap"] > 200);
+        Assert.True(statistics.Executed["VirtualClosure"] > 50);
+    }
+
+    /// <summary>A loop whose List is asked about before it, with a REQUIRE that fails in one of its turns, or in none.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_requirement_in_a_loop_over_a_list_may_fail_in_any_turn(bool isHandled)
+    {
+        for (int turns = 0; turns <= 9; turns++)
+        {
+            ZexusProgram program = Load(
+                $"""
+                .func main() locals list, i, sum
+                    STORE_CONST sum, 0
+                    STORE_CONST i, 0
+                    {(isHandled ? "SETUP_TRY failed" : "NOP")}
+                    LOAD_CONST [3, 1, 4, 1, 5, 9, 2, 6]
+                    STORE_NAME list
+                loop:
+                    LOAD_NAME sum
+                    LOAD_NAME list
+                    LOAD_NAME i
+                    INDEX
+                    ADD
+                    STORE_NAME sum
+                    LOAD_NAME i
+                    LOAD_CONST {turns}
+                    NEQ
+                    LOAD_CONST "too far"
+                    REQUIRE
+                    LOAD_NAME i
+                    INC
+                    STORE_NAME i
+                    LOAD_NAME i
+                    LOAD_CONST 8
+                    LT
+                    JUMP_IF_TRUE loop
+                    LOAD_NAME sum
+                    RETURN
+                failed:
+                    LOAD_NAME sum
+                    LOAD_NAME i
+                    BUILD_LIST 3
+                .end
+                """
+            );
+            ExecutionResult all = Same(program, Eager);
+            for (long gas = 0; gas < all.GasUsed; gas++)
+            {
+                _ = Same(program, Eager, gas);
+            }
+
+            Assert.True(program.JitStatistics(Eager)!.Executed.GetValueOrDefault("RequireInPlace") >= turns - 1);
+        }
+    }
+
     [Theory]
     [InlineData(2, 1, "CollectionTooLarge")]
     [InlineData(3, 0, "TooDeep")]

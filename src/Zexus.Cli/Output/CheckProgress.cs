@@ -17,7 +17,7 @@ internal static class CheckProgress
         return terminal.ErrorIsTerminal ? WithBar(options, terminal) : WithLines(options, terminal);
     }
 
-    /// <summary>At once, and not only in the report: who stops a check has none.</summary>
+    /// <summary>Not only in the report: a check that is stopped, or fails, has none. At once, or, where a bar stands, when it is gone.</summary>
     private static void Tell(Differential.Progress progress, int told, Terminal terminal)
     {
         foreach (Origin origin in progress.Found.Skip(told))
@@ -54,14 +54,19 @@ internal static class CheckProgress
     private static CampaignResult WithBar(CampaignOptions options, Terminal terminal)
     {
         Differential.Progress? last = null;
+        bool isReported = false;
         try
         {
-            return WithBar(options, terminal, progress => last = progress);
+            CampaignResult result = WithBar(options, terminal, progress => last = progress);
+            isReported = true;
+            return result;
         }
-        catch (OperationCanceledException) when (last is not null)
+        finally
         {
-            Tell(last, 0, terminal);
-            throw;
+            if (last is not null && !isReported)
+            {
+                Tell(last, 0, terminal);
+            }
         }
     }
 
