@@ -925,6 +925,30 @@ public class JitTests
         }
     }
 
+    [Fact]
+    public void A_function_with_many_large_events_is_compiled()
+    {
+        string entries = string.Concat(Enumerable.Range(0, 16).Select(i => $"LOAD_CONST \"k{i}\"\nLOAD_NAME n\n"));
+        string events = string.Concat(Enumerable.Repeat($"{entries}BUILD_MAP 16\nEMIT_EVENT full\n", 25));
+        ZexusProgram program = Load(
+            $"""
+            .func main() locals n
+                STORE_CONST n, 1
+            loop:
+                {events}LOAD_NAME n
+                INC
+                STORE_NAME n
+                LOAD_NAME n
+                LOAD_CONST 4
+                LT
+                JUMP_IF_TRUE loop
+            .end
+            """
+        );
+        _ = Same(program, Eager);
+        Assert.Equal(75, program.JitStatistics(Eager)!.Executed["EventOfNewMap"]);
+    }
+
     [Theory]
     [InlineData(2, 1, "CollectionTooLarge")]
     [InlineData(3, 0, "TooDeep")]

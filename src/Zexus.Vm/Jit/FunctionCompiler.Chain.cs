@@ -132,8 +132,9 @@ internal sealed unsafe partial class FunctionCompiler
         Label emitted = _il.NewLabel();
         Label machine = _il.NewLabel();
         FlushAll();
+        Site* site = NewSite(i, ExitKind.None, _state.Top - Slots);
         PushMachine();
-        _il.Address(NewSite(i, ExitKind.None, _state.Top - Slots));
+        _il.Address(site);
         PushFrame();
         PushSlots();
         _il.Load(_counter);
@@ -153,7 +154,8 @@ internal sealed unsafe partial class FunctionCompiler
 
         _il.Branch(OpCodes.Br, emitted);
         _il.Mark(machine);
-        _ = ByMachine(i);
+        MachineCall(site, nameof(Machine.RunInstruction), static () => { }, 2 * At(i)->A, 1, (int)Tag.Map);
+        _ = EndSegment(i);
         MachineDoes(emit, 1, 0, AbstractValue.Any);
         _il.Mark(emitted);
         return EndSegment(emit);

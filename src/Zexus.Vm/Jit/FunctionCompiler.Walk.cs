@@ -559,9 +559,15 @@ internal sealed unsafe partial class FunctionCompiler
     private void MachineCall(int i, string helper, Action arguments, int pops, int pushes, int kind)
     {
         FlushAll();
+        MachineCall(NewSite(i, ExitKind.None, _state.Top - Slots), helper, arguments, pops, pushes, kind);
+    }
+
+    /// <summary>The same of a frame that is written already.</summary>
+    private void MachineCall(Site* site, string helper, Action arguments, int pops, int pushes, int kind)
+    {
         if (_il.Enabled)
         {
-            CallHelper(NewSite(i, ExitKind.None, _state.Top - Slots), helper, arguments);
+            CallHelper(site, helper, arguments);
         }
 
         Pop(pops);
