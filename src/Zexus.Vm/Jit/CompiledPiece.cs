@@ -94,7 +94,7 @@ internal sealed unsafe class CompiledPiece
 
     public int IlCount { get; }
 
-    /// <summary>Exits but those for gas.</summary>
+    /// <summary>Exits but those for gas and room.</summary>
     public int Exits { get; set; }
 
     public ReadOnlySpan<nint> Sites => _sites;

@@ -21,7 +21,7 @@ public sealed record JitOptions
     public bool Background { get; init; } = true;
 
     /// <summary>
-    /// Side exits of one piece of compiled code, gas excepted, after which it is compiled anew with the kinds that were seen.
+    /// Side exits of one piece of compiled code, but those for gas and room, after which it is compiled anew with the kinds that were seen.
     /// </summary>
     public int ExitsBeforeRecompilation { get; init; } = 2;
 
