@@ -1496,6 +1496,9 @@ type LockStep(engine: Engine) =
         tell "pieces" (int64 statistics.Pieces)
         tell "entered" statistics.Entered
 
+        for entry in statistics.Compiled do
+            tell ("op compiled " + entry.Key) entry.Value
+
         for entry in statistics.Executed do
             tell ("op " + entry.Key) entry.Value
 

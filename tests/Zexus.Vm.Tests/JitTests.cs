@@ -946,7 +946,10 @@ public class JitTests
             """
         );
         _ = Same(program, Eager);
-        Assert.Equal(75, program.JitStatistics(Eager)!.Executed["EventOfNewMap"]);
+        JitStatistics statistics = program.JitStatistics(Eager)!;
+        Assert.Equal(75, statistics.Executed["EventOfNewMap"]);
+        Assert.Equal(25 * statistics.Pieces, statistics.Compiled["EventOfNewMap"]);
+        Assert.Equal(statistics.Compiled["BuildMap"], statistics.Compiled["EventOfNewMap"]);
     }
 
     [Theory]

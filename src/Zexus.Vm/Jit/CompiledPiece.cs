@@ -61,7 +61,8 @@ internal sealed unsafe class CompiledPiece
         nint[] sites,
         nint[] records,
         int guards,
-        int ilCount
+        int ilCount,
+        int[] places
     )
     {
         Function = function;
@@ -70,6 +71,7 @@ internal sealed unsafe class CompiledPiece
         _records = records;
         Guards = guards;
         IlCount = ilCount;
+        Places = places;
         _keptAlive = method.CreateDelegate(Delegates[convention.Registers.Length]);
         RuntimeHelpers.PrepareDelegate(_keptAlive);
         Entry = (EntryPoint*)NativeMemory.AllocZeroed((nuint)sizeof(EntryPoint));
@@ -93,6 +95,9 @@ internal sealed unsafe class CompiledPiece
     public int Guards { get; }
 
     public int IlCount { get; }
+
+    /// <summary>By the numbers of <see cref="JitProgram.CounterOf"/>: in how many places that is counted.</summary>
+    public int[] Places { get; }
 
     /// <summary>Exits but those for gas and room.</summary>
     public int Exits { get; set; }

@@ -147,11 +147,7 @@ internal sealed unsafe partial class FunctionCompiler
         _il.Load(_long);
         _il.Store(_counter);
         Count(ShortWay.EventOfNewMap);
-        if (_jit.Options.CountExecutions)
-        {
-            Increment(_jit.OpcodeCounter(Op.EmitEvent));
-        }
-
+        Count(Op.EmitEvent);
         _il.Branch(OpCodes.Br, emitted);
         _il.Mark(machine);
         MachineCall(site, nameof(Machine.RunInstruction), static () => { }, 2 * At(i)->A, 1, (int)Tag.Map);

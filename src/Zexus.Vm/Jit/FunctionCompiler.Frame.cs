@@ -523,11 +523,18 @@ internal sealed unsafe partial class FunctionCompiler
         _il.Call(Members.Of(name));
     }
 
-    private void Count(ShortWay way)
+    private readonly int[] _places = new int[JitProgram.CountedNumber];
+
+    private void Count(ShortWay way) => Count(JitProgram.NumberOf(way));
+
+    private void Count(Op op) => Count(JitProgram.NumberOf(op));
+
+    private void Count(int counted)
     {
-        if (_jit.Options.CountExecutions)
+        if (_il.Enabled && _jit.Options.CountExecutions)
         {
-            Increment(_jit.WayCounter(way));
+            Increment(_jit.CounterOf(counted));
+            _places[counted]++;
         }
     }
 

@@ -36,12 +36,9 @@ internal sealed unsafe partial class FunctionCompiler
             throw new CompilationRefusedException(CompilationRefusedException.TooManyFreeSteps);
         }
 
-        if (_jit.Options.CountExecutions)
+        for (int k = i; k < end; k++)
         {
-            for (int k = i; k < end; k++)
-            {
-                Increment(_jit.OpcodeCounter((Op)At(k)->Op));
-            }
+            Count((Op)At(k)->Op);
         }
 
         if (i == _block.Start && _block.Turn > 0)

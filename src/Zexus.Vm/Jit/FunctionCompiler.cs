@@ -287,7 +287,8 @@ internal sealed unsafe partial class FunctionCompiler
                 [.. _sites],
                 [.. _records],
                 _guards,
-                _il.Count
+                _il.Count,
+                _places
             );
             isMade = true;
             return piece;

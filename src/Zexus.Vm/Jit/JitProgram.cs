@@ -39,7 +39,7 @@ internal sealed unsafe class JitProgram
         _seen = new Seen*[program.FunctionCount];
         _entries = (EntryPoint**)NativeMemory.AllocZeroed((nuint)program.FunctionCount + 1, (nuint)sizeof(nint));
         _loopEntries = (EntryPoint**)NativeMemory.AllocZeroed((nuint)program.LoopCount + 1, (nuint)sizeof(nint));
-        _opcodes = (long*)NativeMemory.AllocZeroed((nuint)(OpcodeCount + WayCount), sizeof(long));
+        _opcodes = (long*)NativeMemory.AllocZeroed((nuint)CountedNumber, sizeof(long));
     }
 
     ~JitProgram()
@@ -148,9 +148,17 @@ internal sealed unsafe class JitProgram
         _entries[function] = piece is null ? null : piece.Entry;
     }
 
-    public long* OpcodeCounter(Op op) => _opcodes + (int)op;
+    /// <summary>What is counted where compiled code does it: operations, then what it does where the machine has a rule.</summary>
+    public static int CountedNumber => OpcodeCount + WayCount;
 
-    public long* WayCounter(ShortWay way) => _opcodes + OpcodeCount + (int)way;
+    public static int NumberOf(Op op) => (int)op;
+
+    public static int NumberOf(ShortWay way) => OpcodeCount + (int)way;
+
+    private static string NameOf(int counted) =>
+        counted < OpcodeCount ? ((Op)counted).ToString() : ((ShortWay)(counted - OpcodeCount)).ToString();
+
+    public long* CounterOf(int counted) => _opcodes + counted;
 
     public long* EntryCounter(int piece) => (long*)_counters[piece];
 
@@ -410,6 +418,8 @@ internal sealed unsafe class JitProgram
             Dictionary<(string, ExitKind), (long Compiled, long Taken)> ways = [];
             long nestedExits = 0;
             Dictionary<string, long> opcodes = [];
+            Dictionary<string, long> compiledPlaces = [];
+            long[] places = new long[CountedNumber];
             long entered = 0;
             long loopsEntered = 0;
             int guards = 0;
@@ -427,6 +437,11 @@ internal sealed unsafe class JitProgram
                 loopsEntered += _areLoops[i] ? *(long*)_counters[i] : 0;
                 guards += piece.Guards;
                 il += piece.IlCount;
+                for (int counted = 0; counted < CountedNumber; counted++)
+                {
+                    places[counted] += piece.Places[counted];
+                }
+
                 foreach (nint at in piece.Sites)
                 {
                     Site* site = (Site*)at;
@@ -460,19 +475,16 @@ internal sealed unsafe class JitProgram
                 }
             }
 
-            for (int op = 0; op < OpcodeCount; op++)
+            for (int counted = 0; counted < CountedNumber; counted++)
             {
-                if (_opcodes[op] > 0)
+                if (_opcodes[counted] > 0)
                 {
-                    opcodes[((Op)op).ToString()] = _opcodes[op];
+                    opcodes[NameOf(counted)] = _opcodes[counted];
                 }
-            }
 
-            foreach (ShortWay way in Enum.GetValues<ShortWay>())
-            {
-                if (*WayCounter(way) > 0)
+                if (places[counted] > 0)
                 {
-                    opcodes[way.ToString()] = *WayCounter(way);
+                    compiledPlaces[NameOf(counted)] = places[counted];
                 }
             }
 
@@ -505,6 +517,7 @@ internal sealed unsafe class JitProgram
                         ))
                         .OrderBy(way => (way.Operation, way.Exit)),
                 ],
+                Compiled = compiledPlaces.ToImmutableSortedDictionary(StringComparer.Ordinal),
                 Executed = opcodes.ToImmutableSortedDictionary(StringComparer.Ordinal),
                 Refusals = _refusals.ToImmutableSortedDictionary(StringComparer.Ordinal),
                 Failures = _failures.ToImmutableSortedDictionary(StringComparer.Ordinal),
@@ -594,6 +607,9 @@ public sealed record JitStatistics
 
     /// <summary>Side exits at each operation, by kind.</summary>
     public required ImmutableArray<OperationExits> ExitsByOperation { get; init; }
+
+    /// <summary>How many places in compiled code do what <see cref="Executed"/> counts, by the same names; empty unless <see cref="JitOptions.CountExecutions"/>.</summary>
+    public required ImmutableSortedDictionary<string, long> Compiled { get; init; }
 
     /// <summary>Instructions run in compiled code, by operation, and rules of the machine that it did without; empty unless <see cref="JitOptions.CountExecutions"/>.</summary>
     public required ImmutableSortedDictionary<string, long> Executed { get; init; }
