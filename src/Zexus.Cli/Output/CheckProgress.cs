@@ -54,19 +54,14 @@ internal static class CheckProgress
     private static CampaignResult WithBar(CampaignOptions options, Terminal terminal)
     {
         Differential.Progress? last = null;
-        bool isReported = false;
         try
         {
-            CampaignResult result = WithBar(options, terminal, progress => last = progress);
-            isReported = true;
-            return result;
+            return WithBar(options, terminal, progress => last = progress);
         }
-        finally
+        catch when (last is not null)
         {
-            if (last is not null && !isReported)
-            {
-                Tell(last, 0, terminal);
-            }
+            Tell(last, 0, terminal);
+            throw;
         }
     }
 

@@ -177,6 +177,7 @@ internal sealed unsafe partial class Machine
             gas += (2 * KeyGas(entry)) + KeyGas(entry + 1);
         }
 
+        // As in Charge: what is shifted stays below the sign.
         long left = gas < 1L << 38 ? counter - costOfEvent - (gas << Fuel.Shift) : -1;
         if (left >= 0)
         {

@@ -523,7 +523,7 @@ internal sealed unsafe partial class FunctionCompiler
         _il.Call(Members.Of(name));
     }
 
-    private readonly int[] _places = new int[JitProgram.CountedNumber];
+    private readonly int[] _places;
 
     private void Count(ShortWay way) => Count(JitProgram.NumberOf(way));
 

@@ -361,8 +361,8 @@ internal sealed unsafe partial class FunctionCompiler
     }
 
     /// <summary>
-    /// The machine may have been called, but only for a Map, the state or a REQUIRE: their rules change no List, and a collection moves neither
-    /// cells nor buffers. What was asked of Lists before the loop stays true.
+    /// The machine may have been called, but only for items of a Map, the state or a REQUIRE that fails: their rules change no List, and a
+    /// collection moves neither cells nor buffers. What was asked of Lists before the loop stays true.
     /// </summary>
     private int EndSegmentWithLists(int i)
     {

@@ -556,6 +556,7 @@ internal sealed unsafe partial class FunctionCompiler
         _il.Branch(OpCodes.Blt, _leave);
     }
 
+    /// <summary>Writes the frame, and has the machine do an instruction on it.</summary>
     private void MachineCall(int i, string helper, Action arguments, int pops, int pushes, int kind)
     {
         FlushAll();

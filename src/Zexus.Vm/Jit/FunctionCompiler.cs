@@ -106,6 +106,7 @@ internal sealed unsafe partial class FunctionCompiler
         _mayGrow = mayGrow;
         _mayInline = mayGrow && !assumeNothing;
         _excluded = excluded;
+        _places = jit.Options.CountExecutions ? new int[JitProgram.CountedKinds] : [];
         _piece = piece;
         _result = isLoop ? AbstractValue.Any : null;
         _registers = isLoop ? [] : RegisterParameters();

@@ -26,7 +26,7 @@ internal sealed unsafe class JitProgram
     private readonly Dictionary<(int Function, Convention Convention), nint> _codes = [];
     private readonly EntryPoint** _entries;
     private readonly EntryPoint** _loopEntries;
-    private readonly long* _opcodes;
+    private readonly long* _counted;
     private long _compileTicks;
     private int _invalidated;
 
@@ -39,7 +39,7 @@ internal sealed unsafe class JitProgram
         _seen = new Seen*[program.FunctionCount];
         _entries = (EntryPoint**)NativeMemory.AllocZeroed((nuint)program.FunctionCount + 1, (nuint)sizeof(nint));
         _loopEntries = (EntryPoint**)NativeMemory.AllocZeroed((nuint)program.LoopCount + 1, (nuint)sizeof(nint));
-        _opcodes = (long*)NativeMemory.AllocZeroed((nuint)CountedNumber, sizeof(long));
+        _counted = (long*)NativeMemory.AllocZeroed((nuint)CountedKinds, sizeof(long));
     }
 
     ~JitProgram()
@@ -66,12 +66,10 @@ internal sealed unsafe class JitProgram
 
         NativeMemory.Free(_entries);
         NativeMemory.Free(_loopEntries);
-        NativeMemory.Free(_opcodes);
+        NativeMemory.Free(_counted);
     }
 
-    private static int OpcodeCount => (int)Op.Print + 1;
-
-    private static int WayCount => Enum.GetValues<ShortWay>().Length;
+    private const int OpcodeCount = (int)Op.Print + 1;
 
     public ZexusProgram Program { get; }
 
@@ -149,7 +147,7 @@ internal sealed unsafe class JitProgram
     }
 
     /// <summary>What is counted where compiled code does it: operations, then what it does where the machine has a rule.</summary>
-    public static int CountedNumber => OpcodeCount + WayCount;
+    public static readonly int CountedKinds = OpcodeCount + Enum.GetValues<ShortWay>().Length;
 
     public static int NumberOf(Op op) => (int)op;
 
@@ -158,7 +156,7 @@ internal sealed unsafe class JitProgram
     private static string NameOf(int counted) =>
         counted < OpcodeCount ? ((Op)counted).ToString() : ((ShortWay)(counted - OpcodeCount)).ToString();
 
-    public long* CounterOf(int counted) => _opcodes + counted;
+    public long* CounterOf(int counted) => _counted + counted;
 
     public long* EntryCounter(int piece) => (long*)_counters[piece];
 
@@ -419,7 +417,7 @@ internal sealed unsafe class JitProgram
             long nestedExits = 0;
             Dictionary<string, long> opcodes = [];
             Dictionary<string, long> compiledPlaces = [];
-            long[] places = new long[CountedNumber];
+            long[] places = new long[CountedKinds];
             long entered = 0;
             long loopsEntered = 0;
             int guards = 0;
@@ -437,7 +435,7 @@ internal sealed unsafe class JitProgram
                 loopsEntered += _areLoops[i] ? *(long*)_counters[i] : 0;
                 guards += piece.Guards;
                 il += piece.IlCount;
-                for (int counted = 0; counted < CountedNumber; counted++)
+                for (int counted = 0; counted < piece.Places.Length; counted++)
                 {
                     places[counted] += piece.Places[counted];
                 }
@@ -475,11 +473,11 @@ internal sealed unsafe class JitProgram
                 }
             }
 
-            for (int counted = 0; counted < CountedNumber; counted++)
+            for (int counted = 0; counted < CountedKinds; counted++)
             {
-                if (_opcodes[counted] > 0)
+                if (_counted[counted] > 0)
                 {
-                    opcodes[NameOf(counted)] = _opcodes[counted];
+                    opcodes[NameOf(counted)] = _counted[counted];
                 }
 
                 if (places[counted] > 0)
@@ -608,7 +606,7 @@ public sealed record JitStatistics
     /// <summary>Side exits at each operation, by kind.</summary>
     public required ImmutableArray<OperationExits> ExitsByOperation { get; init; }
 
-    /// <summary>How many places in compiled code do what <see cref="Executed"/> counts, by the same names; empty unless <see cref="JitOptions.CountExecutions"/>.</summary>
+    /// <summary>How many places in compiled code do what <see cref="Executed"/> counts, but for what exits make, by the same names; empty unless <see cref="JitOptions.CountExecutions"/>.</summary>
     public required ImmutableSortedDictionary<string, long> Compiled { get; init; }
 
     /// <summary>Instructions run in compiled code, by operation, and rules of the machine that it did without; empty unless <see cref="JitOptions.CountExecutions"/>.</summary>
