@@ -133,13 +133,11 @@ internal sealed unsafe partial class FunctionCompiler
         Label machine = _il.NewLabel();
         FlushAll();
         Site* site = NewSite(i, ExitKind.None, _state.Top - Slots);
-        PushMachine();
-        _il.Address(site);
-        PushFrame();
-        PushSlots();
-        _il.Load(_counter);
-        _il.Long(_jit.Options.IsUnmetered ? 0 : CostOf(emit, emit + 1));
-        _il.Call(Members.Of(nameof(Machine.EmitNewMapAt)));
+        CallOnFrame(
+            site,
+            nameof(Machine.EmitNewMapAt),
+            () => _il.Long(_jit.Options.IsUnmetered ? 0 : CostOf(emit, emit + 1))
+        );
         _il.Store(_long);
         _il.Load(_long);
         _il.Long(0);

@@ -543,6 +543,16 @@ internal sealed unsafe partial class FunctionCompiler
     /// <summary>The machine does something on the frame, which is written, and returns the counter; negative, compiled code is left.</summary>
     private void CallHelper(Site* site, string helper, Action arguments)
     {
+        CallOnFrame(site, helper, arguments);
+        _il.Store(_counter);
+        _il.Load(_counter);
+        _il.Long(0);
+        _il.Branch(OpCodes.Blt, _leave);
+    }
+
+    /// <summary>Leaves on the IL stack what a helper returns that is told the place, the frame and the counter.</summary>
+    private void CallOnFrame(Site* site, string helper, Action arguments)
+    {
         PushMachine();
         _il.Address(site);
         PushFrame();
@@ -550,10 +560,6 @@ internal sealed unsafe partial class FunctionCompiler
         _il.Load(_counter);
         arguments();
         _il.Call(Members.Of(helper));
-        _il.Store(_counter);
-        _il.Load(_counter);
-        _il.Long(0);
-        _il.Branch(OpCodes.Blt, _leave);
     }
 
     /// <summary>Writes the frame, and has the machine do an instruction on it.</summary>
